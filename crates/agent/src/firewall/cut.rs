@@ -1,0 +1,107 @@
+//! Which running connections have lost the rule that allowed them (N29).
+//!
+//! They are not deleted but marked: after a deletion the next answer would open
+//! the connection again the other way round. The kernel drops answers of a
+//! marked connection and judges its original direction anew; when a rule allows
+//! it again the mark goes, without the agent.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use isospin_feed::facts::{Direction, Facts, Port};
+use isospin_host_io::Flow;
+use isospin_types::PortId;
+
+use crate::firewall::evaluator::{Evaluator, Packet};
+use crate::firewall::policy::{Policy, Sources, profile_of};
+
+/// Judges connections of some ports.
+#[derive(Debug)]
+pub struct Judge {
+    evaluator: Evaluator,
+    /// By zone and address.
+    single: BTreeMap<(u16, IpAddr), Vec<Arc<Port>>>,
+    /// Ports that may use ranges, with their zone.
+    wide: Vec<(u16, Sources, Arc<Port>)>,
+}
+
+impl Judge {
+    /// For the ports with these devices.
+    #[must_use]
+    pub fn new(facts: &Facts, policy: &Policy, devices: &BTreeSet<String>) -> Self {
+        let mut judge = Self { evaluator: Evaluator::new(facts), single: BTreeMap::new(), wide: Vec::new() };
+        for filtered in devices.iter().filter_map(|device| policy.ports.get(device)) {
+            let Some(port) = facts.ports.get(&filtered.port) else { continue };
+            // Without state no connection carries anything.
+            if !profile_of(facts, port).stateful {
+                continue;
+            }
+            let zone = policy.zone_of(filtered);
+            for ip in filtered.sources.exact() {
+                judge.single.entry((zone, ip)).or_default().push(Arc::clone(port));
+            }
+            if !filtered.sources.spans.is_empty() {
+                judge.wide.push((zone, filtered.sources.clone(), Arc::clone(port)));
+            }
+        }
+        judge
+    }
+
+    /// Whether no port is asked about.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.single.is_empty()
+    }
+
+    /// Whether one of the ports at its ends does not allow this connection.
+    #[must_use]
+    pub fn refuses(&self, flow: &Flow) -> bool {
+        // The reply's source is where packets really go, address translation done.
+        let packet = Packet {
+            source: flow.original.source,
+            destination: flow.reply.source,
+            protocol: flow.protocol,
+            source_port: flow.original.source_port,
+            destination_port: flow.reply.source_port.or(flow.original.destination_port),
+            icmp: flow.original.icmp,
+        };
+        self.refuses_at(flow.zone, packet.source, Direction::Egress, &packet)
+            || self.refuses_at(flow.zone, packet.destination, Direction::Ingress, &packet)
+    }
+
+    fn refuses_at(&self, zone: u16, end: IpAddr, direction: Direction, packet: &Packet) -> bool {
+        let single = self.single.get(&(zone, end)).into_iter().flatten();
+        let wide = self
+            .wide
+            .iter()
+            .filter(|(own, sources, _)| {
+                *own == zone && sources.spans.iter().any(|(_, span)| span.contains(end))
+            })
+            .map(|(_, _, port)| port);
+        let mut ports = single.chain(wide).peekable();
+        ports.peek().is_some() && ports.all(|port| !self.evaluator.admits(port, direction, packet))
+    }
+}
+
+/// Addresses, with their zone, that had an owner before which they have no more.
+/// The next owner must not inherit its connections.
+#[must_use]
+pub fn disowned(before: &Policy, after: &Policy) -> BTreeSet<(u16, IpAddr)> {
+    let owners = |policy: &Policy| -> BTreeSet<(u16, IpAddr, PortId)> {
+        policy
+            .ports
+            .values()
+            .flat_map(|port| {
+                let zone = policy.zone_of(port);
+                port.sources.exact().map(move |ip| (zone, ip, port.port))
+            })
+            .collect()
+    };
+    let after = owners(after);
+    owners(before)
+        .into_iter()
+        .filter(|owner| !after.contains(owner))
+        .map(|(zone, ip, _)| (zone, ip))
+        .collect()
+}

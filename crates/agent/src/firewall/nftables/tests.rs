@@ -1,0 +1,137 @@
+//! Random policies: the kernel takes them, shows them as written, and small
+//! steps end where a whole one does.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use isospin_feed::facts::{Direction, Facts, IpVersion, Remote, SecurityGroupRule};
+use isospin_host_io::{Namespace, Nft, Place};
+use isospin_types::SecurityGroupRuleId;
+use proptest::prelude::*;
+use proptest::strategy::ValueTree as _;
+use proptest::test_runner::TestRunner;
+use uuid::Uuid;
+
+use super::values::{Part, Table};
+use super::{BRIDGE, INET, Nftables, observe, render};
+use crate::firewall::policy::{Kept, Policy};
+use crate::firewall::testing::{self, config};
+
+struct Scratch(Namespace);
+
+impl Scratch {
+    fn new() -> Self {
+        static COUNTER: AtomicU32 = AtomicU32::new(0);
+        let count = COUNTER.fetch_add(1, Ordering::Relaxed);
+        Self(Namespace::create(&format!("fwt-{}-{count}", std::process::id())).expect("namespace"))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = Namespace::delete(self.0.name());
+    }
+}
+
+fn policy(facts: &Facts) -> Arc<Policy> {
+    Arc::new(Policy::of(facts, &config(), BTreeSet::new(), &Kept::default()))
+}
+
+/// The elements and rules of a table, without what only one side knows.
+fn content(table: &Table) -> (BTreeMap<String, Vec<String>>, BTreeMap<String, Vec<String>>) {
+    let shown = |(key, value): (&Vec<Part>, &Option<Part>)| format!("{key:?}{value:?}");
+    let sets = table.sets.iter().map(|(name, set)| (name.clone(), set.elements.iter().map(shown).collect()));
+    let chains = table
+        .chains
+        .iter()
+        .map(|(name, chain)| (name.clone(), chain.rules.iter().map(|rule| rule.mark.clone()).collect()));
+    (sets.collect(), chains.collect())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn n18_any_policy_loads_and_the_kernel_shows_it_as_written() {
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("SKIPPED: needs root to make network namespaces");
+        return;
+    }
+    let scratch = Scratch::new();
+    let place = Place::Namespace(scratch.0.clone());
+    let nft = Nft::open(place.clone());
+    let mut firewall = Nftables::open(place);
+    let mut runner = TestRunner::deterministic();
+    for round in 0..60 {
+        let facts = testing::facts().new_tree(&mut runner).expect("facts").current();
+        let policy = policy(&facts);
+        // Each step starts from the policy before: by differences, without reading.
+        firewall.apply(&policy, None).await.unwrap_or_else(|error| {
+            panic!("round {round}: {}\n{facts:#?}", error.reason());
+        });
+        for (name, wanted) in [BRIDGE, INET].into_iter().zip(render(&policy)) {
+            let listing = nft.list_table_numeric(name.0, name.1).await.expect("list").expect("there");
+            let held = observe::table(&listing).expect("our layout");
+            assert_eq!(content(&held), content(&wanted), "round {round}, {name:?}");
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn small_steps_say_what_whole_ones_say(before in testing::facts(), after in testing::facts()) {
+        let (before, after) = (policy(&before), policy(&after));
+        let (rest_before, rest_after) = after.difference(&before);
+        for ((family, table), index) in [(BRIDGE, 0), (INET, 1)] {
+            let whole = super::diff::between(family, table, Some(&render(&before)[index]), &render(&after)[index]);
+            let small =
+                super::diff::between(family, table, Some(&render(&rest_before)[index]), &render(&rest_after)[index]);
+            prop_assert_eq!(whole, small);
+        }
+    }
+}
+
+/// The rules of one group, as people will read them in `nft list`.
+#[test]
+fn a_group_reads_like_this() {
+    let (mut facts, groups) = testing::cloud(1);
+    testing::add_port(&mut facts, 7, &groups);
+    let rule = |number: u128, protocol, range: Option<(u16, u16)>, remote| SecurityGroupRule {
+        id: SecurityGroupRuleId::from(Uuid::from_u128(number)),
+        security_group_id: groups[0],
+        direction: Direction::Ingress,
+        ip_version: IpVersion::V4,
+        protocol,
+        port_range_min: range.map(|range| range.0),
+        port_range_max: range.map(|range| range.1),
+        remote,
+    };
+    testing::add_rule(&mut facts, rule(1, Some(6), Some((80, 90)), Remote::Any));
+    testing::add_rule(&mut facts, rule(2, Some(6), Some((85, 99)), Remote::Any));
+    testing::add_rule(&mut facts, rule(3, Some(1), None, Remote::Prefix("10.0.0.0/8".parse().expect("net"))));
+    testing::add_rule(&mut facts, rule(4, None, None, Remote::Group(groups[0])));
+    let [_, inet] = render(&policy(&facts));
+    let name = format!("g_{}_in", groups[0]);
+    let rules = |chain: &str| -> Vec<String> {
+        inet.chains[chain].rules.iter().map(|rule| rule.text.replace(&groups[0].to_string(), "G")).collect()
+    };
+    assert_eq!(
+        rules(&name),
+        [
+            "meta nfproto ipv4 ip saddr . meta l4proto @g_G_in_proto4 meta mark set 0x1fc00000 accept",
+            "meta nfproto ipv4 meta l4proto { 6, 17, 33, 132, 136 } ip saddr . meta l4proto . th dport \
+             @g_G_in_port4 meta mark set 0x1fc00000 accept",
+            "ip saddr @rg4_G jump g_G_in_G",
+            "ip saddr @rgn4_G jump g_G_in_G",
+        ]
+    );
+    assert_eq!(
+        rules(&format!("{name}_{}", groups[0])),
+        ["meta nfproto ipv4 meta mark set 0x1fc00000 accept"]
+    );
+    let elements = |set: &str| -> Vec<String> {
+        let shown = |key: &Vec<Part>| key.iter().map(ToString::to_string).collect::<Vec<_>>().join(" . ");
+        inet.sets[set].elements.keys().map(shown).collect()
+    };
+    assert_eq!(elements(&format!("{name}_port4")), ["0.0.0.0-255.255.255.255 . 0x6 . 0x50-0x63"]);
+    assert_eq!(elements(&format!("{name}_proto4")), ["10.0.0.0-10.255.255.255 . 0x1"]);
+    assert_eq!(elements(&format!("rg4_{}", groups[0])), ["10.0.0.7"]);
+}

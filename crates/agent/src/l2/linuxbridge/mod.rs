@@ -1,0 +1,13 @@
+//! Kernel bridge per network, VXLAN device per tunnelled network, taps as ports.
+//! Needs no daemon.
+
+pub mod apply;
+pub mod intent;
+pub mod observe;
+pub mod owned;
+pub mod plan;
+#[cfg(test)]
+mod tests;
+
+pub use intent::Intent;
+pub use observe::Observed;

@@ -1,0 +1,235 @@
+//! Steps from what is to what should be. Pure.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use isospin_host_io::{BridgeSpec, LinkChange, VxlanSpec};
+use isospin_types::MacAddr;
+
+use super::intent::{Bridge, Intent, Tap, Vxlan};
+use super::observe::Observed;
+use super::owned;
+
+/// One thing to do. Steps are done in order; a failed one does not stop others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    CreateBridge {
+        name: String,
+        spec: BridgeSpec,
+    },
+    CreateVxlan {
+        name: String,
+        spec: VxlanSpec,
+    },
+    /// Keeps the host's own IPv6 away from a device that carries others' frames.
+    DisableIpv6 {
+        name: String,
+    },
+    Change {
+        name: String,
+        change: LinkChange,
+    },
+    AddAddress {
+        name: String,
+        net: IpNet,
+    },
+    AddEntry {
+        name: String,
+        mac: MacAddr,
+        peer: IpAddr,
+    },
+    DeleteEntry {
+        name: String,
+        mac: MacAddr,
+        peer: IpAddr,
+    },
+    /// A device of ours that nothing wants.
+    Sweep {
+        name: String,
+    },
+}
+
+impl Step {
+    /// The device it is about.
+    #[must_use]
+    pub fn device(&self) -> &str {
+        match self {
+            Self::CreateBridge { name, .. }
+            | Self::CreateVxlan { name, .. }
+            | Self::DisableIpv6 { name }
+            | Self::Change { name, .. }
+            | Self::AddAddress { name, .. }
+            | Self::AddEntry { name, .. }
+            | Self::DeleteEntry { name, .. }
+            | Self::Sweep { name } => name,
+        }
+    }
+}
+
+/// The steps: closing first, then bridges, tunnels, taps, and what is left over.
+#[must_use]
+pub fn plan(intent: &Intent, observed: &Observed, may_sweep: bool) -> Vec<Step> {
+    let mut steps = Vec::new();
+    close_taps(intent, observed, may_sweep, &mut steps);
+    for (name, bridge) in &intent.bridges {
+        plan_bridge(name, bridge, observed, &mut steps);
+    }
+    for (name, vxlan) in &intent.vxlans {
+        plan_vxlan(name, vxlan, observed, &mut steps);
+    }
+    for (name, tap) in &intent.taps {
+        plan_tap(name, tap, observed, &mut steps);
+    }
+    if may_sweep {
+        sweep(intent, observed, &mut steps);
+    }
+    steps
+}
+
+/// Takes taps out of their bridge whose port is down or gone.
+fn close_taps(intent: &Intent, observed: &Observed, may_sweep: bool, steps: &mut Vec<Step>) {
+    for link in observed.links.values().filter(|link| owned::is_wired_by_us(link)) {
+        let is_down = intent.closed.contains_key(&link.name);
+        let is_gone = may_sweep && !intent.taps.contains_key(&link.name);
+        if is_down || is_gone {
+            let master = link.master.is_some().then_some(None);
+            let change = LinkChange { master, alias: Some(String::new()), ..LinkChange::default() };
+            steps.push(Step::Change { name: link.name.clone(), change });
+        }
+    }
+}
+
+fn plan_bridge(name: &str, bridge: &Bridge, observed: &Observed, steps: &mut Vec<Step>) {
+    let link = observed.links.get(name);
+    if link.is_none() {
+        let spec = BridgeSpec { mtu: bridge.mtu, alias: Some(bridge.alias.clone()), ..BridgeSpec::default() };
+        steps.push(Step::CreateBridge { name: name.to_owned(), spec });
+    }
+    // A bridge somebody else made for a physical network stays as he made it.
+    let is_ours = link.is_none_or(owned::is_ours) || !bridge.is_physical;
+    let with_ipv6 = link.is_none() || observed.with_ipv6.contains(name);
+    if is_ours && bridge.addresses.is_empty() && with_ipv6 {
+        steps.push(Step::DisableIpv6 { name: name.to_owned() });
+    }
+    let mut change = LinkChange::default();
+    if link.is_none_or(|link| !link.up) {
+        change.up = Some(true);
+    }
+    if let (Some(mtu), Some(link)) = (bridge.mtu, link)
+        && link.mtu != mtu
+    {
+        change.mtu = Some(mtu);
+    }
+    if let Some(link) = link
+        && !bridge.is_physical
+        && link.alias.as_deref() != Some(bridge.alias.as_str())
+    {
+        // Made by us, stopped before it was marked, or made by `os-vif`.
+        change.alias = Some(bridge.alias.clone());
+    }
+    push_change(name, change, steps);
+    for net in &bridge.addresses {
+        if !observed.addresses.get(name).is_some_and(|nets| nets.contains(net)) {
+            steps.push(Step::AddAddress { name: name.to_owned(), net: *net });
+        }
+    }
+    if let Some(interface) = &bridge.interface {
+        plan_interface(interface, name, observed, steps);
+    }
+}
+
+fn plan_interface(interface: &str, bridge: &str, observed: &Observed, steps: &mut Vec<Step>) {
+    let link = observed.links.get(interface);
+    let mut change = LinkChange::default();
+    if !link.is_some_and(|link| observed.is_in(link, bridge)) {
+        change.master = Some(Some(bridge.to_owned()));
+    }
+    if !link.is_some_and(|link| link.up) {
+        change.up = Some(true);
+    }
+    push_change(interface, change, steps);
+}
+
+fn plan_vxlan(name: &str, vxlan: &Vxlan, observed: &Observed, steps: &mut Vec<Step>) {
+    let link = observed.links.get(name);
+    if link.is_none() {
+        let spec = VxlanSpec {
+            vni: vxlan.vni,
+            local: Some(vxlan.local),
+            port: vxlan.port,
+            learning: false,
+            device: None,
+            mtu: Some(vxlan.mtu),
+            alias: Some(vxlan.alias.clone()),
+        };
+        steps.push(Step::CreateVxlan { name: name.to_owned(), spec });
+    }
+    if link.is_none() || observed.with_ipv6.contains(name) {
+        steps.push(Step::DisableIpv6 { name: name.to_owned() });
+    }
+    let mut change = LinkChange::default();
+    if !link.is_some_and(|link| observed.is_in(link, &vxlan.bridge)) {
+        change.master = Some(Some(vxlan.bridge.clone()));
+    }
+    if !link.is_some_and(|link| link.up) {
+        change.up = Some(true);
+    }
+    if link.is_some_and(|link| link.mtu != vxlan.mtu) {
+        change.mtu = Some(vxlan.mtu);
+    }
+    push_change(name, change, steps);
+    let none = std::collections::BTreeSet::new();
+    let present = observed.entries.get(name).unwrap_or(&none);
+    // New ones first: frames keep flowing while an address moves.
+    steps.extend(vxlan.entries.difference(present).map(|&(mac, peer)| Step::AddEntry {
+        name: name.to_owned(),
+        mac,
+        peer,
+    }));
+    steps.extend(present.difference(&vxlan.entries).map(|&(mac, peer)| Step::DeleteEntry {
+        name: name.to_owned(),
+        mac,
+        peer,
+    }));
+}
+
+fn plan_tap(name: &str, tap: &Tap, observed: &Observed, steps: &mut Vec<Step>) {
+    let Some(link) = observed.links.get(name) else { return };
+    if observed.with_ipv6.contains(name) {
+        steps.push(Step::DisableIpv6 { name: name.to_owned() });
+    }
+    let mut change = LinkChange::default();
+    if link.mtu != tap.mtu {
+        change.mtu = Some(tap.mtu);
+    }
+    let alias = owned::port_alias(tap.port);
+    if link.alias.as_deref() != Some(alias.as_str()) {
+        change.alias = Some(alias);
+    }
+    push_change(name, change, steps);
+    let mut change = LinkChange::default();
+    if !observed.is_in(link, &tap.bridge) {
+        change.master = Some(Some(tap.bridge.clone()));
+    }
+    if !link.up {
+        change.up = Some(true);
+    }
+    push_change(name, change, steps);
+}
+
+/// Devices of ours that no fact wants; tunnels before the bridges they are in.
+fn sweep(intent: &Intent, observed: &Observed, steps: &mut Vec<Step>) {
+    let wanted = |name: &String| intent.bridges.contains_key(name) || intent.vxlans.contains_key(name);
+    for kind in ["vxlan", "bridge"] {
+        let ours = observed.links.values().filter(|link| link.kind == kind && owned::is_ours(link));
+        steps.extend(
+            ours.filter(|link| !wanted(&link.name)).map(|link| Step::Sweep { name: link.name.clone() }),
+        );
+    }
+}
+
+fn push_change(name: &str, change: LinkChange, steps: &mut Vec<Step>) {
+    if change != LinkChange::default() {
+        steps.push(Step::Change { name: name.to_owned(), change });
+    }
+}

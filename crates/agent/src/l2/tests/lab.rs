@@ -1,0 +1,186 @@
+//! A host in a namespace, guests in theirs, and what guests can try.
+
+use std::collections::BTreeSet;
+use std::io::{Read as _, Write as _};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use isospin_feed::facts::{FactKey, Facts};
+use isospin_host_io::{LinkChange, Links, Namespace, Place, VethSpec, process};
+use isospin_types::PortId;
+
+use super::super::L2;
+use crate::config::AgentConfig;
+use crate::converge::{ItemState, Mechanism as _, PassReport, Scope};
+
+static COUNTER: AtomicU32 = AtomicU32::new(0);
+
+/// A namespace that goes with the value.
+pub struct Temporary(pub Namespace);
+
+impl Temporary {
+    pub fn new(what: &str) -> Self {
+        let count = COUNTER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("l2t-{}-{count}-{what}", std::process::id());
+        Self(Namespace::create(&name).expect("namespace"))
+    }
+
+    pub fn place(&self) -> Place {
+        Place::Namespace(self.0.clone())
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        let _ = Namespace::delete(self.0.name());
+    }
+}
+
+/// A guest with one interface, eth0.
+pub struct Guest {
+    pub ns: Temporary,
+}
+
+pub struct Lab {
+    pub host: Temporary,
+    pub config: AgentConfig,
+    pub facts: Facts,
+    pub l2: L2,
+    pub links: Links,
+}
+
+impl Lab {
+    pub async fn new(config: AgentConfig, facts: Facts) -> Self {
+        let host = Temporary::new("host");
+        let links = Links::open(&host.place()).await.expect("links");
+        links.set("lo", &LinkChange { up: Some(true), ..LinkChange::default() }).await.expect("lo up");
+        let l2 = L2::at(&config, host.place());
+        Self { host, config, facts, l2, links }
+    }
+
+    /// An agent that knows nothing of what an earlier one did.
+    pub fn restart(&mut self) {
+        self.l2 = L2::at(&self.config, self.host.place());
+    }
+
+    pub async fn full_pass(&mut self) -> PassReport {
+        self.l2.pass(&self.facts, &Scope::Everything, true).await
+    }
+
+    pub async fn pass(&mut self, facts: &[FactKey], links: &[String]) -> PassReport {
+        let scope = Scope::Touched {
+            facts: facts.iter().copied().collect(),
+            links: links.iter().cloned().collect::<BTreeSet<_>>(),
+        };
+        self.l2.pass(&self.facts, &scope, true).await
+    }
+
+    pub fn tap(&self, port: PortId) -> String {
+        self.facts.ports[&port].tap_name()
+    }
+
+    /// Makes the tap of a port, with the guest behind it, as a hypervisor does.
+    pub async fn plug(&self, port: PortId) -> Guest {
+        let port = &self.facts.ports[&port];
+        let ns = Temporary::new("guest");
+        let spec = VethSpec {
+            name: port.tap_name(),
+            mac: None,
+            mtu: None,
+            alias: None,
+            peer_name: "eth0".to_owned(),
+            peer_mac: Some(port.mac),
+            peer_namespace: Some(ns.0.clone()),
+        };
+        self.links.create_veth(&spec).await.expect("veth");
+        let links = Links::open(&ns.place()).await.expect("links");
+        let up = LinkChange { up: Some(true), ..LinkChange::default() };
+        links.set("lo", &up).await.expect("lo up");
+        links.set("eth0", &up).await.expect("eth0 up");
+        for fixed in &port.fixed_ips {
+            let length = if fixed.ip_address.is_ipv4() { 24 } else { 64 };
+            let net = ipnet::IpNet::new(fixed.ip_address, length).expect("net");
+            links.add_address("eth0", net).await.expect("address");
+        }
+        Guest { ns }
+    }
+
+    /// Plugs several ports and wires them.
+    pub async fn start<const N: usize>(&mut self, ports: [PortId; N]) -> [Guest; N] {
+        let mut guests = Vec::new();
+        for port in ports {
+            guests.push(self.plug(port).await);
+        }
+        let report = self.full_pass().await;
+        for port in ports {
+            assert_eq!(state(&report, port), Some(ItemState::Up), "{report:?}");
+        }
+        guests.try_into().unwrap_or_else(|_| panic!("as many guests as ports"))
+    }
+
+    pub async fn shell(&self, command: &str) -> String {
+        shell(&self.host.place(), command).await
+    }
+}
+
+pub fn state(report: &PassReport, port: PortId) -> Option<ItemState> {
+    report.items.iter().find(|item| item.key == FactKey::Port(port)).map(|item| item.state.clone())
+}
+
+pub async fn shell(place: &Place, command: &str) -> String {
+    let output = process::run(place, "sh", &["-c", command], b"", Duration::from_secs(20)).await;
+    String::from_utf8_lossy(&output.expect("command").stdout).into_owned()
+}
+
+impl Guest {
+    pub async fn shell(&self, command: &str) -> String {
+        shell(&self.ns.place(), command).await
+    }
+
+    /// Whether an answer comes within a few tries: the first may meet ARP or
+    /// duplicate address detection.
+    pub async fn reaches(&self, ip: &str) -> bool {
+        let args = ["-c", "4", "-i", "0.2", "-W", "1", ip];
+        process::run(&self.ns.place(), "ping", &args, b"", Duration::from_secs(10)).await.is_ok()
+    }
+
+    /// Whether nothing comes back to one packet.
+    pub async fn misses(&self, ip: &str) -> bool {
+        let args = ["-c", "2", "-i", "0.2", "-W", "1", ip];
+        process::run(&self.ns.place(), "ping", &args, b"", Duration::from_secs(10)).await.is_err()
+    }
+
+    pub async fn listen(&self, port: u16) -> TcpListener {
+        let address = SocketAddr::new(IpAddr::from([0, 0, 0, 0]), port);
+        self.ns.0.run(move || TcpListener::bind(address)).await.expect("run").expect("listen")
+    }
+
+    /// A connection, or `None` when none comes up in time.
+    pub async fn connect(&self, ip: &str, port: u16) -> Option<TcpStream> {
+        let address = SocketAddr::new(ip.parse().expect("ip"), port);
+        let connect = move || TcpStream::connect_timeout(&address, Duration::from_millis(700));
+        self.ns.0.run(connect).await.expect("run").ok()
+    }
+}
+
+/// Whether one byte written at one end arrives at the other within a second.
+pub fn carries(from: &mut TcpStream, to: &mut TcpStream) -> bool {
+    to.set_read_timeout(Some(Duration::from_secs(1))).expect("timeout");
+    if from.write_all(b"x").is_err() {
+        return false;
+    }
+    matches!(to.read(&mut [0; 16]), Ok(read) if read > 0)
+}
+
+/// Asks again and again until the answer is yes, for ten seconds at most.
+pub async fn eventually<F: Future<Output = bool>>(mut ask: impl FnMut() -> F) -> bool {
+    let end = Instant::now() + Duration::from_secs(10);
+    while Instant::now() < end {
+        if ask().await {
+            return true;
+        }
+        tokio::task::yield_now().await;
+    }
+    false
+}

@@ -1,0 +1,22 @@
+//! Real packets: each test is a host in a namespace with guests behind taps.
+
+mod closing;
+mod facts;
+mod frames;
+mod groups;
+mod lab;
+mod networks;
+mod scale;
+mod spoofing;
+mod wiring;
+
+use nix::unistd::geteuid;
+
+/// Whether namespaces can be made; says aloud when they cannot.
+fn can_run() -> bool {
+    let root = geteuid().is_root();
+    if !root {
+        eprintln!("SKIPPED: needs root to make network namespaces");
+    }
+    root
+}

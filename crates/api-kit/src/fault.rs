@@ -1,0 +1,186 @@
+//! Error kinds of the Network API: type and status, in one table.
+
+use std::fmt;
+
+use isospin_store_kit::StoreError;
+
+macro_rules! fault_types {
+    ($($name:ident => $status:literal),* $(,)?) => {
+        /// The kinds of refusal clients tell apart by name (reference/network-api-core §1.3, §30).
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[allow(missing_docs)]
+        pub enum FaultType { $($name),* }
+
+        impl FaultType {
+            /// Every kind, for the test that prints the table.
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+
+            /// The text of `NeutronError.type`.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$name => stringify!($name)),* }
+            }
+
+            /// The HTTP status.
+            #[must_use]
+            pub const fn status(self) -> u16 {
+                match self { $(Self::$name => $status),* }
+            }
+        }
+    };
+}
+
+fault_types! {
+    // 400: the request cannot be meant this way.
+    HTTPBadRequest => 400, BadRequest => 400, InvalidInput => 400, InvalidIpForNetwork => 400,
+    InvalidIpForSubnet => 400, InvalidAllocationPool => 400, OutOfBoundsAllocationPool => 400,
+    NetworkSubnetPoolAffinityError => 400, DNSNameServersExhausted => 400, HostRoutesExhausted => 400,
+    ExternalIpAddressExhausted => 400, AllowedAddressPairExhausted => 400,
+    DuplicateAddressPairInRequest => 400, AllowedAddressPairsMissingIP => 400,
+    AllocationOnAutoAddressSubnet => 400, PortSecurityAndIPRequiredForSecurityGroups => 400,
+    SubnetMismatchForPort => 400, InvalidRoutes => 400, RoutesExhausted => 400,
+    SecurityGroupInvalidPortRange => 400, SecurityGroupInvalidPortValue => 400,
+    SecurityGroupInvalidIcmpValue => 400, SecurityGroupMissingIcmpType => 400,
+    SecurityGroupProtocolRequiredWithPorts => 400, SecurityGroupInvalidProtocolForPort => 400,
+    SecurityGroupRuleInvalidProtocol => 400, SecurityGroupMultipleRemoteEntites => 400,
+    SecurityGroupRuleParameterConflict => 400, SecurityGroupEthertypeConflictWithProtocol => 400,
+    SecurityGroupNotSingleGroupRules => 400, SecurityGroupRulesNotSingleProject => 400, InvalidCIDR => 400,
+    TenantIdProjectIdFilterConflict => 400, QuotaMissingTenant => 400, InvalidQuotaValue => 400,
+    SegmentsSetInConjunctionWithProviders => 400, InvalidSubnetServiceType => 400, MalformedRequestBody => 400,
+    UnsupportedPortDeviceOwner => 400, FixedIPsSubnetsNotOnSameSegment => 400,
+    // 403: visible, but not allowed.
+    PolicyNotAuthorized => 403, HTTPForbidden => 403, AdminRequired => 403, NotAuthorized => 403,
+    // 404: unknown, or hidden from the caller.
+    HTTPNotFound => 404, NetworkNotFound => 404, SubnetNotFound => 404, PortNotFound => 404,
+    RouterNotFound => 404, FloatingIPNotFound => 404, SecurityGroupNotFound => 404,
+    SecurityGroupRuleNotFound => 404, SubnetPoolNotFound => 404, AddressScopeNotFound => 404,
+    AgentNotFound => 404, ExtensionsNotFound => 404, TagNotFound => 404, TagResourceNotFound => 404,
+    ExternalGatewayForFloatingIPNotFound => 404, RouterInterfaceNotFound => 404,
+    RouterInterfaceNotFoundForSubnet => 404, PortNotFoundOnNetwork => 404, PortBindingNotFound => 404,
+    TenantQuotaNotFound => 404, InvalidDHCPAgent => 404, InvalidL3Agent => 404, RbacPolicyNotFound => 404,
+    AddressGroupNotFound => 404, AvailabilityZoneNotFound => 404,
+    // 405
+    HTTPMethodNotAllowed => 405,
+    // 409: conflict with what exists.
+    Conflict => 409, OverQuota => 409, IpAddressInUse => 409, IpAddressAlreadyAllocated => 409,
+    IpAddressGenerationFailure => 409, MacAddressInUse => 409, NetworkInUse => 409, SubnetInUse => 409,
+    PortInUse => 409, PortBound => 409, ServicePortInUse => 409, RouterInUse => 409,
+    RouterInterfaceInUseByFloatingIP => 409, RouterInterfaceInUseByRoute => 409,
+    RouterInterfaceAttachmentConflict => 409, RouterExternalGatewayInUseByFloatingIp => 409,
+    FloatingIPPortAlreadyAssociated => 409, FipAssociated => 409, SecurityGroupInUse => 409,
+    SecurityGroupRuleExists => 409, DuplicateSecurityGroupRuleInPost => 409,
+    SecurityGroupDefaultAlreadyExists => 409, SecurityGroupCannotRemoveDefault => 409,
+    SecurityGroupCannotUpdateDefault => 409, InvalidSharedSetting => 409, ExternalNetworkInUse => 409,
+    DefaultExternalNetworkExists => 409, NetworkMTUSubnetConflict => 409, GatewayIpInUse => 409,
+    GatewayConflictWithAllocationPools => 409, OverlappingAllocationPools => 409, IpamValueInvalid => 409,
+    VlanIdInUse => 409, TunnelIdInUse => 409, FlatNetworkInUse => 409, AddressPairAndPortSecurityRequired => 409,
+    PortSecurityPortHasSecurityGroup => 409, DeviceIDNotOwnedByTenant => 409, AgentInUse => 409,
+    NetworkHostedByDHCPAgent => 409, NetworkNotHostedByDhcpAgent => 409, RouterHostedByL3Agent => 409,
+    RouterNotHostedByL3Agent => 409, RouterSchedulingFailed => 409,
+    // 412
+    RevisionNumberConstraintFailed => 412,
+    // 413, 414
+    HTTPRequestEntityTooLarge => 413, HTTPRequestURITooLong => 414,
+    // 5xx: ours, not the caller's.
+    HTTPInternalServerError => 500, HTTPNotImplemented => 501, ServiceUnavailable => 503,
+    NoNetworkAvailable => 503, NetworkMacAddressGenerationFailure => 503,
+}
+
+/// A refusal, ready to be told to a client.
+///
+/// `message` is for the caller: one plain sentence that names the field, the value
+/// and the rule. `detail` says what to call next where one call would help.
+#[derive(Debug)]
+pub struct Fault {
+    pub kind: FaultType,
+    pub message: String,
+    pub detail: String,
+    /// What happened inside, for the operator's log; never sent.
+    pub cause: Option<Box<StoreError>>,
+}
+
+impl Fault {
+    /// A refusal of the given kind.
+    pub fn new(kind: FaultType, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), detail: String::new(), cause: None }
+    }
+
+    /// The same with a hint for the caller.
+    #[must_use]
+    pub fn with_detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = detail.into();
+        self
+    }
+
+    /// 400 `HTTPBadRequest`.
+    pub fn bad_request(message: impl Into<String>) -> Self {
+        Self::new(FaultType::HTTPBadRequest, message)
+    }
+
+    /// 400 `HTTPBadRequest` for one attribute: field, value and rule are in `reason`.
+    pub fn invalid_attribute(name: &str, reason: impl fmt::Display) -> Self {
+        Self::bad_request(format!("Invalid input for {name}. Reason: {reason}."))
+    }
+
+    /// 400 `InvalidInput`.
+    pub fn invalid_input(reason: impl fmt::Display) -> Self {
+        Self::new(FaultType::InvalidInput, format!("Invalid input for operation: {reason}."))
+    }
+
+    /// 404 for an URL or a collection that is not there.
+    #[must_use]
+    pub fn not_found() -> Self {
+        Self::new(FaultType::HTTPNotFound, "The resource could not be found.")
+    }
+
+    /// 403: the named rule refuses.
+    pub fn policy(rule: impl fmt::Display) -> Self {
+        Self::new(FaultType::PolicyNotAuthorized, format!("{rule} is disallowed by policy"))
+    }
+
+    /// 412: another revision is stored than the caller wants to change.
+    #[must_use]
+    pub fn revision(expected: i64, current: i64) -> Self {
+        Self::new(
+            FaultType::RevisionNumberConstraintFailed,
+            format!("Constrained to {expected}, but current revision is {current}"),
+        )
+    }
+
+    /// 409: limits of the named quota keys are reached.
+    pub fn over_quota(resources: &[&str]) -> Self {
+        let names: Vec<String> = resources.iter().map(|name| format!("'{name}'")).collect();
+        Self::new(FaultType::OverQuota, format!("Quota exceeded for resources: [{}].", names.join(", ")))
+    }
+
+    /// The HTTP status.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        self.kind.status()
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.kind.name(), self.message)
+    }
+}
+
+impl std::error::Error for Fault {}
+
+impl From<StoreError> for Fault {
+    fn from(error: StoreError) -> Self {
+        let (kind, message) = if error.is_unavailable() {
+            (
+                FaultType::ServiceUnavailable,
+                "The service is currently unable to handle the request. Try again.",
+            )
+        } else {
+            (
+                FaultType::HTTPInternalServerError,
+                "Request Failed: internal server error while processing your request.",
+            )
+        };
+        Self { kind, message: message.to_owned(), detail: String::new(), cause: Some(Box::new(error)) }
+    }
+}

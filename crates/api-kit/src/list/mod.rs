@@ -1,0 +1,147 @@
+//! Lists: filters, fields, sorting and paging (reference/network-api-core §1.5).
+//!
+//! A [`ListQuery`] is parsed from the query text against an attribute table, and
+//! pushed into SQL; nothing is filtered or sorted in memory.
+
+mod links;
+mod parse;
+
+use isospin_store_kit::query::Select;
+use isospin_store_kit::values;
+
+use crate::Fault;
+
+/// One page of a list, as the client asked for it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListQuery {
+    /// Equality filters on columns: column and wanted values (any of them).
+    pub(crate) columns: Vec<(&'static str, Vec<isospin_store_kit::Value>)>,
+    /// Filters the resource itself understands: attribute and raw values.
+    pub own: Vec<(&'static str, Vec<String>)>,
+    /// Keys wanted in the answer; empty = all.
+    pub fields: Vec<String>,
+    /// Columns to sort by; true = descending.
+    pub(crate) sort: Vec<(&'static str, bool)>,
+    /// 0 = no limit.
+    pub limit: u64,
+    pub marker: Option<String>,
+    pub reverse: bool,
+    pub tags: TagFilter,
+    /// `updated_at` at or after this time.
+    pub changed_since: Option<String>,
+    /// The query text, for links.
+    pub(crate) raw: Vec<(String, String)>,
+}
+
+/// Conditions on tags.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TagFilter {
+    pub all: Vec<String>,
+    pub any: Vec<String>,
+    pub not_all: Vec<String>,
+    pub not_any: Vec<String>,
+}
+
+/// Where the rows of a resource are.
+#[derive(Debug, Clone, Copy)]
+pub struct Table {
+    /// Table name; also the alias its columns are written with.
+    pub name: &'static str,
+    /// Column of the identifier.
+    pub id: &'static str,
+    /// Table of tags with columns `resource_id` and `tag`, or "".
+    pub tags: &'static str,
+}
+
+impl ListQuery {
+    /// Adds conditions, order and limit to a select over `table`.
+    ///
+    /// The marker must exist: check with [`ListQuery::marker_statement`] first.
+    pub fn apply(&self, table: &Table, select: &mut Select) {
+        for (column, wanted) in &self.columns {
+            select.one_of(&format!("{}.{column}", table.name), wanted.clone());
+        }
+        if let Some(since) = &self.changed_since {
+            let name = select.bind(since.as_str());
+            select.condition(format!("{}.updated_at >= {name}", table.name));
+        }
+        self.apply_tags(table, select);
+        if let Some(marker) = &self.marker {
+            let condition = self.after(table, marker, select);
+            select.condition(condition);
+        }
+        for (column, descending) in &self.sort {
+            select.order_by(&format!("{}.{column}", table.name), *descending != self.reverse);
+        }
+        select.order_by(&format!("{}.{}", table.name, table.id), self.reverse);
+        if self.limit > 0 {
+            select.limit(self.limit);
+        }
+    }
+
+    /// Whether the marker exists: a statement whose answer has one row if so.
+    #[must_use]
+    pub fn marker_statement(&self, table: &Table) -> Option<(String, Vec<isospin_store_kit::Value>)> {
+        let marker = self.marker.as_deref()?;
+        Some((format!("SELECT 1 FROM {} WHERE {} = $1", table.name, table.id), values![marker]))
+    }
+
+    /// 404 for a marker that is not there.
+    #[must_use]
+    pub fn unknown_marker(&self, not_found: impl FnOnce(&str) -> Fault) -> Fault {
+        not_found(self.marker.as_deref().unwrap_or_default())
+    }
+
+    /// Rows that come after the marker in the order asked for.
+    fn after(&self, table: &Table, marker: &str, select: &mut Select) -> String {
+        let marker = select.bind(marker);
+        let mut keys: Vec<(&str, bool)> = self.sort.clone();
+        keys.push((table.id, false));
+        let mut alternatives = Vec::with_capacity(keys.len());
+        for (index, (column, descending)) in keys.iter().enumerate() {
+            let of_marker = |column: &str| {
+                if column == table.id {
+                    marker.clone()
+                } else {
+                    format!("(SELECT m.{column} FROM {} m WHERE m.{} = {marker})", table.name, table.id)
+                }
+            };
+            let mut parts: Vec<String> = keys[..index]
+                .iter()
+                .map(|(equal, _)| format!("{}.{equal} = {}", table.name, of_marker(equal)))
+                .collect();
+            let sign = if *descending == self.reverse { ">" } else { "<" };
+            parts.push(format!("{}.{column} {sign} {}", table.name, of_marker(column)));
+            alternatives.push(format!("({})", parts.join(" AND ")));
+        }
+        format!("({})", alternatives.join(" OR "))
+    }
+
+    fn apply_tags(&self, table: &Table, select: &mut Select) {
+        if table.tags.is_empty() {
+            return;
+        }
+        let count = |select: &mut Select, tags: &[String]| {
+            let names = select.bind_list(tags.iter().map(|tag| tag.as_str().into()));
+            format!(
+                "(SELECT COUNT(*) FROM {} WHERE resource_id = {}.{} AND tag IN ({names}))",
+                table.tags, table.name, table.id
+            )
+        };
+        let TagFilter { all, any, not_all, not_any } = &self.tags;
+        for (tags, comparison) in [
+            (all, format!("= {}", all.len())),
+            (any, "> 0".to_owned()),
+            (not_all, format!("< {}", not_all.len())),
+            (not_any, "= 0".to_owned()),
+        ] {
+            if !tags.is_empty() {
+                let counted = count(select, tags);
+                select.condition(format!("{counted} {comparison}"));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,118 @@
+//! A compiled expression and its evaluation.
+
+use std::collections::BTreeMap;
+
+use regex::Regex;
+
+use super::Target;
+use crate::Caller;
+
+/// Rules may refer to rules; deeper than this is a cycle, and denies.
+const DEPTH: u8 = 32;
+
+/// One node of a compiled expression.
+#[derive(Debug, Clone)]
+pub enum Check {
+    Always,
+    Never,
+    Not(Box<Check>),
+    All(Vec<Check>),
+    Any(Vec<Check>),
+    /// `role:NAME`
+    Role(String),
+    /// `rule:NAME`
+    Rule(String),
+    /// `LEFT:RIGHT`, compared as texts.
+    Compare(Term, Term),
+    /// `field:COLLECTION:ATTRIBUTE=VALUE`
+    Field {
+        attribute: String,
+        value: String,
+    },
+    /// `field:COLLECTION:ATTRIBUTE=~REGEX`
+    FieldMatches {
+        attribute: String,
+        pattern: Regex,
+    },
+}
+
+/// One side of a comparison.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Term {
+    /// A literal text.
+    Literal(String),
+    /// `%(name)s`: a fact of the target.
+    Target(String),
+    /// A bare name on the left: something the token says.
+    Credential(String),
+}
+
+impl Check {
+    /// Names of the rules this one refers to.
+    #[must_use]
+    pub fn references(&self) -> Vec<&str> {
+        match self {
+            Self::Rule(name) => vec![name],
+            Self::Not(inner) => inner.references(),
+            Self::All(parts) | Self::Any(parts) => parts.iter().flat_map(Self::references).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Whether the check holds for this caller and target.
+    #[must_use]
+    pub fn holds(
+        &self,
+        rules: &BTreeMap<String, Check>,
+        caller: &Caller,
+        target: &Target<'_>,
+        depth: u8,
+    ) -> bool {
+        if depth > DEPTH {
+            return false;
+        }
+        match self {
+            Self::Always => true,
+            Self::Never => false,
+            Self::Not(inner) => !inner.holds(rules, caller, target, depth + 1),
+            Self::All(parts) => parts.iter().all(|part| part.holds(rules, caller, target, depth + 1)),
+            Self::Any(parts) => parts.iter().any(|part| part.holds(rules, caller, target, depth + 1)),
+            Self::Role(role) => caller.has_role(role),
+            Self::Rule(name) => {
+                rules.get(name).is_some_and(|check| check.holds(rules, caller, target, depth + 1))
+            }
+            Self::Compare(left, right) => match (left.value(caller, target), right.value(caller, target)) {
+                (Some(left), Some(right)) => left == right,
+                _ => false,
+            },
+            Self::Field { attribute, value } => target.get(attribute) == Some(value),
+            Self::FieldMatches { attribute, pattern } => {
+                target.get(attribute).is_some_and(|value| pattern.is_match(value))
+            }
+        }
+    }
+}
+
+impl Term {
+    fn value<'a>(&'a self, caller: &'a Caller, target: &'a Target<'_>) -> Option<&'a str> {
+        match self {
+            Self::Literal(text) => Some(text),
+            Self::Target(name) => target.get(name),
+            Self::Credential(name) => match name.as_str() {
+                "project_id" | "tenant_id" => owned(&caller.project_id),
+                "user_id" => owned(&caller.user_id),
+                "domain_id" => owned(&caller.domain_id),
+                "user_domain_id" => owned(&caller.user_domain_id),
+                "project_domain_id" => owned(&caller.project_domain_id),
+                "system_scope" => caller.system_scope.then_some("all"),
+                "is_admin" => Some(if caller.is_admin() { "True" } else { "False" }),
+                _ => None,
+            },
+        }
+    }
+}
+
+/// An absent credential equals nothing: objects without a project are nobody's.
+fn owned(text: &str) -> Option<&str> {
+    (!text.is_empty()).then_some(text)
+}

@@ -1,0 +1,84 @@
+//! The load driver behind `make bench`.
+//!
+//! Starts a server of its own for each engine (durable commits, SQLite and
+//! PostgreSQL), drives it over loopback in a closed loop, and writes results as JSON
+//! and as the table in docs/performance.md. Every request goes the whole way: token
+//! check, policy, quota, IPAM, default security group.
+
+mod driver;
+mod objects;
+mod report;
+mod scenarios;
+mod server;
+mod wiring;
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use clap::{Parser, ValueEnum};
+
+use report::Results;
+use server::{Engine, Server};
+
+/// Measures Isospin on this machine.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// The binary to measure
+    #[arg(long, default_value = "target/release/isospin")]
+    binary: PathBuf,
+    /// Engines to measure
+    #[arg(long, value_delimiter = ',', default_value = "sqlite,postgres")]
+    engines: Vec<EngineName>,
+    /// Ports that exist while shows and lists are measured
+    #[arg(long, default_value_t = 10_000)]
+    ports: usize,
+    /// Requests under way at a time
+    #[arg(long, default_value_t = 16)]
+    concurrency: usize,
+    /// Measure the wiring of ports by a real agent too (needs root)
+    #[arg(long)]
+    wiring: bool,
+    /// Where the results go as JSON
+    #[arg(long, default_value = "bench-results/results.json")]
+    json: PathBuf,
+    /// Page whose table is replaced
+    #[arg(long)]
+    page: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum EngineName {
+    Sqlite,
+    Postgres,
+}
+
+fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    // One thread: the driver shares two cores with what it measures.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(run(&arguments))
+}
+
+async fn run(arguments: &Arguments) -> Result<()> {
+    let mut results = Results::new();
+    for engine in &arguments.engines {
+        let engine = match engine {
+            EngineName::Sqlite => Engine::Sqlite,
+            EngineName::Postgres => Engine::Postgres,
+        };
+        let server = Server::start(&arguments.binary, engine, "none").await?;
+        scenarios::run(&server, engine, arguments.ports, arguments.concurrency, &mut results)
+            .await
+            .with_context(|| format!("on {}", engine.name()))?;
+    }
+    if arguments.wiring {
+        let server = Server::start(&arguments.binary, Engine::Sqlite, "real").await?;
+        wiring::run(&server, &mut results).await.context("wiring")?;
+    }
+    results.write_json(&arguments.json)?;
+    if let Some(page) = &arguments.page {
+        results.write_page(page)?;
+    }
+    results.print();
+    Ok(())
+}

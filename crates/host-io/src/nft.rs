@@ -1,0 +1,180 @@
+//! nftables through the `nft` tool: scripts in, JSON out, and the kernel's own
+//! messages about who changed a ruleset.
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+
+use nix::sys::socket::{MsgFlags, recv};
+use parking_lot::Mutex;
+use serde_json::Value;
+use tokio::io::unix::AsyncFd;
+
+use crate::nfnetlink::{Frame, Frames, Message, Socket};
+use crate::process::{self, DEFAULT_LIMIT};
+use crate::readiness::{self, Owned};
+use crate::{HostError, Place};
+
+/// Own tool runs remembered, to tell own changes from those of others.
+const REMEMBERED: usize = 256;
+/// Process ids of the last runs. Of the whole process: the watcher of a place and
+/// the mechanisms that change it have doors of their own.
+static OWN: Mutex<VecDeque<u32>> = Mutex::new(VecDeque::new());
+
+/// The door to the rules of a place. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Nft {
+    place: Place,
+}
+
+impl Nft {
+    /// The door; nothing runs before the first call.
+    #[must_use]
+    pub const fn open(place: Place) -> Self {
+        Self { place }
+    }
+
+    /// Applies a script in one atomic transaction: all of it or nothing.
+    ///
+    /// # Errors
+    /// [`HostError::Tool`] with what `nft` said.
+    pub async fn apply(&self, script: &str) -> Result<(), HostError> {
+        let started = process::start(&self.place, "nft", &["-f", "-"], DEFAULT_LIMIT).await?;
+        // Noted before the script is handed over, hence before the change is told.
+        if let Some(pid) = started.pid() {
+            let mut own = OWN.lock();
+            own.push_back(pid);
+            if own.len() > REMEMBERED {
+                own.pop_front();
+            }
+        }
+        started.finish(script.as_bytes()).await.map(|_| ())
+    }
+
+    /// A table as `nft -j list table` shows it; `None` when there is none.
+    ///
+    /// # Errors
+    /// When the tool fails or its answer cannot be read.
+    pub async fn list_table(&self, family: &str, table: &str) -> Result<Option<Value>, HostError> {
+        unless_absent(json(&self.place, &["-j", "list", "table", family, table]).await)
+    }
+
+    /// As [`Nft::list_table`], with protocols, ICMP types and the like as numbers
+    /// instead of the names this host has for them.
+    ///
+    /// # Errors
+    /// When the tool fails or its answer cannot be read.
+    pub async fn list_table_numeric(&self, family: &str, table: &str) -> Result<Option<Value>, HostError> {
+        unless_absent(json(&self.place, &["-n", "-j", "list", "table", family, table]).await)
+    }
+
+    /// Family and name of every table.
+    ///
+    /// # Errors
+    /// When the tool fails or its answer cannot be read.
+    pub async fn list_tables(&self) -> Result<Vec<(String, String)>, HostError> {
+        let answer = json(&self.place, &["-j", "list", "tables"]).await?;
+        let text = |table: &Value, key: &str| Some(table.get(key)?.as_str()?.to_owned());
+        let items = answer["nftables"].as_array().map(Vec::as_slice).unwrap_or_default();
+        Ok(items
+            .iter()
+            .filter_map(|item| item.get("table"))
+            .filter_map(|table| Some((text(table, "family")?, text(table, "name")?)))
+            .collect())
+    }
+
+    /// Transactions committed from now on, by anybody.
+    ///
+    /// # Errors
+    /// When the place cannot be entered or netlink is refused.
+    pub async fn events(&self) -> Result<NftEvents, HostError> {
+        let wrong = |source| HostError::kernel("watch rules in", self.place.name(), source);
+        let opened = self.place.run(|| Socket::open(RULES_GROUP)).await?.map_err(wrong)?;
+        let fd = opened.into_fd();
+        let flags = nix::fcntl::FcntlArg::F_SETFL(nix::fcntl::OFlag::O_NONBLOCK);
+        nix::fcntl::fcntl(&fd, flags).map_err(|errno| wrong(errno.into()))?;
+        Ok(NftEvents { socket: readiness::register(fd).map_err(wrong)? })
+    }
+}
+
+fn unless_absent(listed: Result<Value, HostError>) -> Result<Option<Value>, HostError> {
+    match listed {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+async fn json(place: &Place, args: &[&str]) -> Result<Value, HostError> {
+    let output = process::run(place, "nft", args, b"", DEFAULT_LIMIT).await?;
+    serde_json::from_slice(&output.stdout)
+        .map_err(|source| HostError::Answer { command: format!("nft {}", args.join(" ")), source })
+}
+
+/// Bit of NFNLGRP_NFTABLES (linux/netfilter/nfnetlink.h).
+const RULES_GROUP: u32 = 1 << (7 - 1);
+/// NFT_MSG_NEWGEN of NFNL_SUBSYS_NFTABLES: sent once per transaction.
+const NEW_GENERATION: u16 = 10 << 8 | 15;
+
+/// A transaction was committed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NftEvent {
+    /// Process that did it, when the kernel says.
+    pub pid: Option<u32>,
+    /// Its short name, "nft" for example.
+    pub process: Option<String>,
+    /// Whether it was a script applied through a door of this process.
+    pub own: bool,
+}
+
+/// Committed transactions, one after the other.
+#[derive(Debug)]
+pub struct NftEvents {
+    socket: AsyncFd<Owned<OwnedFd>>,
+}
+
+impl NftEvents {
+    /// Waits for the next transaction. Safe to cancel. `None` when messages were
+    /// lost: open another and look at everything.
+    pub async fn next(&mut self) -> Option<NftEvent> {
+        let mut buffer = vec![0; 64 << 10];
+        loop {
+            let mut ready = self.socket.readable().await.ok()?;
+            let received = ready.try_io(|socket| {
+                recv(socket.as_raw_fd(), &mut buffer, MsgFlags::empty()).map_err(io::Error::from)
+            });
+            let length = match received {
+                Ok(result) => result.ok()?,
+                Err(_would_block) => continue,
+            };
+            for frame in Frames(&buffer[..length]) {
+                match frame {
+                    Ok(Frame::Message(message)) if message.kind == NEW_GENERATION => {
+                        return Some(read(&message));
+                    }
+                    Ok(_) => {}
+                    Err(_) => return None,
+                }
+            }
+        }
+    }
+}
+
+fn read(message: &Message) -> NftEvent {
+    let mut pid = None;
+    let mut process = None;
+    for attribute in message.attributes() {
+        match attribute.kind {
+            2 => pid = attribute.number(),
+            3 => {
+                let name = attribute.value.split(|byte| *byte == 0).next().unwrap_or_default();
+                process = Some(String::from_utf8_lossy(name).into_owned());
+            }
+            _ => {}
+        }
+    }
+    // The netlink port is the process id as seen in its own pid namespace,
+    // which is ours; the attribute counts in the initial one.
+    let own = OWN.lock().iter().any(|mine| *mine == message.port || Some(*mine) == pid);
+    NftEvent { pid, process, own }
+}

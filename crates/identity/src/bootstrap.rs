@@ -1,0 +1,234 @@
+//! What an empty identity service is filled with, so that somebody can log in.
+//!
+//! Can be run at every start, on every server: what is there stays, what is missing
+//! is made, and endpoints get the URLs of now. Passwords of users that exist are left
+//! alone unless a reset is asked for.
+
+use std::collections::BTreeMap;
+
+use isospin_store_kit::{Session, StoreError, Tx, values};
+use serde_json::{Map, json};
+
+use crate::IdentityApp;
+use crate::fault::Fault;
+use crate::passwords;
+use crate::resources::project::{self, Project};
+use crate::resources::{domain, json_text, new_id};
+use crate::tokens::now;
+use crate::tokens::scope::end_tokens;
+
+/// What to fill in.
+#[derive(Debug, Clone)]
+pub struct BootstrapSpec {
+    /// Of the user `admin`.
+    pub admin_password: String,
+    /// Of the user `demo`, a member of the project `demo`; `None` makes neither.
+    pub demo_password: Option<String>,
+    /// Give users that exist these passwords too.
+    pub reset_passwords: bool,
+    /// Region of the endpoints: `RegionOne`.
+    pub region: String,
+    /// Root of the identity service: `http://host:5000`. The endpoint adds `/v3`.
+    pub identity_url: String,
+    /// Root of the network service: `http://host:9696`.
+    pub network_url: String,
+}
+
+/// Ids of what is there after a bootstrap.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bootstrapped {
+    pub admin_user_id: String,
+    pub admin_project_id: String,
+    pub service_project_id: String,
+    /// `None` when no demo was asked for.
+    pub demo_user_id: Option<String>,
+    pub demo_project_id: Option<String>,
+}
+
+/// Why a service could not be filled.
+#[derive(Debug, thiserror::Error)]
+pub enum BootstrapError {
+    #[error("a password cannot be hashed")]
+    Password(#[from] bcrypt::BcryptError),
+    #[error("identity cannot be filled")]
+    Store(#[from] StoreError),
+    #[error("identity cannot be filled: {0}")]
+    Refused(String),
+    #[error("a thread that hashes passwords ended early")]
+    Thread(#[from] tokio::task::JoinError),
+}
+
+impl From<Fault> for BootstrapError {
+    fn from(fault: Fault) -> Self {
+        Self::Refused(fault.message)
+    }
+}
+
+const ROLES: &[&str] = &["admin", "manager", "member", "reader", "service"];
+const IMPLIED: &[(&str, &str)] = &[("admin", "manager"), ("manager", "member"), ("member", "reader")];
+const INTERFACES: &[&str] = &["public", "internal", "admin"];
+
+/// Fills the service. All or nothing, except for key files.
+///
+/// # Errors
+/// The store fails, or a password is too long to be hashed.
+pub async fn bootstrap(app: &IdentityApp, spec: BootstrapSpec) -> Result<Bootstrapped, BootstrapError> {
+    let hashes = hash_missing(app, &spec).await?;
+    Ok(app.write("bootstrap", move |tx| Box::pin(async move { fill(tx, &spec, &hashes).await })).await?)
+}
+
+/// Hashes the passwords that will be stored, all at the same time: each takes a
+/// good part of the time a start may take.
+async fn hash_missing(
+    app: &IdentityApp,
+    spec: &BootstrapSpec,
+) -> Result<BTreeMap<&'static str, String>, BootstrapError> {
+    let mut reader = app.store.reader().await?;
+    let mut running = Vec::new();
+    let wanted = [("admin", Some(&spec.admin_password)), ("demo", spec.demo_password.as_ref())];
+    for (name, password) in wanted {
+        let Some(password) = password else { continue };
+        if !spec.reset_passwords && user_id(&mut reader, name).await?.is_some() {
+            continue;
+        }
+        let (password, rounds) = (password.clone(), app.config.passwords.rounds);
+        running.push((name, tokio::task::spawn_blocking(move || passwords::hash(&password, rounds))));
+    }
+    let mut hashes = BTreeMap::new();
+    for (name, task) in running {
+        hashes.insert(name, task.await??);
+    }
+    Ok(hashes)
+}
+
+async fn fill(
+    tx: &mut Tx,
+    spec: &BootstrapSpec,
+    hashes: &BTreeMap<&'static str, String>,
+) -> Result<Bootstrapped, Fault> {
+    default_domain(tx).await?;
+    roles(tx).await?;
+    let admin_project_id =
+        project_named(tx, "admin", "Bootstrap project for initializing the cloud.").await?;
+    let service_project_id = project_named(tx, "service", "Keystone Service Project").await?;
+    let admin_user_id = user(tx, "admin", hashes).await?;
+    assign(tx, &admin_user_id, ("project", &admin_project_id), "admin").await?;
+    assign(tx, &admin_user_id, ("system", ""), "admin").await?;
+    let (mut demo_user_id, mut demo_project_id) = (None, None);
+    if spec.demo_password.is_some() {
+        let project = project_named(tx, "demo", "").await?;
+        let demo = user(tx, "demo", hashes).await?;
+        assign(tx, &demo, ("project", &project), "member").await?;
+        // The administrator sees the demo project as one of theirs, as DevStack has it.
+        assign(tx, &admin_user_id, ("project", &project), "admin").await?;
+        (demo_user_id, demo_project_id) = (Some(demo), Some(project));
+    }
+    region(tx, &spec.region).await?;
+    let identity = service(tx, "identity", "keystone", "OpenStack Identity").await?;
+    endpoints(tx, &identity, &spec.region, &format!("{}/v3", spec.identity_url.trim_end_matches('/')))
+        .await?;
+    let network = service(tx, "network", "neutron", "OpenStack Networking").await?;
+    endpoints(tx, &network, &spec.region, &format!("{}/", spec.network_url.trim_end_matches('/'))).await?;
+    Ok(Bootstrapped { admin_user_id, admin_project_id, service_project_id, demo_user_id, demo_project_id })
+}
+
+async fn default_domain(tx: &mut Tx) -> Result<(), Fault> {
+    if project::find_any(tx, domain::DEFAULT).await?.is_some() {
+        return Ok(());
+    }
+    let blank = Project::new("", "Default", "The default domain");
+    let default = Project { id: domain::DEFAULT.to_owned(), is_domain: true, parent_id: None, ..blank };
+    project::insert(tx, &default).await
+}
+
+async fn roles(tx: &mut Tx) -> Result<(), StoreError> {
+    let options = json_text(&Map::from_iter([("immutable".to_owned(), json!(true))]));
+    for name in ROLES {
+        let sql = "INSERT INTO roles (id, domain_id, name, description, options, extra) \
+                   VALUES ($1, '', $2, NULL, $3, '{}') ON CONFLICT DO NOTHING";
+        tx.execute(sql, values![new_id(), *name, &options]).await?;
+    }
+    for (prior, implied) in IMPLIED {
+        let sql = "INSERT INTO implied_roles (prior_id, implied_id) SELECT p.id, i.id FROM roles p, roles i \
+                   WHERE p.domain_id = '' AND p.name = $1 AND i.domain_id = '' AND i.name = $2 \
+                   ON CONFLICT DO NOTHING";
+        tx.execute(sql, values![*prior, *implied]).await?;
+    }
+    Ok(())
+}
+
+async fn project_named(tx: &mut Tx, name: &str, description: &str) -> Result<String, Fault> {
+    let sql = "SELECT id FROM projects WHERE domain_id = $1 AND name = $2";
+    if let Some(row) = tx.row(sql, values![domain::DEFAULT, name]).await? {
+        return Ok(row.columns().text()?);
+    }
+    let project = Project::new(domain::DEFAULT, name, description);
+    project::insert(tx, &project).await?;
+    Ok(project.id)
+}
+
+async fn user_id(session: &mut Session, name: &str) -> Result<Option<String>, StoreError> {
+    let sql = "SELECT id FROM users WHERE domain_id = $1 AND name = $2";
+    session.row(sql, values![domain::DEFAULT, name]).await?.map(|row| row.columns().text()).transpose()
+}
+
+async fn user(tx: &mut Tx, name: &str, hashes: &BTreeMap<&'static str, String>) -> Result<String, Fault> {
+    let hash = hashes.get(name).cloned();
+    if let Some(id) = user_id(tx, name).await? {
+        if let Some(hash) = hash {
+            let sql = format!(
+                "UPDATE users SET password_hash = $1, failures = 0, enabled = true, {} WHERE id = $3",
+                end_tokens("$2")
+            );
+            tx.execute(&sql, values![hash, now(), &id]).await?;
+        }
+        return Ok(id);
+    }
+    let id = new_id();
+    let sql = "INSERT INTO users (id, domain_id, name, description, default_project_id, enabled, options, extra, \
+               password_hash, tokens_after, failures, failed_at) \
+               VALUES ($1, $2, $3, NULL, NULL, true, '{}', '{}', $4, 0, 0, 0)";
+    tx.execute(sql, values![&id, domain::DEFAULT, name, hash]).await?;
+    Ok(id)
+}
+
+async fn assign(tx: &mut Tx, user: &str, scope: (&str, &str), role: &str) -> Result<(), StoreError> {
+    let sql = "INSERT INTO assignments (actor_kind, actor_id, scope_kind, scope_id, role_id, inherited) \
+               SELECT 'user', $1, $2, $3, id, false FROM roles WHERE domain_id = '' AND name = $4 \
+               ON CONFLICT DO NOTHING";
+    tx.execute(sql, values![user, scope.0, scope.1, role]).await?;
+    Ok(())
+}
+
+async fn region(tx: &mut Tx, id: &str) -> Result<(), StoreError> {
+    let sql = "INSERT INTO regions (id, description, parent_region_id, extra) VALUES ($1, '', NULL, '{}') \
+               ON CONFLICT DO NOTHING";
+    tx.execute(sql, values![id]).await?;
+    Ok(())
+}
+
+async fn service(tx: &mut Tx, kind: &str, name: &str, description: &str) -> Result<String, StoreError> {
+    let sql = "SELECT id FROM services WHERE type = $1 AND name = $2 ORDER BY id";
+    if let Some(row) = tx.row(sql, values![kind, name]).await? {
+        return row.columns().text();
+    }
+    let id = new_id();
+    let sql = "INSERT INTO services (id, type, name, description, enabled, extra) \
+               VALUES ($1, $2, $3, $4, true, '{}')";
+    tx.execute(sql, values![&id, kind, name, description]).await?;
+    Ok(id)
+}
+
+/// The three endpoints of a service in the region, with this URL.
+async fn endpoints(tx: &mut Tx, service: &str, region: &str, url: &str) -> Result<(), StoreError> {
+    for interface in INTERFACES {
+        let sql = "UPDATE endpoints SET url = $1 WHERE service_id = $2 AND interface = $3 AND region_id = $4";
+        if tx.execute(sql, values![url, service, *interface, region]).await? > 0 {
+            continue;
+        }
+        let sql = "INSERT INTO endpoints (id, service_id, interface, region_id, url, enabled, extra) \
+                   VALUES ($1, $2, $3, $4, $5, true, '{}')";
+        tx.execute(sql, values![new_id(), service, *interface, region, url]).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,73 @@
+//! What an operator can set.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Settings of the identity service.
+#[derive(Debug, Clone)]
+pub struct IdentityConfig {
+    /// Root clients reach this service under, without `/v3`: `http://host:5000`.
+    pub public_url: String,
+    pub tokens: TokenConfig,
+    pub passwords: PasswordConfig,
+    /// Levels of projects below a domain.
+    pub max_project_depth: u32,
+}
+
+/// Settings of tokens.
+#[derive(Debug, Clone)]
+pub struct TokenConfig {
+    /// Folder of the Fernet keys; servers of one region share its content.
+    pub key_folder: PathBuf,
+    /// Keys kept by a rotation, the staged one included; at least 2.
+    pub max_active_keys: usize,
+    pub lifetime: Duration,
+    /// How long after its end a service may still have a token checked (`allow_expired`).
+    pub expired_window: Duration,
+    /// Whether a scoped token may be exchanged for another.
+    pub allow_rescope: bool,
+    /// Checked tokens remembered.
+    pub cache_entries: u64,
+}
+
+/// Settings of passwords.
+#[derive(Debug, Clone)]
+pub struct PasswordConfig {
+    /// bcrypt cost: 2^rounds; 4 to 31.
+    pub rounds: u32,
+    /// Hashes computed at the same time.
+    pub threads: usize,
+    /// Logins that may wait for a hash; more are told to come back.
+    pub queue: usize,
+    /// Refuse a user after failed logins in a row.
+    pub lockout: Option<Lockout>,
+}
+
+/// When a user is locked out.
+#[derive(Debug, Clone, Copy)]
+pub struct Lockout {
+    /// Failed logins in a row that lock.
+    pub attempts: u32,
+    /// How long after the last of them.
+    pub duration: Duration,
+}
+
+impl IdentityConfig {
+    /// The defaults of the Identity API (reference/identity-api.md §14).
+    #[must_use]
+    pub fn new(public_url: impl Into<String>, key_folder: impl Into<PathBuf>) -> Self {
+        Self {
+            public_url: public_url.into(),
+            tokens: TokenConfig {
+                key_folder: key_folder.into(),
+                max_active_keys: 3,
+                lifetime: Duration::from_secs(3600),
+                expired_window: Duration::from_secs(172_800),
+                allow_rescope: true,
+                cache_entries: 8192,
+            },
+            passwords: PasswordConfig { rounds: 12, threads: 2, queue: 256, lockout: None },
+            max_project_depth: 5,
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! The Identity API v3: who is who, who may do what where, and which services there are.
+//!
+//! * [`open`] and [`router`] give the service; [`bootstrap`](bootstrap::bootstrap)
+//!   fills an empty one.
+//! * [`IdentityApp::authenticator`] answers the network API: a token seen before
+//!   costs no query, and is still refused the moment after it was revoked.
+//! * Tokens are Keystone's Fernet tokens; nothing of a token is stored but that it
+//!   was given back.
+
+mod app;
+pub mod bootstrap;
+pub mod config;
+mod discovery;
+mod fault;
+mod generation;
+mod input;
+mod listing;
+mod passwords;
+mod policy;
+mod request;
+mod resources;
+mod tokens;
+
+use isospin_store_kit::{Migration, MigrationSet};
+
+pub use app::{IdentityApp, OpenError, open, router};
+pub use config::IdentityConfig;
+pub use tokens::keys::{KeyError, rotate as rotate_keys};
+
+/// The schema of the Identity API.
+pub const MIGRATIONS: MigrationSet = MigrationSet {
+    component: "identity",
+    steps: &[Migration { id: 1, name: "initial", sql: include_str!("../migrations/0001_initial.sql") }],
+};

@@ -1,0 +1,190 @@
+//! Around every handler: request ids, the caller, the form of refusals.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{FromRequest, FromRequestParts, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, VARY, WWW_AUTHENTICATE};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, StatusCode};
+use isospin_api_kit::Caller;
+use isospin_api_kit::http::{MAX_URL, base_url};
+use isospin_api_kit::policy::Target;
+use uuid::Uuid;
+
+use crate::IdentityApp;
+use crate::fault::Fault;
+use crate::tokens::{TokenError, ValidToken};
+
+/// What every handler knows of its request, before anybody is known.
+#[derive(Debug, Clone)]
+pub struct Origin {
+    /// `req-<uuid4>`.
+    pub request_id: String,
+    /// Scheme and authority the client used: `http://host:5000`.
+    pub root: String,
+}
+
+/// What a handler knows of its request and its caller.
+#[derive(Clone)]
+pub struct Context {
+    pub origin: Origin,
+    pub token: Arc<ValidToken>,
+    /// Path the client used, without query.
+    pub path: String,
+    /// The query, decoded, in order.
+    pub query: Vec<(String, String)>,
+}
+
+impl Context {
+    pub fn caller(&self) -> &Caller {
+        &self.token.caller
+    }
+
+    pub fn request_id(&self) -> &str {
+        &self.origin.request_id
+    }
+
+    /// The absolute URL of a path below `/v3`.
+    pub fn link(&self, path: impl std::fmt::Display) -> String {
+        format!("{}/v3/{path}", self.origin.root)
+    }
+
+    /// The first value given for a query key.
+    pub fn query(&self, name: &str) -> Option<&str> {
+        self.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Whether a query key is given and not false; a key without value is true.
+    pub fn query_flag(&self, name: &str) -> bool {
+        self.query(name).is_some_and(is_true)
+    }
+
+    /// Refuses what the rule does not allow.
+    pub fn enforce(&self, app: &IdentityApp, action: &str, target: &Target<'_>) -> Result<(), Fault> {
+        if app.policy.allows(action, self.caller(), target) {
+            return Ok(());
+        }
+        Err(Fault::forbidden(action))
+    }
+}
+
+/// The value of a flag in a query.
+pub fn is_true(value: &str) -> bool {
+    !matches!(value.to_ascii_lowercase().as_str(), "0" | "false" | "no" | "off" | "f" | "n")
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Context {
+    type Rejection = Fault;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Fault> {
+        parts.extensions.get::<Self>().cloned().ok_or_else(Fault::unauthorized)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Origin {
+    type Rejection = Fault;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Fault> {
+        parts.extensions.get::<Self>().cloned().ok_or_else(|| Fault::internal("a request without an id"))
+    }
+}
+
+/// The bytes of a body within the limit.
+pub struct RawBody(pub Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for RawBody {
+    type Rejection = Fault;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Fault> {
+        Bytes::from_request(request, state).await.map(Self).map_err(|rejection: BytesRejection| {
+            Fault::new(rejection.status(), "Request is too large or was cut off.")
+        })
+    }
+}
+
+/// Middleware: request id, URL length, and the headers and form every answer has.
+pub async fn identify(mut request: Request, next: Next) -> Response {
+    let request_id = format!("req-{}", Uuid::new_v4());
+    let root = base_url(&request);
+    let too_long = request.uri().to_string().len() > MAX_URL;
+    request.extensions_mut().insert(Origin { request_id: request_id.clone(), root: root.clone() });
+    let response = if too_long {
+        Fault::new(StatusCode::URI_TOO_LONG, "The URI is longer than 8192 characters.").into_response()
+    } else {
+        next.run(request).await
+    };
+    let mut response = in_form(response);
+    let unauthorized = response.status() == StatusCode::UNAUTHORIZED;
+    let headers = response.headers_mut();
+    headers.insert(VARY, HeaderValue::from_static("X-Auth-Token"));
+    if let Ok(value) = HeaderValue::from_str(&request_id) {
+        headers.insert("x-openstack-request-id", value);
+    }
+    if unauthorized && let Ok(value) = HeaderValue::from_str(&format!("Keystone uri=\"{root}/v3\"")) {
+        headers.insert(WWW_AUTHENTICATE, value);
+    }
+    response
+}
+
+/// Refusals of the framework (405, a path that is not UTF-8) in the form of all others.
+fn in_form(response: Response<Body>) -> Response<Body> {
+    let status = response.status();
+    let ours = response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == "application/json");
+    if ours || !(status.is_client_error() || status.is_server_error()) {
+        return response;
+    }
+    let message = match status {
+        StatusCode::METHOD_NOT_ALLOWED => "The method is not allowed for the requested URL.",
+        StatusCode::BAD_REQUEST => "The request is malformed.",
+        _ => "The request could not be served.",
+    };
+    let mut answer = Fault::new(status, message).into_response();
+    if let Some(allow) = response.headers().get("allow") {
+        answer.headers_mut().insert("allow", allow.clone());
+    }
+    answer
+}
+
+/// Middleware: nobody passes without a valid token. Of the headers only the token
+/// says who the caller is (K16).
+pub async fn authenticate(State(app): State<IdentityApp>, mut request: Request, next: Next) -> Response {
+    let Ok(token) = header(request.headers(), "x-auth-token") else {
+        return Fault::unauthorized().into_response();
+    };
+    let token = match app.tokens.check(&token).await {
+        Ok(token) => token,
+        Err(TokenError::Invalid) => return Fault::unauthorized().into_response(),
+        Err(error) => return Fault::from(error).into_response(),
+    };
+    let Some(origin) = request.extensions().get::<Origin>().cloned() else {
+        return Fault::internal("a request without an id").into_response();
+    };
+    let query = request.uri().query().unwrap_or("");
+    let context = Context {
+        origin,
+        token,
+        path: request.uri().path().to_owned(),
+        query: form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
+    };
+    request.extensions_mut().insert(context);
+    next.run(request).await
+}
+
+/// A header's text.
+pub fn header(headers: &HeaderMap, name: &str) -> Result<String, Fault> {
+    headers
+        .get(name)
+        .and_then(|value| value.to_str().ok())
+        .map(str::to_owned)
+        .ok_or_else(|| Fault::missing(name, "request headers"))
+}
+
+/// For unknown URLs.
+pub async fn not_found() -> Fault {
+    Fault::new(StatusCode::NOT_FOUND, "The resource could not be found.")
+}

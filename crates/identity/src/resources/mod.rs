@@ -1,0 +1,147 @@
+//! The resources of the Identity API, one file each. Adding one touches its file and
+//! the lists here.
+
+pub mod catalog;
+pub mod domain;
+mod endpoint;
+mod grant;
+mod group;
+mod implied_role;
+pub mod project;
+mod region;
+mod role;
+mod role_assignment;
+mod service;
+mod tag;
+mod tree;
+mod user;
+
+use axum::Router;
+use isospin_api_kit::policy::{Rule, Target};
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use crate::IdentityApp;
+use crate::fault::Fault;
+use crate::input::Input;
+use crate::policy;
+use crate::request::Context;
+use crate::tokens;
+
+/// All declared rules.
+pub fn policy_rules() -> impl Iterator<Item = &'static Rule> {
+    [
+        policy::RULES,
+        tokens::handlers::RULES,
+        domain::RULES,
+        project::RULES,
+        tag::RULES,
+        user::RULES,
+        group::RULES,
+        role::RULES,
+        implied_role::RULES,
+        grant::RULES,
+        role_assignment::RULES,
+        service::RULES,
+        endpoint::RULES,
+        region::RULES,
+    ]
+    .into_iter()
+    .flatten()
+}
+
+/// All routes that need a token.
+pub fn routes() -> Router<IdentityApp> {
+    Router::new()
+        .merge(domain::routes())
+        .merge(project::routes())
+        .merge(tag::routes())
+        .merge(user::routes())
+        .merge(group::routes())
+        .merge(role::routes())
+        .merge(implied_role::routes())
+        .merge(grant::routes())
+        .merge(role_assignment::routes())
+        .merge(service::routes())
+        .merge(endpoint::routes())
+        .merge(region::routes())
+}
+
+/// All routes that need no token.
+pub fn open_routes() -> Router<IdentityApp> {
+    user::open_routes()
+}
+
+/// A new id: 32 hexadecimal digits.
+pub fn new_id() -> String {
+    Uuid::new_v4().simple().to_string()
+}
+
+/// The text a JSON object is stored as.
+pub fn json_text(object: &Map<String, Value>) -> String {
+    Value::Object(object.clone()).to_string()
+}
+
+/// Adds what clients stored and the link to itself. What is stored never hides an
+/// attribute.
+fn finish(view: &mut Value, extra: &Map<String, Value>, link: String) {
+    let Value::Object(view) = view else { return };
+    for (name, value) in extra {
+        view.entry(name.clone()).or_insert_with(|| value.clone());
+    }
+    let mut links = Map::new();
+    links.insert("self".to_owned(), Value::String(link));
+    view.insert("links".to_owned(), Value::Object(links));
+}
+
+/// The domain of what is created without naming one.
+fn default_domain(context: &Context) -> String {
+    let own = &context.caller().domain_id;
+    if own.is_empty() { domain::DEFAULT.to_owned() } else { own.clone() }
+}
+
+/// Checks a rule over lists of a domain's objects. `Some(id)`: the caller sees only
+/// those of this domain.
+fn readable_domain(app: &IdentityApp, context: &Context, action: &str) -> Result<Option<String>, Fault> {
+    let own = &context.caller().domain_id;
+    context.enforce(app, action, &Target::new().with("target.domain_id", own))?;
+    let all = app.policy.allows("reads_all", context.caller(), &Target::new());
+    Ok((!all).then(|| own.clone()))
+}
+
+/// What was found, else 404 for those who may see everything and 403 for others, who
+/// are not to learn which ids exist.
+fn found_or_hidden<T>(
+    app: &IdentityApp,
+    context: &Context,
+    found: Option<T>,
+    kind: &str,
+    id: &str,
+) -> Result<T, Fault> {
+    found.ok_or_else(|| {
+        if app.policy.allows("reads_all", context.caller(), &Target::new()) {
+            Fault::not_found(kind, id)
+        } else {
+            Fault::forbidden(&format!("identity:get_{kind}"))
+        }
+    })
+}
+
+/// Refuses to change or delete what has the option `immutable`, unless the change
+/// takes that option away.
+fn check_mutable(
+    kind: &str,
+    id: &str,
+    options: &Map<String, Value>,
+    change: Option<&Input>,
+) -> Result<(), Fault> {
+    let immutable = |options: &Map<String, Value>| options.get("immutable") == Some(&Value::Bool(true));
+    let lifted = change.is_some_and(|change| !immutable(&change.merged_options(options)));
+    if !immutable(options) || lifted {
+        return Ok(());
+    }
+    let verb = if change.is_some() { "update" } else { "delete" };
+    Err(Fault::refused(format!(
+        "Unable to {verb} immutable {kind} resource: `{id}. Set resource option \"immutable\" to false first."
+    )))
+}

@@ -1,0 +1,165 @@
+//! `/v3/auth/…`.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{RawQuery, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use http::{HeaderMap, StatusCode};
+use isospin_api_kit::http::{answer, no_content};
+use isospin_api_kit::policy::{Rule, Target};
+use isospin_store_kit::values;
+use serde_json::{Value, json};
+
+use super::authenticate::authenticate;
+use super::payload::audit_text;
+use super::request::AuthRequest;
+use super::scope::scopes_of_user;
+use super::{TokenError, ValidToken, now, view};
+use crate::IdentityApp;
+use crate::fault::Fault;
+use crate::listing::collection;
+use crate::request::{Context, Origin, RawBody, header};
+use crate::resources::{domain, project};
+
+/// Rules of the token resource.
+pub const RULES: &[Rule] = &[
+    Rule::new("token_subject", "user_id:%(target.token.user_id)s"),
+    Rule::new(
+        "identity:validate_token",
+        "rule:admin_required or rule:system_reader or rule:service_role or rule:token_subject",
+    ),
+    Rule::new("identity:revoke_token", "rule:admin_required or rule:token_subject"),
+];
+
+/// Without a token: how to get one.
+pub fn open_routes() -> Router<IdentityApp> {
+    Router::new().route("/v3/auth/tokens", post(create))
+}
+
+pub fn routes() -> Router<IdentityApp> {
+    Router::new()
+        .route("/v3/auth/tokens", get(show).delete(delete))
+        .route("/v3/auth/tokens/OS-PKI/revoked", get(gone))
+        .route("/v3/auth/catalog", get(catalog))
+        .route("/v3/auth/projects", get(projects))
+        .route("/v3/auth/domains", get(domains))
+        .route("/v3/auth/system", get(system))
+}
+
+async fn create(
+    State(app): State<IdentityApp>,
+    _: Origin,
+    RawQuery(query): RawQuery,
+    RawBody(body): RawBody,
+) -> Result<Response, Fault> {
+    let request = AuthRequest::parse(&body)?;
+    let (text, token) = authenticate(&app, &request).await?;
+    let nocatalog = query
+        .is_some_and(|query| form_urlencoded::parse(query.as_bytes()).any(|(key, _)| key == "nocatalog"));
+    shown(&app, StatusCode::CREATED, &text, &token, !nocatalog).await
+}
+
+async fn show(
+    State(app): State<IdentityApp>,
+    context: Context,
+    headers: HeaderMap,
+) -> Result<Response, Fault> {
+    let text = header(&headers, "x-subject-token")?;
+    let expired = context.query("allow_expired").is_some_and(crate::request::is_true);
+    let checked =
+        if expired { app.tokens.check_allowing_expired(&text).await } else { app.tokens.check(&text).await };
+    let token = subject(checked)?;
+    let target = Target::new().with("target.token.user_id", &token.user.id);
+    context.enforce(&app, "identity:validate_token", &target)?;
+    let nocatalog = context.query("nocatalog").is_some();
+    shown(&app, StatusCode::OK, &text, &token, !nocatalog).await
+}
+
+fn subject(checked: Result<Arc<ValidToken>, TokenError>) -> Result<Arc<ValidToken>, Fault> {
+    checked.map_err(|error| match error {
+        TokenError::Invalid => Fault::new(StatusCode::NOT_FOUND, "Failed to validate token"),
+        other => other.into(),
+    })
+}
+
+async fn shown(
+    app: &IdentityApp,
+    status: StatusCode,
+    text: &str,
+    token: &ValidToken,
+    with_catalog: bool,
+) -> Result<Response, Fault> {
+    let mut body = view::token(token);
+    if with_catalog && view::is_scoped(&token.caller) {
+        body.insert("catalog".to_owned(), app.catalog.of(&app.store, &token.caller).await?);
+    }
+    let header = [("x-subject-token", text.to_owned())];
+    Ok((header, answer(status, &json!({"token": body}))).into_response())
+}
+
+async fn delete(
+    State(app): State<IdentityApp>,
+    context: Context,
+    headers: HeaderMap,
+) -> Result<Response, Fault> {
+    let text = header(&headers, "x-subject-token")?;
+    let token = subject(app.tokens.check(&text).await)?;
+    let target = Target::new().with("target.token.user_id", &token.user.id);
+    context.enforce(&app, "identity:revoke_token", &target)?;
+    let audit_id = token.audit_ids.first().map(audit_text).unwrap_or_default();
+    let window = i64::try_from(app.config.tokens.expired_window.as_secs()).unwrap_or(i64::MAX);
+    let (expires_at, over) = (token.expires_at, now().saturating_sub(window));
+    app.write(context.request_id(), move |tx| {
+        Box::pin(async move {
+            // What nobody can show any more need not be remembered.
+            tx.execute("DELETE FROM revoked_tokens WHERE expires_at < $1", values![over]).await?;
+            let sql =
+                "INSERT INTO revoked_tokens (audit_id, expires_at) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+            tx.execute(sql, values![audit_id, expires_at]).await?;
+            Ok(())
+        })
+    })
+    .await?;
+    Ok(no_content())
+}
+
+/// Lists of revoked PKI tokens are a thing of the past.
+async fn gone(_: Context) -> Fault {
+    Fault::new(StatusCode::GONE, "Revocation lists are not supported.")
+}
+
+async fn catalog(State(app): State<IdentityApp>, context: Context) -> Result<Response, Fault> {
+    if !view::is_scoped(context.caller()) {
+        return Err(Fault::forbidden("identity:get_auth_catalog"));
+    }
+    let catalog = app.catalog.of(&app.store, context.caller()).await?;
+    let links = json!({"self": context.link("auth/catalog")});
+    Ok(answer(StatusCode::OK, &json!({"catalog": catalog, "links": links})))
+}
+
+async fn projects(State(app): State<IdentityApp>, context: Context) -> Result<Response, Fault> {
+    let mut reader = app.store.reader().await?;
+    let ids = scopes_of_user(&mut reader, &context.caller().user_id, "project").await?;
+    let found = project::by_ids(&mut reader, ids).await?;
+    let items =
+        found.iter().filter(|project| project.enabled).map(|project| project.view(&context)).collect();
+    Ok(collection(&context, "projects", items))
+}
+
+async fn domains(State(app): State<IdentityApp>, context: Context) -> Result<Response, Fault> {
+    let mut reader = app.store.reader().await?;
+    let ids = scopes_of_user(&mut reader, &context.caller().user_id, "domain").await?;
+    let found = project::by_ids(&mut reader, ids).await?;
+    let items =
+        found.iter().filter(|domain| domain.enabled).map(|found| domain::view(found, &context)).collect();
+    Ok(collection(&context, "domains", items))
+}
+
+async fn system(State(app): State<IdentityApp>, context: Context) -> Result<Response, Fault> {
+    let mut reader = app.store.reader().await?;
+    let ids = scopes_of_user(&mut reader, &context.caller().user_id, "system").await?;
+    let items: Vec<Value> = ids.iter().map(|_| json!({"all": true})).collect();
+    Ok(collection(&context, "system", items))
+}

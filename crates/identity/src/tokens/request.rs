@@ -1,0 +1,237 @@
+//! The body of `POST /v3/auth/tokens` as a value.
+
+use http::StatusCode;
+use serde_json::{Map, Value};
+
+use super::payload::Method;
+use crate::fault::Fault;
+use crate::passwords::MAX_PASSWORD;
+
+/// Methods one request may name; far more than there are.
+const MAX_METHODS: usize = 10;
+
+/// Something named by id or by name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Handle {
+    Id(String),
+    Name(String),
+}
+
+/// A user or project named by id, or by name within a domain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MemberHandle {
+    Id(String),
+    Name { name: String, domain: Handle },
+}
+
+/// One proof of who the user is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Proof {
+    Password { user: MemberHandle, password: String },
+    Token(String),
+}
+
+impl Proof {
+    pub fn method(&self) -> Method {
+        match self {
+            Self::Password { .. } => Method::Password,
+            Self::Token(_) => Method::Token,
+        }
+    }
+}
+
+/// The scope asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WantedScope {
+    /// The user's default project, else none.
+    Default,
+    Unscoped,
+    Project(MemberHandle),
+    Domain(Handle),
+    System,
+}
+
+/// A request for a token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuthRequest {
+    /// At least one; each method once, however often it was named (K05).
+    pub proofs: Vec<Proof>,
+    pub scope: WantedScope,
+}
+
+impl AuthRequest {
+    /// Reads the body.
+    ///
+    /// # Errors
+    /// 400 for what is malformed, 401 for a method that is not known here.
+    pub fn parse(body: &[u8]) -> Result<Self, Fault> {
+        let document: Value = serde_json::from_slice(body).map_err(|_| {
+            Fault::bad_request(
+                "The request body could not be read as JSON. Send an object with the key 'auth'.",
+            )
+        })?;
+        let auth = object(document.get("auth"), "auth", "request body")?;
+        let identity = object(auth.get("identity"), "identity", "auth")?;
+        let names = identity
+            .get("methods")
+            .and_then(Value::as_array)
+            .filter(|names| !names.is_empty() && names.len() <= MAX_METHODS)
+            .ok_or_else(|| Fault::missing("methods", "identity"))?;
+        let mut proofs: Vec<Proof> = Vec::new();
+        for name in names {
+            let name = name.as_str().ok_or_else(|| Fault::missing("methods", "identity"))?;
+            let method = Method::parse(name).ok_or_else(|| {
+                Fault::new(StatusCode::UNAUTHORIZED, "Attempted to authenticate with an unsupported method.")
+            })?;
+            if proofs.iter().all(|proof| proof.method() != method) {
+                proofs.push(proof(method, object(identity.get(name), name, "identity")?)?);
+            }
+        }
+        Ok(Self { proofs, scope: wanted_scope(auth.get("scope"))? })
+    }
+}
+
+fn proof(method: Method, data: &Map<String, Value>) -> Result<Proof, Fault> {
+    match method {
+        Method::Password => {
+            let user = object(data.get("user"), "user", "password")?;
+            let password = text(user, "password", "user")?;
+            if password.len() > MAX_PASSWORD {
+                return Err(Fault::refused(format!(
+                    "The password length must be less than or equal to {MAX_PASSWORD}. The server could not \
+                     comply with the request because the password is invalid."
+                )));
+            }
+            Ok(Proof::Password { user: member(user, "user")?, password })
+        }
+        Method::Token => Ok(Proof::Token(text(data, "id", "token")?)),
+    }
+}
+
+fn wanted_scope(scope: Option<&Value>) -> Result<WantedScope, Fault> {
+    let scope = match scope {
+        None | Some(Value::Null) => return Ok(WantedScope::Default),
+        Some(Value::String(word)) if word == "unscoped" => return Ok(WantedScope::Unscoped),
+        Some(Value::Object(scope)) => scope,
+        Some(_) => return Err(Fault::missing("project, domain or system", "scope")),
+    };
+    if scope.len() > 1 {
+        return Err(Fault::bad_request(
+            "Scoping to several of project, domain and system at once is not possible; name one.",
+        ));
+    }
+    match scope.iter().next() {
+        None => Ok(WantedScope::Default),
+        Some((kind, value)) => match (kind.as_str(), value) {
+            ("project", Value::Object(project)) => Ok(WantedScope::Project(member(project, "project")?)),
+            ("domain", Value::Object(domain)) => Ok(WantedScope::Domain(handle(domain, "domain")?)),
+            ("system", Value::Object(system)) if system.get("all") == Some(&Value::Bool(true)) => {
+                Ok(WantedScope::System)
+            }
+            ("unscoped", Value::Object(_)) => Ok(WantedScope::Unscoped),
+            ("project" | "domain" | "system", _) => Err(Fault::missing(kind, "scope")),
+            _ => Err(Fault::bad_request(format!("Scoping to '{kind}' is not known here."))),
+        },
+    }
+}
+
+fn member(of: &Map<String, Value>, place: &str) -> Result<MemberHandle, Fault> {
+    match handle(of, place)? {
+        Handle::Id(id) => Ok(MemberHandle::Id(id)),
+        Handle::Name(name) => {
+            let domain = object(of.get("domain"), "domain", place)?;
+            Ok(MemberHandle::Name { name, domain: handle(domain, "domain")? })
+        }
+    }
+}
+
+fn handle(of: &Map<String, Value>, place: &str) -> Result<Handle, Fault> {
+    match (of.get("id"), of.get("name")) {
+        (Some(Value::String(id)), _) => Ok(Handle::Id(id.clone())),
+        (None, Some(Value::String(name))) => Ok(Handle::Name(name.clone())),
+        _ => Err(Fault::missing("id or name", place)),
+    }
+}
+
+fn object<'v>(value: Option<&'v Value>, name: &str, place: &str) -> Result<&'v Map<String, Value>, Fault> {
+    value.and_then(Value::as_object).ok_or_else(|| Fault::missing(name, place))
+}
+
+fn text(of: &Map<String, Value>, name: &str, place: &str) -> Result<String, Fault> {
+    of.get(name).and_then(Value::as_str).map(str::to_owned).ok_or_else(|| Fault::missing(name, place))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn parse(auth: Value) -> Result<AuthRequest, u16> {
+        AuthRequest::parse(json!({"auth": auth}).to_string().as_bytes())
+            .map_err(|fault| fault.status.as_u16())
+    }
+
+    fn password(scope: Value) -> Value {
+        let user = json!({"id": "u", "password": "p"});
+        json!({"identity": {"methods": ["password"], "password": {"user": user}}, "scope": scope})
+    }
+
+    #[test]
+    fn scopes_are_read() {
+        let name = |name: &str| MemberHandle::Name {
+            name: name.to_owned(),
+            domain: Handle::Name("Default".to_owned()),
+        };
+        let cases = [
+            (json!(null), Ok(WantedScope::Default)),
+            (json!("unscoped"), Ok(WantedScope::Unscoped)),
+            (json!({"unscoped": {}}), Ok(WantedScope::Unscoped)),
+            (json!({"project": {"id": "x"}}), Ok(WantedScope::Project(MemberHandle::Id("x".to_owned())))),
+            (
+                json!({"project": {"name": "x", "domain": {"name": "Default"}}}),
+                Ok(WantedScope::Project(name("x"))),
+            ),
+            (json!({"domain": {"id": "x"}}), Ok(WantedScope::Domain(Handle::Id("x".to_owned())))),
+            (json!({"system": {"all": true}}), Ok(WantedScope::System)),
+            (json!({"system": {"all": false}}), Err(400)),
+            (json!({"project": {"name": "x"}}), Err(400)),
+            (json!({"project": {"id": "x"}, "domain": {"id": "y"}}), Err(400)),
+            (json!({"OS-TRUST:trust": {"id": "x"}}), Err(400)),
+            (json!(5), Err(400)),
+        ];
+        for (scope, expected) in cases {
+            let read = parse(password(scope.clone())).map(|request| request.scope);
+            assert_eq!(read, expected, "{scope}");
+        }
+    }
+
+    #[test]
+    fn k05_a_method_named_often_counts_once_and_lists_are_bounded() {
+        let user = json!({"user": {"id": "u", "password": "p"}});
+        let request = parse(json!({"identity": {"methods": ["password", "password"], "password": user}}));
+        assert_eq!(request.expect("valid").proofs.len(), 1);
+        let many = vec!["password"; 11];
+        assert_eq!(parse(json!({"identity": {"methods": many, "password": user}})), Err(400));
+    }
+
+    #[test]
+    fn bad_requests_are_refused() {
+        let cases = [
+            (json!({}), 400),
+            (json!({"identity": {"methods": []}}), 400),
+            (json!({"identity": {"methods": ["password"]}}), 400),
+            (json!({"identity": {"methods": ["totp"], "totp": {}}}), 401),
+            (json!({"identity": {"methods": ["password"], "password": {"user": {"id": "u"}}}}), 400),
+            (
+                json!({"identity": {"methods": ["password"], "password": {"user": {"name": "u", "password": "p"}}}}),
+                400,
+            ),
+            (json!({"identity": {"methods": ["token"], "token": {"id": 5}}}), 400),
+        ];
+        for (auth, expected) in cases {
+            assert_eq!(parse(auth.clone()).map(|_| ()), Err(expected), "{auth}");
+        }
+        assert!(AuthRequest::parse(b"{").is_err());
+        assert!(AuthRequest::parse(b"").is_err());
+    }
+}

@@ -1,0 +1,173 @@
+//! What a user is in a scope: names, roles, and whether they may be there at all.
+
+use isospin_store_kit::{Columns, Row, Session, StoreError, Value, values};
+
+/// Where a token holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ScopeId {
+    Unscoped,
+    Project(String),
+    Domain(String),
+    System,
+}
+
+impl ScopeId {
+    /// Kind and id as assignments store them; `None` for unscoped.
+    pub fn stored(&self) -> Option<(&'static str, &str)> {
+        match self {
+            Self::Unscoped => None,
+            Self::Project(id) => Some(("project", id)),
+            Self::Domain(id) => Some(("domain", id)),
+            Self::System => Some(("system", "")),
+        }
+    }
+}
+
+/// Id and name of a domain or a role.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    pub id: String,
+    pub name: String,
+}
+
+/// Id and name of a user or project, and of its domain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    pub id: String,
+    pub name: String,
+    pub domain: Named,
+}
+
+/// A scope with the names a token shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope {
+    Unscoped,
+    Project(Member),
+    Domain(Named),
+    System,
+}
+
+/// A user who may be in a scope.
+#[derive(Debug, Clone)]
+pub struct Standing {
+    pub user: Member,
+    pub scope: Scope,
+    /// Implied roles included, ordered by id.
+    pub roles: Vec<Named>,
+    /// Tokens of the user issued in this second or before are refused.
+    pub user_tokens_after: i64,
+    /// The same, with the user's domain and the scope.
+    pub tokens_after: i64,
+}
+
+/// Something with a domain, and whether both are enabled.
+struct Found {
+    member: Member,
+    enabled: bool,
+    own_tokens_after: i64,
+    tokens_after: i64,
+}
+
+const USER: &str = "SELECT u.id, u.name, u.enabled, u.tokens_after, d.id, d.name, d.enabled, d.tokens_after \
+    FROM users u JOIN projects d ON d.id = u.domain_id WHERE u.id = $1";
+
+const PROJECT: &str = "SELECT p.id, p.name, p.enabled, p.tokens_after, d.id, d.name, d.enabled, d.tokens_after \
+    FROM projects p JOIN projects d ON d.id = p.domain_id WHERE p.id = $1";
+
+/// A domain is in itself.
+const DOMAIN: &str = "SELECT id, name, enabled, tokens_after, id, name, enabled, tokens_after \
+    FROM projects WHERE id = $1 AND is_domain = true";
+
+/// Roles of a user ($1) on a scope ($2 kind, $3 id), through groups and implication.
+/// Roles of a domain only lead to others; tokens do not show them.
+const ROLES: &str = "WITH RECURSIVE held (id) AS (\
+    SELECT role_id FROM assignments WHERE actor_kind = 'user' AND actor_id = $1 \
+    AND scope_kind = $2 AND scope_id = $3 AND inherited = false \
+    UNION SELECT a.role_id FROM assignments a JOIN group_members m ON m.group_id = a.actor_id \
+    WHERE a.actor_kind = 'group' AND m.user_id = $1 \
+    AND a.scope_kind = $2 AND a.scope_id = $3 AND a.inherited = false \
+    UNION SELECT i.implied_id FROM implied_roles i JOIN held h ON h.id = i.prior_id) \
+    SELECT r.id, r.name FROM roles r JOIN held h ON h.id = r.id WHERE r.domain_id = '' ORDER BY r.id";
+
+/// The user in this scope; `None` when one of user, scope and their domains is
+/// absent or disabled, or the user has no role there.
+pub async fn standing(
+    session: &mut Session,
+    user_id: &str,
+    scope: &ScopeId,
+) -> Result<Option<Standing>, StoreError> {
+    let mut queries = vec![(USER, values![user_id])];
+    if let Some((kind, id)) = scope.stored() {
+        queries.push((ROLES, values![user_id, kind, id]));
+    }
+    match scope {
+        ScopeId::Project(id) => queries.push((PROJECT, values![id])),
+        ScopeId::Domain(id) => queries.push((DOMAIN, values![id])),
+        ScopeId::System | ScopeId::Unscoped => {}
+    }
+    let mut answers = session.rows_many(queries).await?.into_iter();
+    let mut first = || answers.next().unwrap_or_default();
+    let Some(user) = found(first())?.filter(|user| user.enabled) else { return Ok(None) };
+    let roles = first().into_iter().map(named).collect::<Result<Vec<_>, _>>()?;
+    let place = found(first())?;
+    let (scope, place_tokens_after) = match (scope, place) {
+        (ScopeId::Unscoped, _) => (Scope::Unscoped, 0),
+        (ScopeId::System, _) => (Scope::System, 0),
+        (ScopeId::Project(_), Some(place)) if place.enabled => {
+            (Scope::Project(place.member), place.tokens_after)
+        }
+        (ScopeId::Domain(_), Some(place)) if place.enabled => {
+            (Scope::Domain(place.member.domain), place.tokens_after)
+        }
+        _ => return Ok(None),
+    };
+    if roles.is_empty() && scope != Scope::Unscoped {
+        return Ok(None);
+    }
+    Ok(Some(Standing {
+        user: user.member,
+        scope,
+        roles,
+        user_tokens_after: user.own_tokens_after,
+        tokens_after: user.tokens_after.max(place_tokens_after),
+    }))
+}
+
+fn found(rows: Vec<Row>) -> Result<Option<Found>, StoreError> {
+    let Some(row) = rows.into_iter().next() else { return Ok(None) };
+    let mut columns = row.columns();
+    let (id, name) = (columns.text()?, columns.text()?);
+    let (enabled, own_tokens_after) = (columns.flag()?, columns.int()?);
+    let domain = Named { id: columns.text()?, name: columns.text()? };
+    let (domain_enabled, domain_tokens_after) = (columns.flag()?, columns.int()?);
+    Ok(Some(Found {
+        member: Member { id, name, domain },
+        enabled: enabled && domain_enabled,
+        own_tokens_after,
+        tokens_after: own_tokens_after.max(domain_tokens_after),
+    }))
+}
+
+fn named(row: Row) -> Result<Named, StoreError> {
+    let mut columns: Columns = row.columns();
+    Ok(Named { id: columns.text()?, name: columns.text()? })
+}
+
+/// The part of an UPDATE that ends all tokens issued so far; `now` in seconds goes
+/// into the value named by `parameter`. The next token is issued in a later second.
+pub fn end_tokens(parameter: &str) -> String {
+    format!("tokens_after = CASE WHEN tokens_after >= {parameter} THEN tokens_after + 1 ELSE {parameter} END")
+}
+
+/// The projects, or the domains, a user has a role in: ids as values for a list.
+pub async fn scopes_of_user(
+    session: &mut Session,
+    user_id: &str,
+    kind: &str,
+) -> Result<Vec<Value>, StoreError> {
+    let sql = "SELECT DISTINCT scope_id FROM assignments WHERE scope_kind = $1 AND inherited = false AND (\
+               (actor_kind = 'user' AND actor_id = $2) OR (actor_kind = 'group' AND actor_id IN \
+               (SELECT group_id FROM group_members WHERE user_id = $2)))";
+    let rows = session.rows(sql, values![kind, user_id]).await?;
+    rows.into_iter().map(|row| row.columns().text().map(Value::Text)).collect()
+}

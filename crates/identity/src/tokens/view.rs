@@ -1,0 +1,63 @@
+//! Tokens as the wire shows them.
+
+use isospin_api_kit::Caller;
+use serde_json::{Map, Value, json};
+
+use super::ValidToken;
+use super::payload::audit_text;
+use super::scope::{Member, Named, Scope};
+
+/// The object under `token`, without a catalog.
+pub fn token(token: &ValidToken) -> Map<String, Value> {
+    let mut view = Map::new();
+    let methods: Vec<&str> = token.methods.iter().map(|method| method.name()).collect();
+    view.insert("methods".to_owned(), json!(methods));
+    view.insert(
+        "user".to_owned(),
+        json!({
+            "domain": named(&token.user.domain),
+            "id": token.user.id,
+            "name": token.user.name,
+            "password_expires_at": null,
+        }),
+    );
+    let audit_ids: Vec<String> = token.audit_ids.iter().map(audit_text).collect();
+    view.insert("audit_ids".to_owned(), json!(audit_ids));
+    view.insert("expires_at".to_owned(), Value::String(time(token.expires_at)));
+    view.insert("issued_at".to_owned(), Value::String(time(token.issued_at)));
+    match &token.scope {
+        Scope::Unscoped => return view,
+        Scope::Project(project) => {
+            view.insert("project".to_owned(), member(project));
+            view.insert("is_domain".to_owned(), Value::Bool(false));
+        }
+        Scope::Domain(domain) => {
+            view.insert("domain".to_owned(), named(domain));
+        }
+        Scope::System => {
+            view.insert("system".to_owned(), json!({"all": true}));
+        }
+    }
+    view.insert("roles".to_owned(), token.roles.iter().map(named).collect());
+    view
+}
+
+/// Whether a token of this caller has a catalog.
+pub fn is_scoped(caller: &Caller) -> bool {
+    !caller.project_id.is_empty() || !caller.domain_id.is_empty() || caller.system_scope
+}
+
+fn named(named: &Named) -> Value {
+    json!({"id": named.id, "name": named.name})
+}
+
+fn member(member: &Member) -> Value {
+    json!({"domain": named(&member.domain), "id": member.id, "name": member.name})
+}
+
+/// `2026-11-20T09:04:00.000000Z`.
+pub fn time(seconds: i64) -> String {
+    jiff::Timestamp::from_second(seconds)
+        .map(|time| time.strftime("%Y-%m-%dT%H:%M:%S.000000Z").to_string())
+        .unwrap_or_default()
+}

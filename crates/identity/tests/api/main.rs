@@ -1,0 +1,15 @@
+//! The Identity API over real databases.
+
+#![expect(clippy::expect_used, reason = "a test that cannot go on ends; clippy knows test functions only")]
+
+mod assignments;
+mod bootstrap;
+mod catalog;
+mod people;
+mod projects;
+mod remembering;
+mod routes;
+mod samples;
+mod security;
+mod service;
+mod tokens;

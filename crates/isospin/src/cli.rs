@@ -1,0 +1,182 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::config::Listen;
+
+/// OpenStack-compatible cloud networking in one binary.
+#[derive(Debug, Parser)]
+#[command(name = "isospin", version, propagate_version = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run everything on this host: server and agent, watched and restarted
+    Up(Up),
+    /// Stop what `up` started; networks stay wired
+    Down(Down),
+    /// Say what runs
+    Status(Status),
+    /// Run the APIs only
+    Server(Server),
+    /// Run the host agent only
+    Agent(Agent),
+    /// Give a port to a network namespace, as a hypervisor gives one to a machine
+    Attach(Attach),
+    /// Take a port away from its namespace
+    Detach(Detach),
+    /// Walk through a small cloud on this host and check every step
+    Demo(Demo),
+    /// Make a one-time token with which the agent of another host joins
+    Token(Token),
+}
+
+/// Where an installation lies and how it is configured.
+#[derive(Debug, Clone, Args)]
+pub struct Place {
+    /// Folder of databases, keys and logs [default: /var/lib/isospin, or ~/.local/state/isospin]
+    #[arg(long, value_name = "DIR", env = "ISOSPIN_STATE_DIR")]
+    pub state_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Default, Args)]
+pub struct Settings {
+    /// Configuration file (TOML)
+    #[arg(long, value_name = "FILE", env = "ISOSPIN_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// Address of the Identity API, ADDRESS:PORT; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub identity_listen: Option<Listen>,
+    /// Address of the Network API
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub network_listen: Option<Listen>,
+    /// Address agents connect to
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub feed_listen: Option<Listen>,
+}
+
+/// What the agent of `up` does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum AgentKind {
+    /// Builds networks on this host; needs root
+    Real,
+    /// Reports ports ACTIVE without touching the host
+    Simulated,
+    /// No agent
+    None,
+}
+
+#[derive(Debug, Args)]
+pub struct Up {
+    #[command(flatten)]
+    pub place: Place,
+    #[command(flatten)]
+    pub settings: Settings,
+    /// Return when everything is ready and leave it running
+    #[arg(long)]
+    pub detach: bool,
+    #[arg(long, value_enum, default_value = "real")]
+    pub agent: AgentKind,
+}
+
+#[derive(Debug, Args)]
+pub struct Down {
+    #[command(flatten)]
+    pub place: Place,
+}
+
+#[derive(Debug, Args)]
+pub struct Status {
+    #[command(flatten)]
+    pub place: Place,
+    /// Return only when everything is ready
+    #[arg(long)]
+    pub wait: bool,
+    /// Seconds to wait at most
+    #[arg(long, default_value_t = 60)]
+    pub timeout: u64,
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Server {
+    #[command(flatten)]
+    pub place: Place,
+    #[command(flatten)]
+    pub settings: Settings,
+    /// APIs to serve
+    #[arg(long, value_delimiter = ',', default_value = "identity,network")]
+    pub services: Vec<Service>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Service {
+    Identity,
+    Network,
+}
+
+#[derive(Debug, Args)]
+pub struct Agent {
+    #[command(flatten)]
+    pub place: Place,
+    /// Configuration file (TOML)
+    #[arg(long, value_name = "FILE", env = "ISOSPIN_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// URL of the feed: https://HOST:9697
+    #[arg(long, value_name = "URL")]
+    pub join: Option<String>,
+    /// One-time token, printed by `isospin token`; needed once
+    #[arg(long, value_name = "TOKEN", env = "ISOSPIN_JOIN_TOKEN", hide_env_values = true)]
+    pub token: Option<String>,
+    /// Work to take on
+    #[arg(long, value_delimiter = ',')]
+    pub roles: Vec<String>,
+    /// Report ports ACTIVE without touching the host
+    #[arg(long)]
+    pub simulated: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Attach {
+    #[command(flatten)]
+    pub place: Place,
+    /// Port, by id or name
+    pub port: String,
+    /// Network namespace; made when absent
+    #[arg(long, value_name = "NAME")]
+    pub netns: String,
+    /// Configure the interface by a real DHCP client (udhcpc)
+    #[arg(long)]
+    pub dhcp: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Detach {
+    #[command(flatten)]
+    pub place: Place,
+    /// Port, by id or name
+    pub port: String,
+}
+
+#[derive(Debug, Args)]
+pub struct Demo {
+    #[command(flatten)]
+    pub place: Place,
+    /// Remove everything the demo made
+    #[arg(long)]
+    pub remove: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Token {
+    #[command(flatten)]
+    pub place: Place,
+    /// Host the token is for
+    pub host: String,
+}

@@ -1,0 +1,8 @@
+//! One file for each command.
+
+pub mod attach;
+pub mod demo;
+pub mod down;
+pub mod status;
+pub mod token;
+pub mod up;

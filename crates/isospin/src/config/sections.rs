@@ -1,0 +1,238 @@
+//! The sections of the configuration file and their defaults.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use ipnet::IpNet;
+use serde::Deserialize;
+
+/// Where a service listens and how others reach it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listen(pub std::net::SocketAddr);
+
+impl<'de> Deserialize<'de> for Listen {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl std::str::FromStr for Listen {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        text.parse().map(Self).map_err(|_| {
+            format!("'{text}' is not ADDRESS:PORT (an IP address and a port; port 0 takes a free one)")
+        })
+    }
+}
+
+/// `[identity]`: the Identity API.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Identity {
+    /// ADDRESS:PORT; port 0 takes a free one.
+    pub listen: Listen,
+    /// URL in the catalog; "" = made from the address it listens on.
+    pub public_url: String,
+    /// Seconds a token is valid.
+    pub token_expiration: u32,
+    /// Cost of bcrypt, 4-31.
+    pub password_rounds: u32,
+    /// Fernet keys kept, at least 3.
+    pub max_active_keys: usize,
+    /// Failed logins in a row that lock an account; 0 = never.
+    pub lockout_failure_attempts: u32,
+    /// Seconds an account stays locked.
+    pub lockout_duration: u32,
+    /// Region of the catalog.
+    pub region: String,
+}
+
+impl Default for Identity {
+    fn default() -> Self {
+        Self {
+            listen: Listen(([127, 0, 0, 1], 5000).into()),
+            public_url: String::new(),
+            token_expiration: 3600,
+            password_rounds: 12,
+            max_active_keys: 3,
+            lockout_failure_attempts: 0,
+            lockout_duration: 1800,
+            region: "RegionOne".to_owned(),
+        }
+    }
+}
+
+/// `[network]`: the Network API.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Network {
+    pub listen: Listen,
+    pub public_url: String,
+    /// Types tried in order for networks of projects: local, vlan, vxlan.
+    pub tenant_network_types: Vec<String>,
+    /// "FIRST:LAST".
+    pub vxlan_ranges: Vec<String>,
+    /// Physical network -> ["FIRST:LAST"].
+    pub vlan_ranges: BTreeMap<String, Vec<String>>,
+    /// Physical networks usable for flat networks; "*" = any.
+    pub flat_networks: Vec<String>,
+    pub global_physnet_mtu: u32,
+    pub path_mtu: u32,
+    pub dns_domain: String,
+    /// Objects on a page at most; 0 = as many as asked for.
+    pub pagination_max_limit: u64,
+    pub quotas: Quotas,
+}
+
+impl Default for Network {
+    fn default() -> Self {
+        Self {
+            listen: Listen(([127, 0, 0, 1], 9696).into()),
+            public_url: String::new(),
+            tenant_network_types: vec!["vxlan".to_owned()],
+            vxlan_ranges: vec!["1:16777215".to_owned()],
+            vlan_ranges: BTreeMap::new(),
+            flat_networks: vec!["*".to_owned()],
+            global_physnet_mtu: 1500,
+            path_mtu: 0,
+            dns_domain: "openstacklocal".to_owned(),
+            pagination_max_limit: 0,
+            quotas: Quotas::default(),
+        }
+    }
+}
+
+/// `[network.quotas]`: limits for projects without their own; -1 = unlimited.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Quotas {
+    pub network: i64,
+    pub subnet: i64,
+    pub port: i64,
+    pub router: i64,
+    pub floatingip: i64,
+    pub security_group: i64,
+    pub security_group_rule: i64,
+}
+
+impl Default for Quotas {
+    fn default() -> Self {
+        Self {
+            network: 100,
+            subnet: 100,
+            port: 500,
+            router: 10,
+            floatingip: 50,
+            security_group: 10,
+            security_group_rule: 100,
+        }
+    }
+}
+
+/// `[feed]`: the agents' side of the server.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Feed {
+    pub listen: Listen,
+    /// Names and addresses agents reach the server by, beside the one it listens on.
+    pub names: Vec<String>,
+}
+
+impl Default for Feed {
+    fn default() -> Self {
+        Self { listen: Listen(([127, 0, 0, 1], 9697).into()), names: Vec::new() }
+    }
+}
+
+/// `[store]`: the database.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Store {
+    /// `postgresql://…`; "" = SQLite in the state directory.
+    pub url: String,
+    /// File that holds the URL, when it has a password in it.
+    pub url_file: Option<PathBuf>,
+    /// Connections to PostgreSQL at most.
+    pub connections: usize,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self { url: String::new(), url_file: None, connections: 16 }
+    }
+}
+
+/// `[agent]`: the host agent.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Agent {
+    /// Name of this host; "" = its host name.
+    pub host: String,
+    /// Of l2, l3, dhcp, metadata.
+    pub roles: Vec<String>,
+    /// Address other hosts reach this one at for vxlan.
+    pub tunnel_ip: Option<IpAddr>,
+    pub vxlan_port: u16,
+    pub availability_zone: String,
+    /// Seconds.
+    pub dhcp_lease_duration: u32,
+    pub physical_networks: BTreeMap<String, PhysicalNetwork>,
+}
+
+impl Default for Agent {
+    fn default() -> Self {
+        Self {
+            host: String::new(),
+            roles: ["l2", "l3", "dhcp", "metadata"].map(str::to_owned).to_vec(),
+            tunnel_ip: None,
+            vxlan_port: 4789,
+            availability_zone: "nova".to_owned(),
+            dhcp_lease_duration: 86_400,
+            physical_networks: [("external".to_owned(), PhysicalNetwork::default())].into(),
+        }
+    }
+}
+
+/// `[agent.physical_networks.NAME]`: how a physical network is reached from this
+/// host. The default is a bridge of this host alone, on which the host has the
+/// gateway address 10.77.77.1.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PhysicalNetwork {
+    pub bridge: String,
+    /// NIC put into the bridge.
+    pub interface: Option<String>,
+    /// Addresses the host has on the bridge.
+    pub addresses: Vec<IpNet>,
+    /// Whether traffic from those prefixes leaves the host under the host's address.
+    pub masquerade: bool,
+}
+
+impl Default for PhysicalNetwork {
+    fn default() -> Self {
+        Self {
+            bridge: "br-ex".to_owned(),
+            interface: None,
+            addresses: vec![IpNet::V4(ipnet::Ipv4Net::new_assert([10, 77, 77, 1].into(), 24))],
+            masquerade: true,
+        }
+    }
+}
+
+/// `[log]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// error, warn, info, debug, trace, or directives as `info,isospin_agent=debug`.
+    pub level: String,
+    /// "text" or "json".
+    pub format: String,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { level: "info".to_owned(), format: "text".to_owned() }
+    }
+}

@@ -1,0 +1,154 @@
+//! `isospin server`: the APIs and the feed on one store.
+
+mod http;
+mod listeners;
+mod settings;
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use isospin_identity::IdentityApp;
+use isospin_identity::bootstrap::{BootstrapSpec, bootstrap};
+use isospin_network::App;
+use isospin_store_kit::{Store, StoreConfig};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::cli::{self, Service};
+use crate::config::Config;
+use crate::credentials::{Passwords, write_client_files};
+use crate::logging;
+use crate::state_dir::{StateDir, authority, write_json};
+use crate::supervise::{Endpoints, ServerFile};
+use listeners::Listeners;
+
+pub async fn run(arguments: cli::Server) -> Result<()> {
+    let config = configuration(&arguments.settings)?;
+    logging::start(&config.log)?;
+    let state = StateDir::new(arguments.place.state_dir)?;
+    state.create()?;
+    if !arguments.services.contains(&Service::Identity) && arguments.services.contains(&Service::Network) {
+        bail!("--services: the network service needs identity beside it in this release");
+    }
+    let with_network = arguments.services.contains(&Service::Network);
+    // What is wrong with the configuration is told before anything is made.
+    let network_settings = settings::network(&config.network, &config.agent)?;
+    let listeners = Listeners::bind(&config, &state, with_network).await?;
+    let endpoints = listeners.endpoints(&config);
+    let store = open_store(&config, &state).await?;
+    let identity = open_identity(&config, &state, &store, &endpoints).await?;
+
+    let stop = CancellationToken::new();
+    let mut tasks = tokio::task::JoinSet::new();
+    tasks.spawn(http::serve(listeners.identity, isospin_identity::router(identity.clone()), stop.clone()));
+    if let (Some(network_listener), Some(feed_listener)) = (listeners.network, listeners.feed) {
+        let app = open_network(network_settings, store).await?;
+        let router = isospin_network::router(app.clone(), identity.authenticator());
+        tasks.spawn(http::serve(network_listener, router, stop.clone()));
+        tasks.spawn(serve_feed(app, &state, &config, feed_listener, stop.clone())?);
+    }
+    write_json(&state.server_file(), &ServerFile { pid: std::process::id(), endpoints: endpoints.clone() })?;
+    tracing::info!(
+        identity = endpoints.identity,
+        network = endpoints.network,
+        feed = endpoints.feed,
+        "serving"
+    );
+
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+        Some(ended) = tasks.join_next() => {
+            stop.cancel();
+            return ended.context("a service panicked")?.context("a service ended");
+        }
+    }
+    stop.cancel();
+    while tasks.join_next().await.is_some() {}
+    Ok(())
+}
+
+/// The configuration with the flags laid over it.
+fn configuration(settings: &cli::Settings) -> Result<Config> {
+    let mut config = Config::load(settings.config.as_deref(), std::env::vars())?;
+    if let Some(listen) = &settings.identity_listen {
+        config.identity.listen = listen.clone();
+    }
+    if let Some(listen) = &settings.network_listen {
+        config.network.listen = listen.clone();
+    }
+    if let Some(listen) = &settings.feed_listen {
+        config.feed.listen = listen.clone();
+    }
+    Ok(config)
+}
+
+/// Opens the database the configuration names, with the schemas of all services.
+async fn open_store(config: &Config, state: &StateDir) -> Result<Store> {
+    let address = match &config.store.url_file {
+        Some(path) => std::fs::read_to_string(path)
+            .with_context(|| format!("[store] url_file: cannot read {}", path.display()))?
+            .trim()
+            .to_owned(),
+        None => config.store.url.clone(),
+    };
+    let store = if address.is_empty() {
+        StoreConfig::Sqlite { path: state.database(), durable: true }
+    } else {
+        StoreConfig::Postgres { address, connections: config.store.connections }
+    };
+    let migrations = [isospin_identity::MIGRATIONS, isospin_network::MIGRATIONS];
+    Store::open(store, &migrations).await.context("cannot open the database")
+}
+
+async fn open_identity(
+    config: &Config,
+    state: &StateDir,
+    store: &Store,
+    endpoints: &Endpoints,
+) -> Result<IdentityApp> {
+    let settings = settings::identity(&config.identity, state, &endpoints.identity);
+    let passwords = Passwords::load_or_generate(state)?;
+    let identity = isospin_identity::open(settings, store.clone()).await.context("cannot open identity")?;
+    let spec = BootstrapSpec {
+        admin_password: passwords.admin.clone(),
+        demo_password: Some(passwords.demo.clone()),
+        // The generated ones are for the first start only: people change theirs.
+        reset_passwords: false,
+        region: config.identity.region.clone(),
+        identity_url: endpoints.identity.clone(),
+        network_url: endpoints.network.clone(),
+    };
+    bootstrap(&identity, spec).await.context("cannot set up the first users")?;
+    write_client_files(state, &passwords, &endpoints.identity, &config.identity.region)?;
+    Ok(identity)
+}
+
+async fn open_network(settings: isospin_network::Settings, store: Store) -> Result<App> {
+    let app = App::new(store, settings).context("the built-in policy is broken")?;
+    app.prepare().await.context("cannot prepare the network service")?;
+    Ok(app)
+}
+
+/// The future that serves agents.
+fn serve_feed(
+    app: App,
+    state: &StateDir,
+    config: &Config,
+    listener: tokio::net::TcpListener,
+    stop: CancellationToken,
+) -> Result<impl Future<Output = Result<()>> + use<>> {
+    let authority = Arc::new(authority(state)?);
+    let mut names = config.feed.names.clone();
+    names.push(config.feed.listen.0.ip().to_string());
+    names.push("localhost".to_owned());
+    let tls = authority.server_tls(&names).context("cannot make the feed's certificate")?;
+    let tokens = state.join_tokens();
+    Ok(async move {
+        isospin_network::feed::serve(app, authority, tokens, tls, listener, stop.cancelled_owned())
+            .await
+            .context("the feed ended")
+    })
+}

@@ -1,0 +1,79 @@
+//! The configuration as the services take it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use isospin_identity::config::{IdentityConfig, Lockout};
+use isospin_network::{QuotaDefaults, SegmentRange, Settings};
+
+use crate::config;
+use crate::state_dir::StateDir;
+
+/// Settings of the Identity API.
+pub fn identity(config: &config::Identity, state: &StateDir, url: &str) -> IdentityConfig {
+    let mut settings = IdentityConfig::new(url, state.keys());
+    settings.tokens.lifetime = Duration::from_secs(u64::from(config.token_expiration));
+    settings.tokens.max_active_keys = config.max_active_keys;
+    settings.passwords.rounds = config.password_rounds;
+    settings.passwords.lockout = (config.lockout_failure_attempts > 0).then(|| Lockout {
+        attempts: config.lockout_failure_attempts,
+        duration: Duration::from_secs(u64::from(config.lockout_duration)),
+    });
+    settings
+}
+
+/// Settings of the Network API.
+pub fn network(config: &config::Network, agent: &config::Agent) -> Result<Settings> {
+    for network_type in &config.tenant_network_types {
+        if !["local", "vlan", "vxlan"].contains(&network_type.as_str()) {
+            bail!("[network] tenant_network_types: '{network_type}' is not local, vlan or vxlan");
+        }
+    }
+    let mut vlan_ranges: BTreeMap<String, Vec<SegmentRange>> = BTreeMap::new();
+    for (physical_network, texts) in &config.vlan_ranges {
+        vlan_ranges.insert(physical_network.clone(), ranges("vlan_ranges", texts, 4094)?);
+    }
+    let quotas = config.quotas;
+    Ok(Settings {
+        tenant_network_types: config.tenant_network_types.clone(),
+        vxlan_ranges: ranges("vxlan_ranges", &config.vxlan_ranges, 16_777_215)?,
+        vlan_ranges,
+        flat_networks: config.flat_networks.iter().cloned().collect(),
+        global_physnet_mtu: config.global_physnet_mtu,
+        path_mtu: config.path_mtu,
+        dns_domain: config.dns_domain.trim_end_matches('.').to_owned(),
+        quotas: QuotaDefaults {
+            by_resource: [
+                ("network", quotas.network),
+                ("subnet", quotas.subnet),
+                ("port", quotas.port),
+                ("router", quotas.router),
+                ("floatingip", quotas.floatingip),
+                ("security_group", quotas.security_group),
+                ("security_group_rule", quotas.security_group_rule),
+            ]
+            .into(),
+        },
+        pagination_max_limit: config.pagination_max_limit,
+        default_availability_zone: agent.availability_zone.clone(),
+        ..Settings::default()
+    })
+}
+
+/// `FIRST:LAST` texts as ranges of ids up to `most`.
+fn ranges(key: &str, texts: &[String], most: u32) -> Result<Vec<SegmentRange>> {
+    texts
+        .iter()
+        .map(|text| {
+            let wrong = || format!("[network] {key}: '{text}' is not FIRST:LAST within 1:{most}");
+            let (first, last) = text.split_once(':').with_context(wrong)?;
+            let first: u32 = first.trim().parse().ok().with_context(wrong)?;
+            let last: u32 = last.trim().parse().ok().with_context(wrong)?;
+            if first == 0 || first > last || last > most {
+                bail!(wrong());
+            }
+            Ok(SegmentRange { first, last })
+        })
+        .collect()
+}

@@ -1,0 +1,3 @@
+//! What the server does beside answering requests.
+
+pub mod scheduling;

@@ -1,0 +1,30 @@
+//! What mechanism drivers decide by, and what they decide.
+
+use serde_json::{Map, Value};
+
+/// An agent of a host that wires ports.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostAgent {
+    /// Which mechanism it drives: "linuxbridge".
+    pub mechanism: String,
+    /// What it says of itself, a JSON object.
+    pub configurations: String,
+}
+
+impl HostAgent {
+    /// Whether the host is on this physical network.
+    #[must_use]
+    pub fn reaches(&self, physical_network: &str) -> bool {
+        serde_json::from_str::<Value>(&self.configurations)
+            .is_ok_and(|said| said["bridge_mappings"].get(physical_network).is_some())
+    }
+}
+
+/// How a port will be plugged in on its host.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Vif {
+    /// `binding:vif_type`.
+    pub vif_type: &'static str,
+    /// `binding:vif_details`.
+    pub details: Map<String, Value>,
+}

@@ -1,0 +1,175 @@
+//! Type drivers: what kinds of segment a network can be on, and which ids are free.
+//!
+//! | type | physical network | segmentation id |
+//! |---|---|---|
+//! | [`local`] | no | no |
+//! | [`flat`] | one network each | no |
+//! | [`vlan`] | known ones | 1..4094 |
+//! | [`vxlan`] | no | 1..16777215 |
+//!
+//! Ids for automatic allocation are kept as ranges ([`segments`]); an administrator
+//! may also name an id outside of them.
+
+pub mod flat;
+pub mod local;
+pub mod mech_linuxbridge;
+mod mechanism;
+pub mod segments;
+pub mod vlan;
+pub mod vxlan;
+
+use std::fmt;
+use std::str::FromStr;
+
+use isospin_api_kit::{Fault, FaultType};
+use isospin_store_kit::{StoreError, Tx};
+
+use crate::Settings;
+pub use mechanism::{HostAgent, Vif};
+pub use segments::sync_ranges;
+
+/// The kinds of segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum NetworkType {
+    Local,
+    Flat,
+    Vlan,
+    Vxlan,
+}
+
+impl NetworkType {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [Self::Local, Self::Flat, Self::Vlan, Self::Vxlan];
+
+    /// The text on the wire and in the table.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::Flat => "flat",
+            Self::Vlan => "vlan",
+            Self::Vxlan => "vxlan",
+        }
+    }
+}
+
+impl fmt::Display for NetworkType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A text that names no type driver.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("network_type value '{0}' not supported")]
+pub struct NetworkTypeError(String);
+
+impl FromStr for NetworkType {
+    type Err = NetworkTypeError;
+    fn from_str(text: &str) -> Result<Self, NetworkTypeError> {
+        Self::ALL
+            .into_iter()
+            .find(|kind| kind.as_str() == text)
+            .ok_or_else(|| NetworkTypeError(text.to_owned()))
+    }
+}
+
+/// Where a network is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Segment {
+    pub network_type: NetworkType,
+    pub physical_network: Option<String>,
+    pub segmentation_id: Option<u32>,
+}
+
+/// What an administrator said about the segment of a new network.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wanted {
+    pub network_type: Option<String>,
+    pub physical_network: Option<String>,
+    pub segmentation_id: Option<i64>,
+}
+
+impl Wanted {
+    /// Whether anything was said.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.network_type.is_none() && self.physical_network.is_none() && self.segmentation_id.is_none()
+    }
+}
+
+/// Finds and takes a segment for a new network: the one described, or the first
+/// free one of the types meant for projects.
+///
+/// # Errors
+/// 400 for a description that cannot be meant, 409 when the segment is in use, 503
+/// when nothing is free.
+pub async fn reserve(tx: &mut Tx, settings: &Settings, wanted: &Wanted) -> Result<Segment, Fault> {
+    if wanted.is_empty() {
+        return reserve_any(tx, settings).await;
+    }
+    let Some(network_type) = &wanted.network_type else {
+        return Err(Fault::invalid_input("network_type required"));
+    };
+    match network_type.parse().map_err(Fault::invalid_input)? {
+        NetworkType::Local => local::reserve(wanted),
+        NetworkType::Flat => flat::reserve(tx, settings, wanted).await,
+        NetworkType::Vlan => vlan::reserve(tx, settings, wanted).await,
+        NetworkType::Vxlan => vxlan::reserve(tx, wanted).await,
+    }
+}
+
+async fn reserve_any(tx: &mut Tx, settings: &Settings) -> Result<Segment, Fault> {
+    for network_type in &settings.tenant_network_types {
+        let found = match network_type.parse() {
+            Ok(NetworkType::Local) => Some(local::segment()),
+            Ok(NetworkType::Vlan) => vlan::reserve_any(tx, settings).await?,
+            Ok(NetworkType::Vxlan) => vxlan::reserve_any(tx).await?,
+            // Flat segments have owners, not ids: nothing to choose from.
+            Ok(NetworkType::Flat) | Err(_) => None,
+        };
+        if let Some(segment) = found {
+            return Ok(segment);
+        }
+    }
+    Err(none_available())
+}
+
+/// Makes the id of a segment free for others, if it is one handed out automatically.
+///
+/// # Errors
+/// The store's.
+pub async fn release(tx: &mut Tx, segment: &Segment) -> Result<(), StoreError> {
+    match segment.segmentation_id {
+        Some(id) => {
+            let physical_network = segment.physical_network.as_deref().unwrap_or("");
+            segments::give_back(tx, segment.network_type, physical_network, id).await
+        }
+        None => Ok(()),
+    }
+}
+
+/// The largest packet a network on this segment can carry, bytes.
+#[must_use]
+pub fn max_mtu(settings: &Settings, network_type: NetworkType) -> u32 {
+    match network_type {
+        NetworkType::Local | NetworkType::Flat | NetworkType::Vlan => settings.global_physnet_mtu,
+        NetworkType::Vxlan => vxlan::max_mtu(settings),
+    }
+}
+
+/// 503: every range is used up.
+fn none_available() -> Fault {
+    Fault::new(
+        FaultType::NoNetworkAvailable,
+        "Unable to create the network. No tenant network is available for allocation.",
+    )
+}
+
+/// 400: this type of network does not have that.
+fn prohibited(key: &str, network_type: NetworkType) -> Fault {
+    Fault::invalid_input(format!("{key} prohibited for {network_type} provider network"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,254 @@
+//! Segments against a model, and what each type accepts.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use isospin_store_kit::{Engine, values};
+use isospin_types::NetworkId;
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+
+use super::*;
+use crate::SegmentRange;
+use crate::testing::TestApi;
+
+fn settings() -> Settings {
+    Settings {
+        tenant_network_types: vec!["vlan".to_owned(), "vxlan".to_owned()],
+        vxlan_ranges: vec![SegmentRange { first: 10, last: 14 }, SegmentRange { first: 20, last: 22 }],
+        vlan_ranges: BTreeMap::from([
+            ("physnet1".to_owned(), vec![SegmentRange { first: 100, last: 101 }]),
+            ("physnet2".to_owned(), Vec::new()),
+        ]),
+        flat_networks: ["public".to_owned()].into(),
+        ..Settings::default()
+    }
+}
+
+/// A network on the segment, as far as segments care.
+async fn hold(tx: &mut Tx, segment: &Segment) -> Result<(), StoreError> {
+    tx.execute(
+        "INSERT INTO networks (id, project_id, name, description, admin_state_up, status, mtu, mtu_given, shared, \
+         external, is_default, port_security_enabled, dns_domain, availability_zone_hints, network_type, \
+         physical_network, segmentation_id, created_at, updated_at, revision_number) VALUES ($1, '', '', '', \
+         TRUE, '', 0, FALSE, FALSE, FALSE, FALSE, FALSE, '', '[]', $2, $3, $4, '', '', 1)",
+        values![
+            NetworkId::random(),
+            segment.network_type.as_str(),
+            segment.physical_network.clone(),
+            segment.segmentation_id
+        ],
+    )
+    .await?;
+    Ok(())
+}
+
+async fn let_go(tx: &mut Tx, id: u32) -> Result<(), StoreError> {
+    tx.execute("DELETE FROM networks WHERE network_type = 'vxlan' AND segmentation_id = $1", values![id])
+        .await?;
+    Ok(())
+}
+
+#[derive(Debug, Clone)]
+enum Move {
+    Any,
+    Named(u32),
+    Release(u32),
+}
+
+/// Plays the moves on VXLAN ids and compares each outcome with two sets.
+async fn play(tx: &mut Tx, moves: Vec<Move>) -> Result<(), Fault> {
+    tx.execute("DELETE FROM networks", vec![]).await?;
+    tx.execute("DELETE FROM segment_ranges", vec![]).await?;
+    sync_ranges(tx, &settings()).await?;
+    let configured: BTreeSet<u32> = (10..=14).chain(20..=22).collect();
+    let mut used = BTreeSet::new();
+    for step in moves {
+        match step {
+            Move::Any => {
+                let expected = configured.difference(&used).min().copied();
+                let found = vxlan::reserve_any(tx).await?;
+                assert_eq!(found.as_ref().and_then(|segment| segment.segmentation_id), expected);
+                if let Some(segment) = found {
+                    hold(tx, &segment).await?;
+                    used.extend(segment.segmentation_id);
+                }
+            }
+            Move::Named(id) => match vxlan::take(tx, id.into()).await {
+                Ok(segment) => {
+                    assert!(used.insert(id), "{id} was in use");
+                    hold(tx, &segment).await?;
+                }
+                Err(fault) => {
+                    assert_eq!(fault.kind, FaultType::TunnelIdInUse);
+                    assert!(used.contains(&id), "{id} was free");
+                }
+            },
+            Move::Release(id) if used.remove(&id) => {
+                let_go(tx, id).await?;
+                let segment = Segment {
+                    network_type: NetworkType::Vxlan,
+                    physical_network: None,
+                    segmentation_id: Some(id),
+                };
+                release(tx, &segment).await?;
+            }
+            Move::Release(_) => {}
+        }
+    }
+    // What is free can be taken; nothing else can.
+    let mut left = BTreeSet::new();
+    while let Some(segment) = vxlan::reserve_any(tx).await? {
+        left.extend(segment.segmentation_id);
+    }
+    assert_eq!(left, configured.difference(&used).copied().collect());
+    Ok(())
+}
+
+fn play_many(engine: Engine, cases: u32) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    let api = runtime.block_on(TestApi::new(engine));
+    let one = prop_oneof![
+        3 => Just(Move::Any),
+        2 => (8u32..25).prop_map(Move::Named),
+        3 => (8u32..25).prop_map(Move::Release),
+    ];
+    let config = ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() };
+    TestRunner::new(config)
+        .run(&prop::collection::vec(one, 1..60), |moves| {
+            runtime.block_on(api.write(move |tx| Box::pin(play(tx, moves))));
+            Ok(())
+        })
+        .expect("every sequence agrees with the model");
+    runtime.block_on(async move { drop(api) });
+}
+
+#[test]
+fn any_sequence_agrees_with_sets_on_sqlite() {
+    play_many(Engine::Sqlite, 64);
+}
+
+#[test]
+fn any_sequence_agrees_with_sets_on_postgresql() {
+    play_many(Engine::Postgres, 8);
+}
+
+fn wanted(network_type: &str, physical_network: Option<&str>, segmentation_id: Option<i64>) -> Wanted {
+    Wanted {
+        network_type: (!network_type.is_empty()).then(|| network_type.to_owned()),
+        physical_network: physical_network.map(str::to_owned),
+        segmentation_id,
+    }
+}
+
+#[tokio::test]
+async fn each_type_says_what_it_cannot_be() {
+    let api = TestApi::with_settings(Engine::Sqlite, settings()).await;
+    let cases = [
+        (wanted("", Some("public"), None), "network_type required"),
+        (wanted("token-ring", None, None), "network_type value 'token-ring' not supported"),
+        (
+            wanted("local", Some("public"), None),
+            "provider:physical_network prohibited for local provider network",
+        ),
+        (wanted("local", None, Some(1)), "provider:segmentation_id prohibited for local provider network"),
+        (wanted("flat", None, None), "physical_network required for flat provider network"),
+        (wanted("flat", Some("x"), None), "physical_network 'x' unknown for flat provider network"),
+        (
+            wanted("flat", Some("public"), Some(1)),
+            "provider:segmentation_id prohibited for flat provider network",
+        ),
+        (
+            wanted("vlan", None, Some(7)),
+            "segmentation_id requires physical_network for VLAN provider network",
+        ),
+        (wanted("vlan", Some("x"), None), "physical_network 'x' unknown for VLAN provider network"),
+        (wanted("vlan", Some("physnet1"), Some(4095)), "segmentation_id out of range (1 through 4094)"),
+        (wanted("vlan", Some("physnet1"), Some(0)), "segmentation_id out of range (1 through 4094)"),
+        (
+            wanted("vxlan", Some("public"), None),
+            "provider:physical_network prohibited for vxlan provider network",
+        ),
+        (wanted("vxlan", None, Some(16_777_216)), "segmentation_id out of range (1 through 16777215)"),
+    ];
+    api.write(|tx| {
+        Box::pin(async move {
+            for (wanted, reason) in cases {
+                let fault = reserve(tx, &settings(), &wanted).await.expect_err(reason);
+                assert_eq!(fault.message, format!("Invalid input for operation: {reason}."));
+            }
+            Ok(())
+        })
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn types_for_projects_are_tried_in_order_until_all_are_used_up() {
+    TestApi::on_each_engine(|api| async move {
+        api.write(|tx| {
+            Box::pin(async move {
+                tx.execute("DELETE FROM segment_ranges", vec![]).await?;
+                sync_ranges(tx, &settings()).await?;
+                let mut found = Vec::new();
+                for _ in 0..10 {
+                    let segment = reserve(tx, &settings(), &Wanted::default()).await?;
+                    hold(tx, &segment).await?;
+                    found.push((segment.network_type.as_str(), segment.segmentation_id.expect("an id")));
+                }
+                let vxlan = [10, 11, 12, 13, 14, 20, 21, 22].map(|id| ("vxlan", id));
+                let expected: Vec<_> = [("vlan", 100), ("vlan", 101)].into_iter().chain(vxlan).collect();
+                assert_eq!(found, expected);
+                let fault = reserve(tx, &settings(), &Wanted::default()).await.expect_err("used up");
+                assert_eq!(fault.kind, FaultType::NoNetworkAvailable);
+                Ok(())
+            })
+        })
+        .await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn changed_ranges_leave_out_what_networks_use() {
+    TestApi::on_each_engine(|api| async move {
+        api.write(|tx| {
+            Box::pin(async move {
+                let mut settings = settings();
+                settings.vxlan_ranges = vec![SegmentRange { first: 1, last: 4 }];
+                sync_ranges(tx, &settings).await?;
+                for _ in 0..2 {
+                    let segment = vxlan::reserve_any(tx).await?.expect("a free id");
+                    hold(tx, &segment).await?;
+                }
+                settings.vxlan_ranges = vec![SegmentRange { first: 2, last: 3 }];
+                sync_ranges(tx, &settings).await?;
+                // 1 is out of range now and does not come back; 2 is in use; 3 is free.
+                let gone = Segment {
+                    network_type: NetworkType::Vxlan,
+                    physical_network: None,
+                    segmentation_id: Some(1),
+                };
+                let_go(tx, 1).await?;
+                release(tx, &gone).await?;
+                let id = vxlan::reserve_any(tx).await?.and_then(|segment| segment.segmentation_id);
+                assert_eq!(id, Some(3));
+                assert_eq!(vxlan::reserve_any(tx).await?, None);
+                Ok(())
+            })
+        })
+        .await;
+    })
+    .await;
+}
+
+#[test]
+fn mtus_leave_room_for_headers() {
+    let mut settings = Settings { global_physnet_mtu: 9000, ..Settings::default() };
+    assert_eq!(max_mtu(&settings, NetworkType::Flat), 9000);
+    assert_eq!(max_mtu(&settings, NetworkType::Vxlan), 8950);
+    settings.path_mtu = 1500;
+    assert_eq!(max_mtu(&settings, NetworkType::Vxlan), 1450);
+    assert_eq!(max_mtu(&settings, NetworkType::Vlan), 9000);
+    settings.global_physnet_mtu = 1400;
+    assert_eq!(max_mtu(&settings, NetworkType::Vxlan), 1350);
+}

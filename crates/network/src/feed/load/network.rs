@@ -1,0 +1,95 @@
+//! Networks, their subnets, and who serves DHCP on them.
+
+use std::collections::BTreeMap;
+
+use isospin_feed::proto::{DhcpService, Network, Route, Subnet};
+use isospin_store_kit::{Session, StoreError};
+
+use super::{Of, each, field, objects, rows, texts};
+
+/// Networks, without their tunnel peers: those depend on who asks.
+pub(in crate::feed) async fn networks(session: &mut Session, of: &Of) -> Result<Vec<Network>, StoreError> {
+    let found = rows(
+        session,
+        "id, name, project_id, network_type, physical_network, segmentation_id, mtu, admin_state_up, external",
+        "networks",
+        of,
+    )
+    .await?;
+    Ok(each("network", found, |columns| {
+        Ok(Network {
+            id: columns.text()?,
+            name: columns.text()?,
+            project_id: columns.text()?,
+            network_type: columns.text()?,
+            physical_network: columns.opt_text()?.unwrap_or_default(),
+            segmentation_id: columns.opt_int()?.and_then(|id| u32::try_from(id).ok()).unwrap_or(0),
+            mtu: columns.number()?,
+            admin_state_up: columns.flag()?,
+            external: columns.flag()?,
+            tunnel_peers: Vec::new(),
+        })
+    }))
+}
+
+/// Whether hosts with a port on the network are told all its ports: not those of
+/// provider networks, which hold an address for every router and floating IP.
+pub(in crate::feed) fn tells_all_ports(network: &Network) -> bool {
+    !network.external || network.network_type == "vxlan"
+}
+
+pub(in crate::feed) async fn subnets(session: &mut Session, of: &Of) -> Result<Vec<Subnet>, StoreError> {
+    let found = rows(
+        session,
+        "id, network_id, ip_version, cidr, gateway_ip, enable_dhcp, dns_nameservers, host_routes, ipv6_ra_mode, \
+         ipv6_address_mode",
+        "subnets",
+        of,
+    )
+    .await?;
+    Ok(each("subnet", found, |columns| {
+        Ok(Subnet {
+            id: columns.text()?,
+            network_id: columns.text()?,
+            ip_version: columns.number()?,
+            cidr: columns.text()?,
+            gateway_ip: columns.opt_text()?.unwrap_or_default(),
+            enable_dhcp: columns.flag()?,
+            dns_nameservers: texts(&columns.text()?),
+            host_routes: objects(&columns.text()?)
+                .iter()
+                .map(|route| Route {
+                    destination: field(route, "destination"),
+                    nexthop: field(route, "nexthop"),
+                })
+                .collect(),
+            ipv6_ra_mode: columns.opt_text()?.unwrap_or_default(),
+            ipv6_address_mode: columns.opt_text()?.unwrap_or_default(),
+        })
+    }))
+}
+
+/// DHCP services with the host that gives each.
+pub(in crate::feed) async fn dhcp_services(
+    session: &mut Session,
+    of: &Of,
+) -> Result<Vec<(DhcpService, String)>, StoreError> {
+    let found = rows(session, "network_id, host, port_id", "dhcp_bindings", of).await?;
+    let served = each("DHCP service", found, |columns| {
+        let (network_id, host) = (columns.text()?, columns.text()?);
+        Ok(columns
+            .opt_text()?
+            .map(|port_id| (DhcpService { id: network_id.clone(), network_id, port_id }, host)))
+    });
+    Ok(served.into_iter().flatten().collect())
+}
+
+/// The tunnel address of each of these hosts; hosts without one are absent.
+pub(in crate::feed) async fn tunnel_addresses(
+    session: &mut Session,
+    hosts: Vec<String>,
+) -> Result<BTreeMap<String, String>, StoreError> {
+    let found = rows(session, "host, tunnel_ip", "agents", &Of::Column("host", hosts)).await?;
+    let addresses = each("agent", found, |columns| Ok((columns.text()?, columns.text()?)));
+    Ok(addresses.into_iter().filter(|(_, address)| !address.is_empty()).collect())
+}

@@ -1,0 +1,31 @@
+//! The Network API v2.0.
+//!
+//! One folder per resource under [`resources`]; adding one touches that folder and
+//! the registration list in `resources/mod.rs`. Handlers commit to the store and
+//! never talk to an agent: the feed tells agents, and their reports come back as
+//! rows.
+
+mod app;
+pub mod background;
+pub mod drivers;
+pub mod feed;
+pub mod ipam;
+pub mod owner;
+pub mod page;
+pub mod quota;
+pub mod ranges;
+pub mod resources;
+mod settings;
+#[cfg(test)]
+pub mod testing;
+
+use isospin_store_kit::{Migration, MigrationSet};
+
+pub use app::{App, router};
+pub use settings::{QuotaDefaults, SegmentRange, Settings};
+
+/// The schema of the Network API.
+pub const MIGRATIONS: MigrationSet = MigrationSet {
+    component: "network",
+    steps: &[Migration { id: 1, name: "initial", sql: include_str!("../migrations/0001_initial.sql") }],
+};

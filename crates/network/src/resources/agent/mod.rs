@@ -1,0 +1,96 @@
+//! Agents: what runs on a host for the Network API, and what each of them serves.
+//!
+//! Agents register themselves by their session with the feed (`crate::feed`). A
+//! client may switch one off (it then gets no new work), describe it, remove it, and
+//! put networks on DHCP agents ([`dhcp_networks`]) and routers on L3 agents
+//! ([`l3_routers`]).
+
+mod dhcp_networks;
+mod handlers;
+mod l3_routers;
+pub mod model;
+mod policy;
+mod store;
+mod view;
+
+#[cfg(test)]
+mod tests;
+
+use axum::Router;
+use axum::routing::{delete, get};
+use isospin_api_kit::attribute::{Absent, Attribute, Check, Filter, ResourceType};
+use isospin_api_kit::extension::Extension;
+use isospin_api_kit::list::Table;
+
+use crate::App;
+
+pub use policy::POLICY;
+
+/// An agent on the wire (reference/network-api-core §10).
+pub const TYPE: ResourceType =
+    ResourceType { name: "agent", collection: "agents", attributes: &[ATTRIBUTES] };
+
+const ATTRIBUTES: &[Attribute] = &[
+    Attribute::read_only("id", Check::Uuid).column("id").alias("agent"),
+    Attribute::read_only("agent_type", Check::Text(255)).column("agent_type").alias("agent"),
+    Attribute::read_only("binary", Check::Text(255)).column("\"binary\"").alias("agent"),
+    Attribute::read_only("topic", Check::Text(255)).column("topic").alias("agent"),
+    Attribute::read_only("host", Check::Text(255)).column("host").alias("agent"),
+    changeable("admin_state_up", Check::Bool).column("admin_state_up").alias("agent"),
+    Attribute::read_only("created_at", Check::Text(32)).sort("created_at").alias("agent"),
+    Attribute::read_only("started_at", Check::Text(32)).sort("started_at").alias("agent"),
+    Attribute::read_only("heartbeat_timestamp", Check::Text(32)).sort("heartbeat_timestamp").alias("agent"),
+    changeable("description", Check::Text(255)).or_null().column("description").alias("agent"),
+    Attribute::read_only("resources_synced", Check::Bool).alias("agent"),
+    Attribute::read_only("availability_zone", Check::Text(255))
+        .filter(Filter::Column("availability_zone"))
+        .alias("availability_zone"),
+    // Computed from the last heartbeat, and sorted by it.
+    Attribute::read_only("alive", Check::Bool).filter(Filter::Own).sort("heartbeat_timestamp").alias("agent"),
+    Attribute::read_only("configurations", Check::Text(65_535)).alias("agent"),
+];
+
+/// Agents register themselves: there is no POST.
+const fn changeable(name: &'static str, check: Check) -> Attribute {
+    let mut attribute = Attribute::settable(name, check, Absent::Unset);
+    attribute.post = false;
+    attribute
+}
+
+/// Where agents are stored.
+pub const TABLE: Table = Table { name: "agents", id: "id", tags: "" };
+
+/// What agents bring to the extension list.
+pub const EXTENSIONS: &[Extension] = &[
+    Extension {
+        alias: "agent",
+        name: "agent",
+        description: "The agent management extension.",
+        updated: "2013-02-03T10:00:00-00:00",
+    },
+    Extension {
+        alias: "dhcp_agent_scheduler",
+        name: "DHCP Agent Scheduler",
+        description: "Schedule networks among dhcp agents",
+        updated: "2013-02-07T10:00:00-00:00",
+    },
+    Extension {
+        alias: "l3_agent_scheduler",
+        name: "L3 Agent Scheduler",
+        description: "Schedule routers among l3 agents",
+        updated: "2013-02-07T10:00:00-00:00",
+    },
+];
+
+/// The URLs of agents, and of what they serve.
+pub fn routes() -> Router<App> {
+    Router::new()
+        .route("/v2.0/agents", get(handlers::list))
+        .route("/v2.0/agents/{id}", get(handlers::show).put(handlers::update).delete(handlers::delete))
+        .route("/v2.0/agents/{id}/dhcp_networks", get(dhcp_networks::list).post(dhcp_networks::add))
+        .route("/v2.0/agents/{id}/dhcp_networks/{network_id}", delete(dhcp_networks::remove))
+        .route("/v2.0/networks/{id}/dhcp_agents", get(dhcp_networks::agents))
+        .route("/v2.0/agents/{id}/l3_routers", get(l3_routers::list).post(l3_routers::add))
+        .route("/v2.0/agents/{id}/l3_routers/{router_id}", delete(l3_routers::remove))
+        .route("/v2.0/routers/{id}/l3_agents", get(l3_routers::agents))
+}

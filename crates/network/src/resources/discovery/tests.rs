@@ -1,0 +1,85 @@
+//! Discovery through the API, and URLs that lead nowhere.
+
+use isospin_store_kit::Engine;
+use serde_json::{Value, json};
+
+use crate::testing::TestApi;
+
+#[tokio::test]
+async fn versions_and_health_need_no_token() {
+    let api = TestApi::new(Engine::Sqlite).await;
+    let versions = |href: &str| json!({"versions": [{"id": "v2.0", "status": "CURRENT", "links": [{"rel": "self", "href": href}]}]});
+    let (status, headers, body) = api.request("", "GET", "/", Value::Null).await;
+    assert_eq!((status, body), (200, versions("http://api.test:9696/v2.0/")));
+    assert!(headers.contains_key("x-openstack-request-id"));
+    let forwarded = [("x-forwarded-proto", "https"), ("x-forwarded-host", "cloud.example.org")];
+    let (_, _, body) = api.send("", "GET", "/", &forwarded, Vec::new()).await;
+    assert_eq!(body, versions("https://cloud.example.org/v2.0/"));
+    let (status, _, body) = api.request("", "GET", "/healthcheck", Value::Null).await;
+    assert_eq!((status, body), (200, json!("OK")));
+    for path in ["/", "/healthcheck"] {
+        let (kind, _) = api.refused(405, "", "POST", path, json!({})).await;
+        assert_eq!(kind, "HTTPMethodNotAllowed");
+    }
+}
+
+#[tokio::test]
+async fn collections_need_one() {
+    let api = TestApi::new(Engine::Sqlite).await;
+    for path in ["/v2.0", "/v2.0/"] {
+        assert_eq!(api.request("", "GET", path, Value::Null).await.0, 401);
+        let found = api.expect(200, "reader", "GET", path, Value::Null).await;
+        let expected = json!({"name": "network", "collection": "networks",
+            "links": [{"rel": "self", "href": "http://api.test:9696/v2.0/networks"}]});
+        assert_eq!(found["resources"][0], expected);
+    }
+    let (kind, _) = api.refused(405, "admin", "POST", "/v2.0/", json!({})).await;
+    assert_eq!(kind, "HTTPMethodNotAllowed");
+}
+
+#[tokio::test]
+async fn unknown_urls_are_not_found() {
+    let api = TestApi::new(Engine::Sqlite).await;
+    for path in ["/v2.0/nosuchthing", "/v2.0/networks/a/b/c/d", "/v3"] {
+        let found = api.refused(404, "admin", "GET", path, Value::Null).await;
+        assert_eq!(
+            found,
+            ("HTTPNotFound".to_owned(), "The resource could not be found.".to_owned()),
+            "{path}"
+        );
+    }
+    let long = format!("/v2.0/networks?id={}", "a".repeat(9000));
+    let (kind, _) = api.refused(414, "admin", "GET", &long, Value::Null).await;
+    assert_eq!(kind, "HTTPRequestURITooLong");
+}
+
+/// Bytes of memory this process holds.
+fn resident() -> usize {
+    let statm = std::fs::read_to_string("/proc/self/statm").expect("statm");
+    let pages: usize = statm.split(' ').nth(1).and_then(|field| field.parse().ok()).expect("resident pages");
+    pages * 4096
+}
+
+/// N22: nothing is kept for URLs that are not there: memory does not grow with them.
+#[tokio::test]
+async fn n22_unknown_urls_leave_nothing_behind() {
+    let api = TestApi::new(Engine::Sqlite).await;
+    let round = async |from: u32, count: u32| {
+        for number in from..from + count {
+            // A spread of shapes: unknown collections, unknown members, no version.
+            let noise = number.wrapping_mul(2_654_435_761);
+            let path = match number % 3 {
+                0 => format!("/v2.0/x{noise:x}"),
+                1 => format!("/v2.0/networks/{noise:x}/y{number}"),
+                _ => format!("/{noise:x}/{number}"),
+            };
+            let (status, ..) = api.request("admin", "GET", &path, Value::Null).await;
+            assert_eq!(status, 404);
+        }
+    };
+    round(0, 3_000).await;
+    let before = resident();
+    round(3_000, 20_000).await;
+    let grown = resident().saturating_sub(before);
+    assert!(grown < 1 << 20, "{grown} bytes for 20000 unknown URLs");
+}

@@ -1,0 +1,91 @@
+//! Floating IPs: addresses of an external network that lead to a port behind a router.
+//!
+//! The address sits on a hidden port of the external network (`network:floatingip`,
+//! no project). *Associated* means: it leads to one IPv4 address of an inner port,
+//! through the router that connects that address's subnet with the external
+//! network. Its status is DOWN until the router's agent has reported it ACTIVE.
+
+mod association;
+mod handlers;
+pub mod model;
+mod policy;
+mod pools;
+mod rules;
+pub mod store;
+mod view;
+
+#[cfg(test)]
+mod tests;
+
+use axum::Router;
+use axum::routing::get;
+use isospin_api_kit::attribute::{Absent, Attribute, Check, Filter, ResourceType, STANDARD, Show};
+use isospin_api_kit::extension::Extension;
+use isospin_api_kit::list::Table;
+
+use crate::App;
+use crate::resources::{network, port};
+
+pub use policy::POLICY;
+
+/// What a floating IP is on the wire (reference/network-api-core §7).
+pub const TYPE: ResourceType =
+    ResourceType { name: "floatingip", collection: "floatingips", attributes: &[OWN, EXTENDED, STANDARD] };
+
+const OWN: &[Attribute] = &[
+    Attribute::read_only("id", Check::Uuid).column("id").alias("router"),
+    Attribute::fixed("project_id", Check::Text(255), Absent::Unset).column("project_id").alias("router"),
+    Attribute::fixed("floating_ip_address", Check::Ip, Absent::NULL)
+        .or_null()
+        .column("floating_ip_address")
+        .alias("router"),
+    Attribute::fixed("subnet_id", Check::Uuid, Absent::NULL).or_null().show(Show::Never).alias("router"),
+    Attribute::fixed("floating_network_id", Check::Uuid, Absent::Required)
+        .column("floating_network_id")
+        .alias("router"),
+    Attribute::read_only("router_id", Check::Uuid).column("router_id").alias("router"),
+    Attribute::settable("port_id", Check::Uuid, Absent::NULL)
+        .or_null()
+        .filter(Filter::Column("port_id"))
+        .alias("router"),
+    Attribute::settable("fixed_ip_address", Check::Ip, Absent::NULL)
+        .or_null()
+        .column("fixed_ip_address")
+        .alias("router"),
+    Attribute::read_only("status", Check::Text(16)).column("status").alias("router"),
+];
+
+const EXTENDED: &[Attribute] = &[
+    Attribute::read_only("port_details", Check::Object).alias("fip-port-details"),
+    Attribute::fixed("dns_domain", Check::Own(network::rules::dns_domain), Absent::EMPTY_TEXT)
+        .alias("dns-integration"),
+    Attribute::fixed("dns_name", Check::Own(port::rules::checks::dns_name), Absent::EMPTY_TEXT)
+        .alias("dns-integration"),
+];
+
+/// Where floating IPs are stored.
+pub const TABLE: Table = Table { name: "floating_ips", id: "id", tags: "tags" };
+
+/// What clients detect these features by; floating IPs themselves come with `router`.
+pub const EXTENSIONS: &[Extension] = &[
+    Extension {
+        alias: "fip-port-details",
+        name: "Floating IP Port Details Extension",
+        description: "Add port_details attribute to Floating IP resource",
+        updated: "2018-04-09T10:00:00-00:00",
+    },
+    Extension {
+        alias: "floatingip-pools",
+        name: "Floating IP Pools Extension",
+        description: "Provides a floating IP pools API.",
+        updated: "2018-03-21T10:00:00-00:00",
+    },
+];
+
+/// The URLs of floating IPs and of the pools they come from.
+pub fn routes() -> Router<App> {
+    Router::new()
+        .route("/v2.0/floatingips", get(handlers::list).post(handlers::create))
+        .route("/v2.0/floatingips/{id}", get(handlers::show).put(handlers::update).delete(handlers::delete))
+        .route("/v2.0/floatingip-pools", get(pools::list))
+}

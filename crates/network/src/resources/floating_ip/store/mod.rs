@@ -1,0 +1,10 @@
+//! Floating IPs in the database: rows with what answers show ([`find`], [`list`]),
+//! changes to them, and what decides about them.
+
+mod facts;
+mod read;
+mod write;
+
+pub use facts::{associated_addresses, is_taken, router_between, sources};
+pub use read::{find, list};
+pub use write::{delete, disassociate_port, insert, save};

@@ -1,0 +1,103 @@
+//! The resources of the API: registration only.
+
+pub mod agent;
+pub mod availability_zone;
+pub mod discovery;
+pub mod extension;
+pub mod floating_ip;
+pub mod network;
+pub mod port;
+pub mod quota;
+pub mod router;
+pub mod security_group;
+pub mod security_group_rule;
+pub mod subnet;
+pub mod tag;
+
+use axum::Router;
+use isospin_api_kit::extension::Extension;
+use isospin_api_kit::policy::Rule;
+
+use crate::App;
+
+/// Rules other rules are made of (reference/policy.md §1).
+const BASE_RULES: &[Rule] = &[
+    Rule::new("context_is_admin", "role:admin"),
+    Rule::new("admin_only", "rule:context_is_admin"),
+    Rule::new("service_api", "role:service"),
+    Rule::new("context_is_advsvc", "role:advsvc"),
+    Rule::new("owner", "project_id:%(project_id)s"),
+    Rule::new("network_owner", "project_id:%(network:project_id)s"),
+    Rule::new("sg_owner", "project_id:%(security_group:project_id)s"),
+    Rule::new("admin_or_service", "rule:admin_only or rule:service_api"),
+    Rule::new("admin_or_owner_member", "rule:admin_only or role:member and rule:owner"),
+    Rule::new("admin_or_owner_reader", "rule:admin_only or role:reader and rule:owner"),
+    Rule::new("admin_or_owner_manager", "rule:admin_only or role:manager and rule:owner"),
+    Rule::new("network_owner_member", "role:member and rule:network_owner"),
+    Rule::new("network_owner_reader", "role:reader and rule:network_owner"),
+    Rule::new("network_owner_manager", "role:manager and rule:network_owner"),
+    Rule::new("shared", "field:networks:shared=True"),
+    Rule::new("external", "field:networks:router:external=True"),
+    Rule::new("network_device", "field:port:device_owner=~^network:"),
+];
+
+/// Every rule of every resource.
+pub fn policy_rules() -> impl Iterator<Item = &'static Rule> {
+    let groups: &'static [&'static [Rule]] = &[
+        BASE_RULES,
+        agent::POLICY,
+        availability_zone::POLICY,
+        network::POLICY,
+        subnet::POLICY,
+        port::POLICY,
+        security_group::POLICY,
+        security_group_rule::POLICY,
+        quota::POLICY,
+        router::POLICY,
+        floating_ip::POLICY,
+        tag::POLICY,
+    ];
+    groups.iter().copied().flatten()
+}
+
+/// Every extension that works, by resource.
+pub fn extensions() -> impl Iterator<Item = &'static Extension> {
+    let groups: &'static [&'static [Extension]] = &[
+        extension::EXTENSIONS,
+        agent::EXTENSIONS,
+        availability_zone::EXTENSIONS,
+        network::EXTENSIONS,
+        subnet::EXTENSIONS,
+        port::EXTENSIONS,
+        security_group::EXTENSIONS,
+        security_group_rule::EXTENSIONS,
+        quota::EXTENSIONS,
+        router::EXTENSIONS,
+        floating_ip::EXTENSIONS,
+        tag::EXTENSIONS,
+    ];
+    groups.iter().copied().flatten()
+}
+
+/// Routes that need a token.
+pub fn routes() -> Router<App> {
+    Router::new()
+        .merge(discovery::routes())
+        .merge(extension::routes())
+        .merge(agent::routes())
+        .merge(availability_zone::routes())
+        .merge(network::routes())
+        .merge(subnet::routes())
+        .merge(port::routes())
+        .merge(security_group::routes())
+        .merge(security_group_rule::routes())
+        .merge(quota::routes())
+        .merge(router::routes())
+        .merge(floating_ip::routes())
+        .merge(tag::routes())
+}
+
+/// Routes that do not: version discovery and health.
+pub fn open_routes() -> Router {
+    discovery::open_routes()
+}

@@ -1,0 +1,241 @@
+//! Requests about networks.
+
+use axum::extract::{Path, State};
+use axum::response::Response;
+use bytes::Bytes;
+use http::StatusCode;
+use isospin_api_kit::http::{Context, keyed, no_content};
+use isospin_api_kit::list::ListQuery;
+use isospin_api_kit::policy::Target;
+use isospin_api_kit::{Body, Fault, now_seconds};
+use isospin_store_kit::{Session, Tx};
+use isospin_types::NetworkId;
+
+use super::model::{Network, NetworkDetails};
+use super::{TYPE, rules, store, target, view};
+use crate::background::scheduling::{agents, ensure_dhcp};
+use crate::resources::{port, subnet};
+use crate::{App, drivers, owner, page, quota};
+
+/// `GET /v2.0/networks`
+pub async fn list(State(app): State<App>, context: Context) -> Result<Response, Fault> {
+    let query = ListQuery::parse(&TYPE, &context.query, app.settings.pagination_max_limit)?;
+    let caller = context.caller.clone();
+    let sees_all = app.policy.allows("get_network", &caller, &Target::new());
+    let (found, query) = app
+        .store
+        .read_apart(move |session| {
+            Box::pin(async move {
+                let found = store::list(session, &query, &caller, sees_all).await?;
+                Ok::<_, Fault>((found, query))
+            })
+        })
+        .await?;
+    let ids: Vec<String> = found.iter().map(|details| details.network.id.to_string()).collect();
+    let items = found
+        .iter()
+        .filter(|details| app.policy.allows("get_network", &context.caller, &target(&details.network)))
+        .map(|details| view::network(&app.policy, &context.caller, details, &query.fields))
+        .collect();
+    Ok(page::answer(&TYPE, &query, &context.url(), &ids, items))
+}
+
+/// `GET /v2.0/networks/{id}`
+pub async fn show(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    context: Context,
+) -> Result<Response, Fault> {
+    let query = ListQuery::parse(&TYPE, &context.query, 0)?;
+    let mut session = app.store.reader().await?;
+    let details = find(&mut session, &id).await?;
+    if !app.policy.allows("get_network", &context.caller, &target(&details.network)) {
+        return Err(rules::not_found(id));
+    }
+    let shown = view::network(&app.policy, &context.caller, &details, &query.fields);
+    Ok(keyed(StatusCode::OK, TYPE.name, shown))
+}
+
+/// `POST /v2.0/networks`
+pub async fn create(State(app): State<App>, context: Context, body: Bytes) -> Result<Response, Fault> {
+    let (bodies, bulk) = page::bodies(Body::create(&TYPE, &body)?);
+    let mut wanted = Vec::with_capacity(bodies.len());
+    for body in bodies {
+        let project_id = owner::project(&body, &context.caller)?;
+        app.policy.check_create(&TYPE, &context.caller, &Target::owned_by(&project_id), &body)?;
+        wanted.push((project_id, body));
+    }
+    let unit_app = app.clone();
+    let created = app
+        .store
+        .write(&context.request_id, move |tx| {
+            Box::pin(async move {
+                let mut created = Vec::with_capacity(wanted.len());
+                for (project_id, body) in wanted {
+                    created.push(create_one(tx, &unit_app, project_id, &body).await?);
+                }
+                Ok::<_, Fault>(created)
+            })
+        })
+        .await?;
+    let shown =
+        created.iter().map(|details| view::network(&app.policy, &context.caller, details, &[])).collect();
+    Ok(page::created(&TYPE, bulk, shown))
+}
+
+async fn create_one(
+    tx: &mut Tx,
+    app: &App,
+    project_id: String,
+    body: &Body,
+) -> Result<NetworkDetails, Fault> {
+    quota::take(tx, &app.settings, &project_id, "network", 1).await?;
+    let segment = drivers::reserve(tx, &app.settings, &rules::wanted_segment(body)).await?;
+    let network = rules::create(body, project_id, segment, &app.settings, now_seconds())?;
+    agents::check_zones(tx, agents::DHCP, &network.availability_zone_hints).await?;
+    only_default(tx, &network).await?;
+    store::create(tx, &network).await?;
+    Ok(NetworkDetails { network, subnets: Vec::new(), availability_zones: Vec::new(), tags: Vec::new() })
+}
+
+/// `PUT /v2.0/networks/{id}`
+pub async fn update(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    context: Context,
+    body: Bytes,
+) -> Result<Response, Fault> {
+    let body = Body::update(&TYPE, &body)?;
+    let (unit_app, unit_context) = (app.clone(), context.clone());
+    let details = app
+        .store
+        .write(&context.request_id, move |tx| {
+            Box::pin(async move {
+                let mut details = find_for(tx, &unit_app, &unit_context, "update_network", &id).await?;
+                let facts = target(&details.network);
+                unit_app.policy.check_update(&TYPE, &unit_context.caller, &facts, &body)?;
+                let network = rules::update(&details.network, &body, &unit_app.settings)?;
+                if network == details.network {
+                    return Ok(details);
+                }
+                change(tx, &unit_app, &details.network, network.clone()).await?;
+                if network.admin_state_up != details.network.admin_state_up {
+                    ensure_dhcp(tx, &unit_app, network.id).await?;
+                }
+                details = find(tx, &id).await?;
+                Ok::<_, Fault>(details)
+            })
+        })
+        .await?;
+    Ok(keyed(StatusCode::OK, TYPE.name, view::network(&app.policy, &context.caller, &details, &[])))
+}
+
+/// Stores a changed network, unless those who use it stand against it.
+async fn change(tx: &mut Tx, app: &App, current: &Network, mut network: Network) -> Result<(), Fault> {
+    if current.shared && !network.shared && store::used_by_others(tx, current).await? {
+        return Err(rules::shared_in_use(current));
+    }
+    if current.external && !network.external && store::has_gateway_ports(tx, current.id).await? {
+        return Err(rules::gateways_in_use(current));
+    }
+    if network.is_default && !current.is_default {
+        only_default(tx, &network).await?;
+    }
+    if network.mtu != current.mtu {
+        subnet::rules::check_mtu(network.mtu, &subnet::store::of_network(tx, network.id).await?)?;
+    }
+    if let Some(id) = network.segmentation_id.filter(|_| network.segmentation_id != current.segmentation_id) {
+        if store::has_bound_ports(tx, current.id).await? {
+            return Err(Fault::invalid_input(
+                "provider:segmentation_id cannot change while ports of the network are bound to hosts",
+            ));
+        }
+        drivers::release(tx, &current.segment()).await?;
+        let wanted = drivers::Wanted {
+            network_type: Some(network.network_type.to_string()),
+            physical_network: network.physical_network.clone(),
+            segmentation_id: Some(id.into()),
+        };
+        drivers::reserve(tx, &app.settings, &wanted).await?;
+    }
+    network.updated_at = now_seconds();
+    network.revision_number += 1;
+    store::update(tx, &network).await?;
+    Ok(())
+}
+
+/// Refuses a second default network.
+async fn only_default(tx: &mut Tx, network: &Network) -> Result<(), Fault> {
+    if !network.is_default {
+        return Ok(());
+    }
+    match store::default_external(tx).await?.filter(|other| *other != network.id) {
+        Some(other) => Err(rules::default_exists(other)),
+        None => Ok(()),
+    }
+}
+
+/// `DELETE /v2.0/networks/{id}`
+pub async fn delete(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    context: Context,
+    body: Bytes,
+) -> Result<Response, Fault> {
+    page::no_body(&body)?;
+    let request_id = context.request_id.clone();
+    let store = app.store.clone();
+    store
+        .write(&request_id, move |tx| {
+            Box::pin(async move {
+                let details = find_for(tx, &app, &context, "delete_network", &id).await?;
+                delete_one(tx, &details.network).await
+            })
+        })
+        .await?;
+    Ok(no_content())
+}
+
+async fn delete_one(tx: &mut Tx, network: &Network) -> Result<(), Fault> {
+    let (going, staying): (Vec<_>, Vec<_>) = store::ports(tx, network.id)
+        .await?
+        .into_iter()
+        .partition(|(_, device_owner)| rules::goes_with_network(device_owner));
+    if !staying.is_empty() {
+        let ports: Vec<_> = staying.into_iter().map(|(id, _)| id).collect();
+        return Err(rules::in_use(network.id, &ports));
+    }
+    for (id, _) in going {
+        if let Some(port) = port::store::get(tx, id).await? {
+            port::store::delete(tx, &port).await?;
+        }
+    }
+    for subnet in subnet::store::of_network(tx, network.id).await? {
+        subnet::store::delete(tx, &subnet).await?;
+        quota::give_back(tx, &subnet.project_id, "subnet", 1).await?;
+    }
+    store::delete(tx, network.id).await?;
+    drivers::release(tx, &network.segment()).await?;
+    quota::give_back(tx, &network.project_id, "network", 1).await?;
+    Ok(())
+}
+
+async fn find(session: &mut Session, id: &str) -> Result<NetworkDetails, Fault> {
+    let Ok(known) = id.parse::<NetworkId>() else { return Err(rules::not_found(id)) };
+    store::get_details(session, known).await?.ok_or_else(|| rules::not_found(id))
+}
+
+/// The network, if the caller may do `action` to it and means its present revision.
+async fn find_for(
+    session: &mut Session,
+    app: &App,
+    context: &Context,
+    action: &str,
+    id: &str,
+) -> Result<NetworkDetails, Fault> {
+    let details = find(session, id).await?;
+    let facts = target(&details.network);
+    app.policy.check_or_hide(action, &TYPE, &context.caller, &facts, || rules::not_found(id))?;
+    context.check_revision(details.network.revision_number)?;
+    Ok(details)
+}

@@ -1,0 +1,118 @@
+//! Networks: one broadcast domain each, on a segment of a type driver.
+//!
+//! A network can be used by its project, by everybody (`shared`), or through
+//! routers only (`router:external`). Its subnets go with it.
+
+mod handlers;
+pub mod model;
+pub mod policy;
+pub mod rules;
+pub mod store;
+pub(super) mod view;
+
+use axum::Router;
+use axum::routing::get;
+use isospin_api_kit::attribute::{self, Absent, Attribute, Check, Filter, ResourceType, Show};
+use isospin_api_kit::extension::Extension;
+use isospin_api_kit::list::Table;
+
+use crate::App;
+pub use policy::{POLICY, target};
+
+/// The URLs of networks.
+pub fn routes() -> Router<App> {
+    Router::new()
+        .route("/v2.0/networks", get(handlers::list).post(handlers::create))
+        .route("/v2.0/networks/{id}", get(handlers::show).put(handlers::update).delete(handlers::delete))
+}
+
+/// What networks bring to the extension list.
+pub const EXTENSIONS: &[Extension] = &[
+    Extension {
+        alias: "external-net",
+        name: "Neutron external network",
+        description: "Adds external network attribute to network resource.",
+        updated: "2013-01-14T10:00:00-00:00",
+    },
+    Extension {
+        alias: "provider",
+        name: "Provider Network",
+        description: "Expose mapping of virtual networks to physical networks",
+        updated: "2012-09-07T10:00:00-00:00",
+    },
+    Extension {
+        alias: "net-mtu",
+        name: "Network MTU",
+        description: "Provides MTU attribute for a network resource.",
+        updated: "2015-03-25T10:00:00-00:00",
+    },
+    Extension {
+        alias: "net-mtu-writable",
+        name: "Network MTU (writable)",
+        description: "Provides a writable MTU attribute for a network resource.",
+        updated: "2017-07-12T00:00:00-00:00",
+    },
+    Extension {
+        alias: "network_availability_zone",
+        name: "Network Availability Zone",
+        description: "Availability zone support for network.",
+        updated: "2015-01-01T10:00:00-00:00",
+    },
+    Extension {
+        alias: "l2_adjacency",
+        name: "L2 Adjacency",
+        description: "Display L2 Adjacency for Neutron Networks.",
+        updated: "2016-04-12T16:00:00-00:00",
+    },
+];
+
+/// Where networks are stored.
+pub const TABLE: Table = Table { name: "networks", id: "id", tags: "tags" };
+
+/// A network on the wire (reference §2).
+pub const TYPE: ResourceType =
+    ResourceType { name: "network", collection: "networks", attributes: &[ATTRIBUTES, attribute::STANDARD] };
+
+const ATTRIBUTES: &[Attribute] = &[
+    Attribute::read_only("id", Check::Uuid).column("id"),
+    Attribute::settable("name", Check::Text(255), Absent::EMPTY_TEXT).column("name"),
+    Attribute::fixed("project_id", Check::Text(255), Absent::Unset).column("project_id"),
+    Attribute::settable("admin_state_up", Check::Bool, Absent::TRUE).column("admin_state_up"),
+    Attribute::settable("mtu", Check::Int { min: 0, max: 65_535 }, Absent::Unset)
+        .column("mtu")
+        .alias("net-mtu"),
+    Attribute::read_only("status", Check::Text(16)).column("status"),
+    Attribute::read_only("subnets", Check::UuidList),
+    Attribute::settable("shared", Check::Bool, Absent::FALSE).filter(Filter::Column("shared")),
+    Attribute::settable("port_security_enabled", Check::Bool, Absent::TRUE).alias("port-security"),
+    Attribute::settable("dns_domain", Check::Own(rules::dns_domain), Absent::EMPTY_TEXT)
+        .alias("dns-integration"),
+    Attribute::settable("router:external", Check::Bool, Absent::FALSE)
+        .filter(Filter::Column("external"))
+        .alias("external-net"),
+    provider("provider:network_type", Check::Text(32), "network_type"),
+    provider("provider:physical_network", Check::NonEmptyText(64), "physical_network"),
+    provider("provider:segmentation_id", Check::Int { min: 0, max: 4_294_967_295 }, "segmentation_id"),
+    Attribute::settable("is_default", Check::Bool, Absent::FALSE)
+        .filter(Filter::Column("is_default"))
+        .alias("external-net"),
+    Attribute::fixed("availability_zone_hints", Check::TextList { each: 255 }, Absent::EMPTY_LIST)
+        .sort("availability_zone_hints")
+        .alias("network_availability_zone"),
+    Attribute::read_only("availability_zones", Check::TextList { each: 255 })
+        .alias("network_availability_zone"),
+    Attribute::read_only("ipv4_address_scope", Check::Uuid),
+    Attribute::read_only("ipv6_address_scope", Check::Uuid),
+    Attribute::read_only("l2_adjacency", Check::Bool).alias("l2_adjacency"),
+];
+
+const fn provider(name: &'static str, check: Check, column: &'static str) -> Attribute {
+    Attribute::settable(name, check, Absent::Unset)
+        .or_null()
+        .show(Show::Ruled)
+        .filter(Filter::Column(column))
+        .alias("provider")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,232 @@
+//! Checks and decisions about networks, without database.
+
+use isospin_api_kit::attribute::check;
+use isospin_api_kit::{Body, Fault, FaultType};
+use isospin_types::{NetworkId, PortId};
+use serde_json::Value;
+
+use super::model::{ACTIVE, Network};
+use crate::Settings;
+use crate::drivers::{self, Segment, Wanted};
+
+/// 404 for a network that is not there, or hidden from the caller.
+pub fn not_found(id: impl std::fmt::Display) -> Fault {
+    Fault::new(FaultType::NetworkNotFound, format!("Network {id} could not be found."))
+}
+
+/// A DNS domain with its final dot, or nothing (reference §23).
+pub fn dns_domain(value: &Value) -> Result<Value, String> {
+    let text = check::text(value, 255)?.to_lowercase();
+    let refused = |why: &str| Err(format!("'{}' not a valid DNS domain name: {why}", check::plain(value)));
+    if text.is_empty() {
+        return Ok(Value::String(text));
+    }
+    let Some(name) = text.strip_suffix('.') else { return refused("it must end with '.'") };
+    for label in name.split('.') {
+        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        if label.is_empty() || label.len() > 63 || !label.bytes().all(plain) {
+            return refused("each label has 1 to 63 letters, digits and hyphens");
+        }
+        if label.starts_with('-') || label.ends_with('-') {
+            return refused("no label starts or ends with a hyphen");
+        }
+    }
+    if name.rsplit('.').next().is_some_and(|top| top.bytes().all(|byte| byte.is_ascii_digit())) {
+        return refused("the last label is not a number");
+    }
+    Ok(Value::String(text))
+}
+
+/// What a client said about the segment of a new network.
+#[must_use]
+pub fn wanted_segment(body: &Body) -> Wanted {
+    Wanted {
+        network_type: body.text("provider:network_type").map(str::to_owned),
+        physical_network: body.text("provider:physical_network").map(str::to_owned),
+        segmentation_id: body.int("provider:segmentation_id"),
+    }
+}
+
+/// The network a POST describes, on its segment.
+///
+/// # Errors
+/// 400 for an MTU the segment cannot carry, or a default network that leads nowhere.
+pub fn create(
+    body: &Body,
+    project_id: String,
+    segment: Segment,
+    settings: &Settings,
+    now: String,
+) -> Result<Network, Fault> {
+    let most = drivers::max_mtu(settings, segment.network_type);
+    let mtu_given = chosen_mtu(body, most)?.flatten();
+    let network = Network {
+        id: NetworkId::random(),
+        project_id,
+        name: body.text("name").unwrap_or_default().to_owned(),
+        description: body.text("description").unwrap_or_default().to_owned(),
+        admin_state_up: body.flag("admin_state_up").unwrap_or(true),
+        status: ACTIVE.to_owned(),
+        mtu: mtu_given.unwrap_or(most),
+        mtu_given: mtu_given.is_some(),
+        shared: body.flag("shared").unwrap_or(false),
+        external: body.flag("router:external").unwrap_or(false),
+        is_default: body.flag("is_default").unwrap_or(false),
+        port_security_enabled: body.flag("port_security_enabled").unwrap_or(true),
+        dns_domain: body.text("dns_domain").unwrap_or_default().to_owned(),
+        availability_zone_hints: body.texts("availability_zone_hints").unwrap_or_default(),
+        network_type: segment.network_type,
+        physical_network: segment.physical_network,
+        segmentation_id: segment.segmentation_id,
+        created_at: now.clone(),
+        updated_at: now,
+        revision_number: 1,
+    };
+    default_leads_outside(&network)?;
+    Ok(network)
+}
+
+/// The network as a PUT wants it, with the revision it has now. Whether others use
+/// it in a way that forbids the change is the caller's to find out.
+///
+/// # Errors
+/// 400 for an MTU the segment cannot carry, another provider segment, or a default
+/// network that leads nowhere.
+pub fn update(current: &Network, body: &Body, settings: &Settings) -> Result<Network, Fault> {
+    let mut network = current.clone();
+    let set = |name: &str, flag: &mut bool| {
+        if let Some(value) = body.flag(name) {
+            *flag = value;
+        }
+    };
+    set("admin_state_up", &mut network.admin_state_up);
+    set("shared", &mut network.shared);
+    set("router:external", &mut network.external);
+    set("is_default", &mut network.is_default);
+    set("port_security_enabled", &mut network.port_security_enabled);
+    for (name, text) in [
+        ("name", &mut network.name),
+        ("description", &mut network.description),
+        ("dns_domain", &mut network.dns_domain),
+    ] {
+        if let Some(value) = body.text(name) {
+            value.clone_into(text);
+        }
+    }
+    if current.external && !network.external && body.flag("is_default").is_none() {
+        network.is_default = false;
+    }
+    default_leads_outside(&network)?;
+    let most = drivers::max_mtu(settings, network.network_type);
+    if let Some(mtu) = chosen_mtu(body, most)? {
+        network.mtu = mtu.unwrap_or(most);
+        network.mtu_given = mtu.is_some();
+    }
+    network.segmentation_id = segmentation_id(current, body)?;
+    Ok(network)
+}
+
+/// `None` when the client said nothing, `Some(None)` when it left the choice to us (0).
+fn chosen_mtu(body: &Body, most: u32) -> Result<Option<Option<u32>>, Fault> {
+    let Some(mtu) = body.int("mtu") else { return Ok(None) };
+    match u32::try_from(mtu) {
+        Ok(0) => Ok(Some(None)),
+        Ok(mtu) if mtu <= most => Ok(Some(Some(mtu))),
+        _ => Err(Fault::invalid_input(format!("Requested MTU is too big, maximum is {most}"))),
+    }
+}
+
+fn default_leads_outside(network: &Network) -> Result<(), Fault> {
+    if network.is_default && !network.external {
+        return Err(Fault::invalid_attribute("is_default", "only an external network can be the default"));
+    }
+    Ok(())
+}
+
+/// Type and physical network stay; the id may change where there is one.
+fn segmentation_id(current: &Network, body: &Body) -> Result<Option<u32>, Fault> {
+    let moved = |name: &str, stored: Option<&str>| body.has(name) && body.text(name) != stored;
+    let mut unsupported = Vec::new();
+    if moved("provider:network_type", Some(current.network_type.as_str())) {
+        unsupported.push("provider:network_type");
+    }
+    if moved("provider:physical_network", current.physical_network.as_deref()) {
+        unsupported.push("provider:physical_network");
+    }
+    let wanted = match body.int("provider:segmentation_id") {
+        None if body.has("provider:segmentation_id") && current.segmentation_id.is_some() => {
+            unsupported.push("provider:segmentation_id");
+            None
+        }
+        None => current.segmentation_id,
+        Some(_) if current.segmentation_id.is_none() => {
+            unsupported.push("provider:segmentation_id");
+            None
+        }
+        Some(id) => u32::try_from(id).ok(),
+    };
+    if unsupported.is_empty() {
+        return Ok(wanted);
+    }
+    Err(Fault::invalid_input(format!(
+        "Plugin does not support updating the following provider network attributes: {}",
+        unsupported.join(", ")
+    )))
+}
+
+/// Owners of ports that go with their network.
+const GOES_WITH_NETWORK: [&str; 3] =
+    ["network:dhcp", "network:distributed", "network:floatingip_agent_gateway"];
+
+/// Whether a port of this owner does not keep its network from being deleted.
+#[must_use]
+pub fn goes_with_network(device_owner: &str) -> bool {
+    GOES_WITH_NETWORK.contains(&device_owner)
+}
+
+/// 409: these ports keep the network.
+#[must_use]
+pub fn in_use(id: NetworkId, ports: &[PortId]) -> Fault {
+    let ports: Vec<String> = ports.iter().map(ToString::to_string).collect();
+    Fault::new(
+        FaultType::NetworkInUse,
+        format!(
+            "Unable to complete operation on network {id}. There are one or more ports still in use on the \
+             network, id for these ports is: {}.",
+            ports.join(",")
+        ),
+    )
+}
+
+/// 409: other projects rely on sharing.
+#[must_use]
+pub fn shared_in_use(network: &Network) -> Fault {
+    Fault::new(
+        FaultType::InvalidSharedSetting,
+        format!(
+            "Unable to reconfigure sharing settings for network {}. Multiple tenants are using it.",
+            network.id
+        ),
+    )
+}
+
+/// 409: routers have their gateway here.
+#[must_use]
+pub fn gateways_in_use(network: &Network) -> Fault {
+    Fault::new(
+        FaultType::ExternalNetworkInUse,
+        format!(
+            "External network {} cannot be updated to be made non-external, since it has existing gateway ports.",
+            network.id
+        ),
+    )
+}
+
+/// 409: there can be one default only.
+#[must_use]
+pub fn default_exists(other: NetworkId) -> Fault {
+    Fault::new(
+        FaultType::DefaultExternalNetworkExists,
+        format!("A default external network already exists: {other}."),
+    )
+}

@@ -1,0 +1,314 @@
+//! SQL for networks.
+
+mod usage;
+
+use std::collections::{BTreeSet, HashMap};
+
+use isospin_api_kit::list::ListQuery;
+use isospin_api_kit::{Caller, Fault};
+use isospin_store_kit::query::Select;
+use isospin_store_kit::{ChangeKind, Columns, Row, Session, StoreError, Tx, Value, values};
+use isospin_types::{NetworkId, SubnetId};
+
+pub use usage::{default_external, has_bound_ports, has_gateway_ports, ports, used_by_others};
+
+use super::TABLE;
+use super::model::{Network, NetworkDetails};
+use super::rules::not_found;
+use crate::drivers::{self, NetworkType};
+use crate::resources::tag;
+use crate::{Settings, page};
+
+/// The select list as a literal, so that whole statements stay constant.
+macro_rules! columns {
+    () => {
+        "networks.id, networks.project_id, networks.name, networks.description, networks.admin_state_up, \
+         networks.status, networks.mtu, networks.mtu_given, networks.shared, networks.external, \
+         networks.is_default, networks.port_security_enabled, networks.dns_domain, \
+         networks.availability_zone_hints, networks.network_type, networks.physical_network, \
+         networks.segmentation_id, networks.created_at, networks.updated_at, networks.revision_number"
+    };
+}
+
+/// The columns [`from_columns`] reads.
+pub const COLUMNS: &str = columns!();
+const GET: &str = concat!("SELECT ", columns!(), " FROM networks WHERE networks.id = $1");
+
+/// Reads [`COLUMNS`].
+///
+/// # Errors
+/// A column does not hold what it must.
+pub fn from_columns(columns: &mut Columns) -> Result<Network, StoreError> {
+    Ok(Network {
+        id: columns.parse()?,
+        project_id: columns.text()?,
+        name: columns.text()?,
+        description: columns.text()?,
+        admin_state_up: columns.flag()?,
+        status: columns.text()?,
+        mtu: columns.number()?,
+        mtu_given: columns.flag()?,
+        shared: columns.flag()?,
+        external: columns.flag()?,
+        is_default: columns.flag()?,
+        port_security_enabled: columns.flag()?,
+        dns_domain: columns.text()?,
+        availability_zone_hints: page::texts(&columns.parse()?),
+        network_type: columns.parse()?,
+        physical_network: columns.opt_text()?,
+        segmentation_id: columns.opt_int()?.and_then(|id| u32::try_from(id).ok()),
+        created_at: columns.text()?,
+        updated_at: columns.text()?,
+        revision_number: columns.int()?,
+    })
+}
+
+fn from_row(row: Row) -> Result<Network, StoreError> {
+    from_columns(&mut row.columns())
+}
+
+/// The network of this id.
+///
+/// # Errors
+/// The store's.
+pub async fn get(session: &mut Session, id: NetworkId) -> Result<Option<Network>, StoreError> {
+    session.row(GET, values![id]).await?.map(from_row).transpose()
+}
+
+/// The network of this id with all an answer shows, in one round trip.
+///
+/// # Errors
+/// The store's.
+pub async fn get_details(session: &mut Session, id: NetworkId) -> Result<Option<NetworkDetails>, StoreError> {
+    let mut answers = session
+        .rows_many(vec![
+            (GET, values![id]),
+            ("SELECT id FROM subnets WHERE network_id = $1 ORDER BY created_at, id", values![id]),
+            (
+                "SELECT DISTINCT agents.availability_zone FROM dhcp_bindings JOIN agents ON agents.host = \
+                 dhcp_bindings.host AND agents.agent_type = 'DHCP agent' WHERE dhcp_bindings.network_id = $1 \
+                 ORDER BY agents.availability_zone",
+                values![id],
+            ),
+            (tag::store::OF, values![id]),
+        ])
+        .await?
+        .into_iter();
+    let mut next = || answers.next().unwrap_or_default().into_iter();
+    let (network, subnets, zones, tags) = (next().next(), next(), next(), next());
+    let Some(network) = network else { return Ok(None) };
+    Ok(Some(NetworkDetails {
+        network: from_row(network)?,
+        subnets: subnets.map(|row| row.columns().parse()).collect::<Result<_, _>>()?,
+        availability_zones: zones.map(|row| row.columns().text()).collect::<Result<_, _>>()?,
+        tags: tags.map(|row| row.columns().text()).collect::<Result<_, _>>()?,
+    }))
+}
+
+/// One page of the networks the caller may know of; `sees_all` skips the filter.
+///
+/// # Errors
+/// 404 for an unknown marker; the store's.
+pub async fn list(
+    session: &mut Session,
+    list: &ListQuery,
+    caller: &Caller,
+    sees_all: bool,
+) -> Result<Vec<NetworkDetails>, Fault> {
+    let mut select = Select::new(COLUMNS, TABLE.name);
+    if !sees_all {
+        let project = select.bind(caller.project_id.as_str());
+        select
+            .condition(format!("(networks.project_id = {project} OR networks.shared OR networks.external)"));
+    }
+    let rows = page::rows(session, list, &TABLE, select, |marker| not_found(marker)).await?;
+    let mut found = Vec::with_capacity(rows.len());
+    let mut rows = rows.into_iter().peekable();
+    while rows.peek().is_some() {
+        let batch = rows.by_ref().take(page::BATCH).map(from_row).collect::<Result<Vec<_>, _>>()?;
+        found.extend(with_details(session, batch).await?);
+    }
+    Ok(found)
+}
+
+/// Adds what an answer shows, with three queries whatever the number of networks.
+async fn with_details(
+    session: &mut Session,
+    networks: Vec<Network>,
+) -> Result<Vec<NetworkDetails>, StoreError> {
+    let ids: Vec<Value> = networks.iter().map(|network| Value::from(network.id)).collect();
+    let mut subnets: HashMap<NetworkId, Vec<SubnetId>> = HashMap::new();
+    for (network_id, subnet_id) in subnets_of(session, ids.clone()).await? {
+        subnets.entry(network_id).or_default().push(subnet_id);
+    }
+    let mut zones: HashMap<NetworkId, BTreeSet<String>> = HashMap::new();
+    for (network_id, zone) in zones_of(session, ids.clone()).await? {
+        zones.entry(network_id).or_default().insert(zone);
+    }
+    let mut tags = tag::store::of_many(session, ids).await?;
+    Ok(networks
+        .into_iter()
+        .map(|network| NetworkDetails {
+            subnets: subnets.remove(&network.id).unwrap_or_default(),
+            availability_zones: zones.remove(&network.id).unwrap_or_default().into_iter().collect(),
+            tags: tags.remove(&network.id.to_string()).unwrap_or_default(),
+            network,
+        })
+        .collect())
+}
+
+async fn subnets_of(
+    session: &mut Session,
+    ids: Vec<Value>,
+) -> Result<Vec<(NetworkId, SubnetId)>, StoreError> {
+    let mut select = Select::new("network_id, id", "subnets");
+    select.one_of("network_id", ids);
+    select.order_by("created_at", false).order_by("id", false);
+    let (sql, values) = select.build();
+    let rows = session.rows(&sql, values).await?;
+    rows.into_iter()
+        .map(|row| {
+            let mut columns = row.columns();
+            Ok((columns.parse()?, columns.parse()?))
+        })
+        .collect()
+}
+
+async fn zones_of(session: &mut Session, ids: Vec<Value>) -> Result<Vec<(NetworkId, String)>, StoreError> {
+    let mut select = Select::new(
+        "dhcp_bindings.network_id, agents.availability_zone",
+        "dhcp_bindings JOIN agents ON agents.host = dhcp_bindings.host AND agents.agent_type = 'DHCP agent'",
+    );
+    select.one_of("dhcp_bindings.network_id", ids);
+    let (sql, values) = select.build();
+    let rows = session.rows(&sql, values).await?;
+    rows.into_iter()
+        .map(|row| {
+            let mut columns = row.columns();
+            Ok((columns.parse()?, columns.text()?))
+        })
+        .collect()
+}
+
+/// Stores a new network.
+///
+/// # Errors
+/// The store's.
+pub async fn create(tx: &mut Tx, network: &Network) -> Result<(), StoreError> {
+    tx.execute(
+        "INSERT INTO networks (id, project_id, name, description, admin_state_up, status, mtu, mtu_given, \
+         shared, external, is_default, port_security_enabled, dns_domain, availability_zone_hints, \
+         network_type, physical_network, segmentation_id, created_at, updated_at, revision_number) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)",
+        values![
+            network.id,
+            &network.project_id,
+            &network.name,
+            &network.description,
+            network.admin_state_up,
+            &network.status,
+            network.mtu,
+            network.mtu_given,
+            network.shared,
+            network.external,
+            network.is_default,
+            network.port_security_enabled,
+            &network.dns_domain,
+            hints(network),
+            network.network_type.as_str(),
+            network.physical_network.clone(),
+            network.segmentation_id,
+            &network.created_at,
+            &network.updated_at,
+            network.revision_number,
+        ],
+    )
+    .await?;
+    tx.record("network", ChangeKind::Set, network.id);
+    Ok(())
+}
+
+/// Stores what an update may change.
+///
+/// # Errors
+/// The store's.
+pub async fn update(tx: &mut Tx, network: &Network) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE networks SET name = $1, description = $2, admin_state_up = $3, mtu = $4, mtu_given = $5, \
+         shared = $6, external = $7, is_default = $8, port_security_enabled = $9, dns_domain = $10, \
+         segmentation_id = $11, updated_at = $12, revision_number = $13 WHERE id = $14",
+        values![
+            &network.name,
+            &network.description,
+            network.admin_state_up,
+            network.mtu,
+            network.mtu_given,
+            network.shared,
+            network.external,
+            network.is_default,
+            network.port_security_enabled,
+            &network.dns_domain,
+            network.segmentation_id,
+            &network.updated_at,
+            network.revision_number,
+            network.id,
+        ],
+    )
+    .await?;
+    tx.record("network", ChangeKind::Set, network.id);
+    Ok(())
+}
+
+/// Counts a change of something the network shows, such as its list of subnets.
+///
+/// # Errors
+/// The store's.
+pub async fn touch(tx: &mut Tx, id: NetworkId, now: &str) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE networks SET revision_number = revision_number + 1, updated_at = $1 WHERE id = $2",
+        values![now, id],
+    )
+    .await?;
+    tx.record("network", ChangeKind::Set, id);
+    Ok(())
+}
+
+/// Removes a network nothing refers to any more.
+///
+/// # Errors
+/// The store's.
+pub async fn delete(tx: &mut Tx, id: NetworkId) -> Result<(), StoreError> {
+    tx.execute_many(vec![
+        ("DELETE FROM dhcp_bindings WHERE network_id = $1", values![id]),
+        (tag::store::FORGET, values![id]),
+        ("DELETE FROM networks WHERE id = $1", values![id]),
+    ])
+    .await?;
+    tx.record("network", ChangeKind::Deleted, id);
+    Ok(())
+}
+
+fn hints(network: &Network) -> String {
+    serde_json::Value::from(network.availability_zone_hints.clone()).to_string()
+}
+
+/// Gives networks whose MTU nobody chose the one that follows from the settings; to
+/// be called once when a server starts.
+///
+/// # Errors
+/// The store's.
+pub async fn sync_mtus(tx: &mut Tx, settings: &Settings) -> Result<(), StoreError> {
+    for network_type in NetworkType::ALL {
+        let mtu = drivers::max_mtu(settings, network_type);
+        let changed = tx
+            .rows(
+                "UPDATE networks SET mtu = $1 WHERE network_type = $2 AND NOT mtu_given AND mtu <> $1 RETURNING id",
+                values![mtu, network_type.as_str()],
+            )
+            .await?;
+        for row in changed {
+            tx.record("network", ChangeKind::Set, row.columns().text()?);
+        }
+    }
+    Ok(())
+}

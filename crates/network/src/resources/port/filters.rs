@@ -1,0 +1,90 @@
+//! Lists of ports: visibility and the filters that are not plain columns.
+
+use isospin_api_kit::list::ListQuery;
+use isospin_api_kit::{Caller, Fault};
+use isospin_store_kit::query::Select;
+use isospin_store_kit::{Session, Value};
+
+use super::TABLE;
+use super::rules::checks::address_text;
+use super::rules::references::not_found;
+use super::store::{self, Found};
+use crate::{App, page};
+
+/// One page of the ports the caller may know of.
+///
+/// # Errors
+/// 400 for a filter that cannot be meant; 404 for an unknown marker.
+pub async fn page(
+    session: &mut Session,
+    app: &App,
+    caller: &Caller,
+    query: &ListQuery,
+) -> Result<Vec<Found>, Fault> {
+    let mut select = Select::new(store::SELECTED, store::SELECTED_FROM);
+    if !sees_all(app, caller) {
+        let project = select.bind(caller.project_id.as_str());
+        select.condition(format!(
+            "(ports.project_id = {project} OR ports.network_id IN \
+             (SELECT id FROM networks WHERE project_id = {project}))"
+        ));
+    }
+    for (attribute, values) in &query.own {
+        match *attribute {
+            "fixed_ips" => fixed_ips(&mut select, values)?,
+            "security_groups" => security_groups(&mut select, values),
+            _ => {}
+        }
+    }
+    let rows = page::rows(session, query, &TABLE, select, |marker| not_found(marker)).await?;
+    Ok(store::found_rows(session, rows).await?)
+}
+
+/// Whether the caller may see ports that neither its project nor its networks own.
+fn sees_all(app: &App, caller: &Caller) -> bool {
+    app.policy.allows("get_port", caller, &isospin_api_kit::policy::Target::owned_by(""))
+}
+
+/// `subnet_id=…`, `ip_address=…`, `ip_address_substr=…`: any of the values of one
+/// key, all of the keys.
+fn fixed_ips(select: &mut Select, values: &[String]) -> Result<(), Fault> {
+    let (mut subnets, mut addresses, mut parts): (Vec<Value>, Vec<Value>, Vec<&str>) = Default::default();
+    for value in values {
+        match value.split_once('=') {
+            Some(("subnet_id", id)) => subnets.push(Value::from(id.to_lowercase())),
+            Some(("ip_address", address)) => addresses.push(Value::from(address_text(address))),
+            Some(("ip_address_substr", part)) => parts.push(part),
+            _ => {
+                return Err(Fault::invalid_input(format!(
+                    "'{value}' is not a filter on fixed_ips; use subnet_id=…, ip_address=… or ip_address_substr=…"
+                )));
+            }
+        }
+    }
+    for (column, wanted) in [("subnet_id", subnets), ("ip_address", addresses)] {
+        if !wanted.is_empty() {
+            let names = select.bind_list(wanted);
+            select.condition(format!(
+                "ports.id IN (SELECT port_id FROM port_addresses WHERE {column} IN ({names}))"
+            ));
+        }
+    }
+    if !parts.is_empty() {
+        let mut alternatives = Vec::with_capacity(parts.len());
+        for part in parts {
+            let escaped = part.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+            let name = select.bind(format!("%{escaped}%"));
+            alternatives.push(format!("ip_address LIKE {name} ESCAPE '\\'"));
+        }
+        let alternatives = alternatives.join(" OR ");
+        select.condition(format!("ports.id IN (SELECT port_id FROM port_addresses WHERE {alternatives})"));
+    }
+    Ok(())
+}
+
+fn security_groups(select: &mut Select, values: &[String]) {
+    let names = select.bind_list(values.iter().map(|id| Value::from(id.to_lowercase())));
+    select.condition(format!(
+        "ports.id IN (SELECT port_id FROM port_security_groups WHERE security_group_id IN ({names}))"
+    ));
+}

@@ -1,0 +1,226 @@
+//! Requests about ports.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::response::Response;
+use bytes::Bytes;
+use http::StatusCode;
+use isospin_api_kit::http::{Context, answer, keyed, no_content};
+use isospin_api_kit::list::ListQuery;
+use isospin_api_kit::{Bodies, Body, Caller, Fault};
+use isospin_store_kit::{Session, Tx};
+use isospin_types::{NetworkId, PortId, SecurityGroupId};
+use serde_json::{Map, Value};
+
+use super::model::{DHCP, NewPort};
+use super::policy::{target, target_on, target_owned};
+use super::rules::references::{not_found, service_port};
+use super::store::{self, Found};
+use super::{TYPE, changes, filters, input, view};
+use crate::background::scheduling;
+use crate::resources::network::model::Network;
+use crate::resources::{floating_ip, network, security_group};
+use crate::{App, owner};
+
+/// `GET /v2.0/ports`
+pub async fn list(State(app): State<App>, context: Context) -> Result<Response, Fault> {
+    let query = ListQuery::parse(&TYPE, &context.query, app.settings.pagination_max_limit)?;
+    let (store, url) = (app.store.clone(), context.url());
+    let (items, links) = store
+        .read_apart(move |session| {
+            Box::pin(async move {
+                let ports = filters::page(session, &app, &context.caller, &query).await?;
+                let ids: Vec<String> = ports.iter().map(|found| found.port.id.to_string()).collect();
+                let items: Vec<Value> = ports
+                    .iter()
+                    .filter(|found| app.policy.allows("get_port", &context.caller, &target(found)))
+                    .map(|found| view::show(&app, &context.caller, found, &query.fields))
+                    .collect();
+                Ok::<_, Fault>((items, query.links(&url, &ids)))
+            })
+        })
+        .await?;
+    let mut body = Map::with_capacity(2);
+    body.insert(TYPE.collection.to_owned(), Value::Array(items));
+    if let Some(links) = links {
+        body.insert(format!("{}_links", TYPE.collection), links);
+    }
+    Ok(answer(StatusCode::OK, &body))
+}
+
+/// `GET /v2.0/ports/{id}`
+pub async fn show(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    context: Context,
+) -> Result<Response, Fault> {
+    let query = ListQuery::parse(&TYPE, &context.query, 0)?;
+    let mut session = app.store.reader().await?;
+    let found = find(&mut session, &id).await?;
+    drop(session);
+    if !app.policy.allows("get_port", &context.caller, &target(&found)) {
+        return Err(not_found(id));
+    }
+    Ok(keyed(StatusCode::OK, TYPE.name, view::show(&app, &context.caller, &found, &query.fields)))
+}
+
+/// `POST /v2.0/ports`
+pub async fn create(State(app): State<App>, context: Context, body: Bytes) -> Result<Response, Fault> {
+    let (bodies, bulk) = match Body::create(&TYPE, &body)? {
+        Bodies::One(body) => (vec![body], false),
+        Bodies::Many(bodies) => (bodies, true),
+    };
+    let (unit_app, caller) = (app.clone(), context.caller.clone());
+    let made = app
+        .store
+        .write(&context.request_id, move |tx| {
+            Box::pin(async move { create_all(tx, &unit_app, &caller, &bodies).await })
+        })
+        .await?;
+    let mut shown: Vec<Value> =
+        made.iter().map(|found| view::show(&app, &context.caller, found, &[])).collect();
+    Ok(match shown.pop() {
+        Some(only) if !bulk => keyed(StatusCode::CREATED, TYPE.name, only),
+        last => {
+            shown.extend(last);
+            keyed(StatusCode::CREATED, TYPE.collection, Value::Array(shown))
+        }
+    })
+}
+
+/// All of a request in one unit; networks and groups are looked up once.
+async fn create_all(tx: &mut Tx, app: &App, caller: &Caller, bodies: &[Body]) -> Result<Vec<Found>, Fault> {
+    let mut networks: BTreeMap<NetworkId, Arc<Network>> = BTreeMap::new();
+    let mut groups: BTreeMap<String, BTreeSet<SecurityGroupId>> = BTreeMap::new();
+    let mut news = Vec::with_capacity(bodies.len());
+    for body in bodies {
+        let network = usable_network(tx, app, caller, body, &mut networks).await?;
+        let new = authorised(app, caller, body, network)?;
+        if let Some(named) = &new.security_groups {
+            groups.entry(new.project_id.clone()).or_default().extend(named);
+        }
+        changes::check_router(tx, caller, &new.project_id, &new.device_owner, &new.device_id).await?;
+        news.push(new);
+    }
+    for (project_id, named) in &groups {
+        security_group::store::check_usable(tx, caller, project_id, named).await?;
+    }
+    let facts: Vec<(Arc<Network>, Vec<String>)> =
+        news.iter().map(|new| (new.network.clone(), new.tags.clone())).collect();
+    let ports = store::create_many(tx, app, news).await?;
+    let found = |(port, (network, tags)): (_, (Arc<Network>, Vec<String>))| Found {
+        port,
+        network_project_id: network.project_id.clone(),
+        network_shared: network.shared,
+        tags,
+    };
+    Ok(ports.into_iter().zip(facts).map(found).collect())
+}
+
+/// The network a new port names, if the caller may know of it.
+async fn usable_network(
+    tx: &mut Tx,
+    app: &App,
+    caller: &Caller,
+    body: &Body,
+    known: &mut BTreeMap<NetworkId, Arc<Network>>,
+) -> Result<Arc<Network>, Fault> {
+    let unknown = || network::rules::not_found(body.text("network_id").unwrap_or_default());
+    let id: NetworkId = body.parsed("network_id").ok_or_else(unknown)?;
+    if let Some(network) = known.get(&id) {
+        return Ok(network.clone());
+    }
+    let network = network::store::get(tx, id).await?.map(Arc::new).ok_or_else(unknown)?;
+    if !app.policy.allows("get_network", caller, &network::policy::target(&network)) {
+        return Err(unknown());
+    }
+    known.insert(id, network.clone());
+    Ok(network)
+}
+
+fn authorised(app: &App, caller: &Caller, body: &Body, network: Arc<Network>) -> Result<NewPort, Fault> {
+    let project_id = owner::project(body, caller)?;
+    let device_owner = body.text("device_owner").unwrap_or_default();
+    app.policy.check_create(&TYPE, caller, &target_on(&network, &project_id, device_owner), body)?;
+    input::new_port(&app.settings, body, network, project_id)
+}
+
+/// `PUT /v2.0/ports/{id}`
+pub async fn update(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    context: Context,
+    body: Bytes,
+) -> Result<Response, Fault> {
+    let body = Body::update(&TYPE, &body)?;
+    let (unit_app, unit_context) = (app.clone(), context.clone());
+    let changed = app
+        .store
+        .write(&context.request_id, move |tx| {
+            Box::pin(async move {
+                let (app, caller) = (&unit_app, &unit_context.caller);
+                let mut found = visible(tx, app, caller, "update_port", &id).await?;
+                let device_owner = body.text("device_owner").unwrap_or(&found.port.device_owner);
+                app.policy.check_update(&TYPE, caller, &target_owned(&found, device_owner), &body)?;
+                unit_context.check_revision(found.port.revision_number)?;
+                let before = found.port.clone();
+                changes::apply(tx, app, caller, &body, &mut found.port).await?;
+                store::save(tx, &before, &mut found.port).await?;
+                Ok::<_, Fault>(found)
+            })
+        })
+        .await?;
+    Ok(keyed(StatusCode::OK, TYPE.name, view::show(&app, &context.caller, &changed, &[])))
+}
+
+/// `DELETE /v2.0/ports/{id}`
+pub async fn delete(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    context: Context,
+    body: Bytes,
+) -> Result<Response, Fault> {
+    if !body.is_empty() {
+        return Err(Fault::bad_request("Request body is not supported in DELETE"));
+    }
+    let request_id = context.request_id.clone();
+    let store = app.store.clone();
+    store
+        .write(&request_id, move |tx| {
+            Box::pin(async move {
+                let caller = &context.caller;
+                let found = visible(tx, &app, caller, "delete_port", &id).await?;
+                context.check_revision(found.port.revision_number)?;
+                if changes::is_referred_to(tx, &found.port).await? {
+                    return Err(service_port(&found.port));
+                }
+                let project = (!caller.is_admin()).then_some(caller.project_id.as_str());
+                floating_ip::store::disassociate_port(tx, project, found.port.id).await?;
+                store::delete(tx, &found.port).await?;
+                if found.port.device_owner == DHCP {
+                    scheduling::ensure_dhcp(tx, &app, found.port.network_id).await?;
+                }
+                Ok(())
+            })
+        })
+        .await?;
+    Ok(no_content())
+}
+
+/// The port, if the caller may do `action` to it: 403 when it may only be seen, 404
+/// when not even that.
+async fn visible(tx: &mut Tx, app: &App, caller: &Caller, action: &str, id: &str) -> Result<Found, Fault> {
+    let found = find(tx, id).await?;
+    app.policy.check_or_hide(action, &TYPE, caller, &target(&found), || not_found(id))?;
+    Ok(found)
+}
+
+async fn find(session: &mut Session, id: &str) -> Result<Found, Fault> {
+    let found = match id.parse::<PortId>() {
+        Ok(port_id) => store::find(session, port_id).await?,
+        Err(_) => None,
+    };
+    found.ok_or_else(|| not_found(id))
+}

@@ -1,0 +1,160 @@
+//! Ports: where something is plugged into a network, with its MAC, addresses,
+//! security groups and the host it is on.
+//!
+//! The single table of what a port is on the wire is [`TYPE`]. Routers, floating
+//! IPs and DHCP make and change their ports through [`store`].
+
+mod changes;
+mod filters;
+mod handlers;
+mod input;
+pub mod model;
+pub mod policy;
+pub mod rules;
+pub mod store;
+#[cfg(test)]
+mod tests;
+mod view;
+
+use axum::Router;
+use axum::routing::get;
+use isospin_api_kit::attribute::{Absent, Attribute, Check, Filter, ResourceType, STANDARD, Show};
+use isospin_api_kit::extension::Extension;
+use isospin_api_kit::list::Table;
+
+use crate::App;
+use rules::checks;
+
+pub use policy::POLICY;
+
+/// A port on the wire.
+pub const TYPE: ResourceType = ResourceType {
+    name: "port",
+    collection: "ports",
+    attributes: &[CORE, BINDING, SECURITY, OTHER, STANDARD],
+};
+
+/// Where the rows are.
+pub const TABLE: Table = Table { name: "ports", id: "id", tags: "tags" };
+
+const CORE: &[Attribute] = &[
+    Attribute::read_only("id", Check::Uuid).column("id"),
+    Attribute::settable("name", Check::Text(255), Absent::EMPTY_TEXT).column("name"),
+    Attribute::fixed("network_id", Check::Uuid, Absent::Required).column("network_id"),
+    Attribute::fixed("project_id", Check::Text(255), Absent::Unset).column("project_id"),
+    Attribute::settable("mac_address", Check::Mac, Absent::Unset)
+        .or_null()
+        .column("mac_address")
+        .alias("port-mac-address-regenerate"),
+    Attribute::settable("admin_state_up", Check::Bool, Absent::TRUE).column("admin_state_up"),
+    Attribute::read_only("status", Check::Text(16)).column("status"),
+    Attribute::settable("device_id", Check::Text(255), Absent::EMPTY_TEXT).column("device_id"),
+    Attribute::settable("device_owner", Check::Text(255), Absent::EMPTY_TEXT).column("device_owner"),
+    Attribute::settable("fixed_ips", Check::Own(checks::fixed_ips), Absent::Unset).filter(Filter::Own),
+    Attribute::read_only("ip_allocation", Check::Text(16)).column("ip_allocation").alias("ip_allocation"),
+];
+
+const BINDING: &[Attribute] = &[
+    Attribute::settable("binding:vnic_type", Check::OneOf(checks::VNIC_TYPES), Absent::Is(checks::normal))
+        .alias("binding"),
+    Attribute::settable("binding:profile", Check::Own(checks::profile), Absent::EMPTY_OBJECT)
+        .show(Show::Ruled)
+        .alias("binding"),
+    Attribute::settable("binding:host_id", Check::Own(checks::host), Absent::EMPTY_TEXT)
+        .show(Show::Ruled)
+        .filter(Filter::Column("binding_host"))
+        .alias("binding"),
+    Attribute::read_only("binding:vif_type", Check::Text(64)).show(Show::Ruled).alias("binding"),
+    Attribute::read_only("binding:vif_details", Check::Object).show(Show::Ruled).alias("binding"),
+];
+
+const SECURITY: &[Attribute] = &[
+    Attribute::settable("security_groups", Check::UuidList, Absent::Unset)
+        .filter(Filter::Own)
+        .alias("security-group"),
+    Attribute::settable("port_security_enabled", Check::Bool, Absent::Unset).alias("port-security"),
+    Attribute::settable("allowed_address_pairs", Check::Own(checks::address_pairs), Absent::EMPTY_LIST)
+        .alias("allowed-address-pairs"),
+];
+
+const OTHER: &[Attribute] = &[
+    Attribute::settable("extra_dhcp_opts", Check::Own(checks::dhcp_options), Absent::EMPTY_LIST)
+        .alias("extra_dhcp_opt"),
+    Attribute::settable("dns_name", Check::Own(checks::dns_name), Absent::EMPTY_TEXT)
+        .alias("dns-integration"),
+    Attribute::read_only("dns_assignment", Check::Object).alias("dns-integration"),
+    Attribute::fixed("tags", Check::TextList { each: 255 }, Absent::EMPTY_LIST)
+        .alias("tag-ports-during-bulk-creation"),
+];
+
+/// What works.
+pub const EXTENSIONS: &[Extension] = &[
+    Extension {
+        alias: "binding",
+        name: "Port Binding",
+        description: "Expose port bindings of a virtual port to external application",
+        updated: "2014-02-03T10:00:00-00:00",
+    },
+    Extension {
+        alias: "port-security",
+        name: "Port Security",
+        description: "Provides port security",
+        updated: "2012-07-23T10:00:00-00:00",
+    },
+    Extension {
+        alias: "allowed-address-pairs",
+        name: "Allowed Address Pairs",
+        description: "Provides allowed address pairs",
+        updated: "2013-07-23T10:00:00-00:00",
+    },
+    Extension {
+        alias: "aap-reject-multicast",
+        name: "Allowed address pairs reject multicast extension",
+        description: "Reject multicast addresses in Allowed Address Pairs",
+        updated: "2026-04-01T00:00:00-00:00",
+    },
+    Extension {
+        alias: "extra_dhcp_opt",
+        name: "Neutron Extra DHCP options",
+        description: "Extra options configuration for DHCP. For example PXE boot options to DHCP clients can \
+                      be specified (e.g. tftp-server, server-ip-address, bootfile-name)",
+        updated: "2013-03-17T12:00:00-00:00",
+    },
+    Extension {
+        alias: "ip_allocation",
+        name: "IP Allocation",
+        description: "IP allocation extension.",
+        updated: "2016-06-10T23:00:00-00:00",
+    },
+    Extension {
+        alias: "ip-substring-filtering",
+        name: "IP address substring filtering",
+        description: "Provides IP address substring filtering when listing ports",
+        updated: "2017-11-28T09:00:00-00:00",
+    },
+    Extension {
+        alias: "port-security-groups-filtering",
+        name: "Port filtering on security groups",
+        description: "Provides security groups filtering when listing ports",
+        updated: "2018-01-09T09:00:00-00:00",
+    },
+    Extension {
+        alias: "port-mac-address-regenerate",
+        name: "Neutron Port MAC address regenerate",
+        description: "Network port MAC address regenerate",
+        updated: "2018-05-03T10:00:00-00:00",
+    },
+    Extension {
+        alias: "tag-ports-during-bulk-creation",
+        name: "Tag Ports During Bulk Creation",
+        description: "Allow to tag ports during bulk creation",
+        updated: "2019-12-29T19:00:00-00:00",
+    },
+];
+
+/// Routes of ports.
+pub fn routes() -> Router<App> {
+    Router::new()
+        .route("/v2.0/ports", get(handlers::list).post(handlers::create))
+        .route("/v2.0/ports/{id}", get(handlers::show).put(handlers::update).delete(handlers::delete))
+}

@@ -1,0 +1,8 @@
+//! Pure decisions about ports.
+
+pub mod addresses;
+pub mod checks;
+pub mod references;
+pub mod security;
+
+pub use addresses::{Demand, demands};

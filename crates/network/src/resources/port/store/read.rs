@@ -1,0 +1,202 @@
+//! Reading ports with their addresses and groups: a constant number of queries.
+
+use std::collections::BTreeMap;
+
+use isospin_store_kit::{Row, Session, StoreError, Value, values};
+use isospin_types::{MacAddr, NetworkId, PortId, SecurityGroupId};
+use serde::de::DeserializeOwned;
+use serde_json::Value as Json;
+
+use super::super::model::{AddressPair, Binding, DhcpOption, FixedIp, Port};
+
+/// The select list as a literal, so that whole statements stay constant.
+macro_rules! selected {
+    () => {
+        "ports.id, ports.project_id, ports.network_id, ports.name, ports.description, \
+         ports.mac_address, ports.admin_state_up, ports.status, ports.device_id, ports.device_owner, \
+         ports.port_security_enabled, ports.dns_name, ports.ip_allocation, ports.allowed_address_pairs, \
+         ports.extra_dhcp_opts, ports.binding_host, ports.binding_vnic_type, ports.binding_profile, \
+         ports.binding_vif_type, ports.binding_vif_details, ports.created_at, ports.updated_at, \
+         ports.revision_number, networks.project_id, networks.shared"
+    };
+}
+macro_rules! selected_from {
+    () => {
+        "ports JOIN networks ON networks.id = ports.network_id"
+    };
+}
+
+/// Columns of a port and of what rules ask about its network, in the order read here.
+pub const SELECTED: &str = selected!();
+/// Where [`SELECTED`] comes from.
+pub const SELECTED_FROM: &str = selected_from!();
+
+const BY_ID: &str = concat!("SELECT ", selected!(), " FROM ", selected_from!(), " WHERE ports.id = $1");
+const ADDRESSES: &str =
+    "SELECT port_id, subnet_id, ip_address FROM port_addresses WHERE port_id = $1 ORDER BY ordinal";
+const GROUPS: &str = "SELECT port_id, security_group_id FROM port_security_groups WHERE port_id = $1 \
+     ORDER BY security_group_id";
+const TAGS: &str = "SELECT resource_id, tag FROM tags WHERE resource_id = $1 ORDER BY tag";
+
+/// A port with what policy and view ask beside it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    pub port: Port,
+    /// Project of the port's network.
+    pub network_project_id: String,
+    pub network_shared: bool,
+    pub tags: Vec<String>,
+}
+
+/// The port of this id.
+pub async fn get(session: &mut Session, id: PortId) -> Result<Option<Port>, StoreError> {
+    Ok(find(session, id).await?.map(|found| found.port))
+}
+
+/// The port of this id with its tags and facts of its network.
+pub async fn find(session: &mut Session, id: PortId) -> Result<Option<Found>, StoreError> {
+    let queries = [BY_ID, ADDRESSES, GROUPS, TAGS].map(|sql| (sql, values![id])).to_vec();
+    let mut answers = session.rows_many(queries).await?.into_iter();
+    let mut next = || answers.next().unwrap_or_default();
+    let Some(row) = next().into_iter().next() else { return Ok(None) };
+    let mut found = vec![found(row)?];
+    attach(&mut found, [next(), next(), next()])?;
+    Ok(found.pop())
+}
+
+/// Whether a port of the network has this MAC.
+pub async fn has_mac(session: &mut Session, network_id: NetworkId, mac: MacAddr) -> Result<bool, StoreError> {
+    let sql = "SELECT 1 FROM ports WHERE network_id = $1 AND mac_address = $2";
+    Ok(session.row(sql, values![network_id, mac]).await?.is_some())
+}
+
+/// Ports from rows of [`SELECTED`], in that order, with their children.
+pub async fn found_rows(session: &mut Session, rows: Vec<Row>) -> Result<Vec<Found>, StoreError> {
+    let mut ports = rows.into_iter().map(found).collect::<Result<Vec<_>, _>>()?;
+    for batch in ports.chunks_mut(BATCH) {
+        let ids: Vec<Value> = padded(batch.iter().map(|found| found.port.id));
+        let list = (1..=ids.len()).map(|index| format!("${index}")).collect::<Vec<_>>().join(", ");
+        let queries = [ADDRESSES, GROUPS, TAGS].map(|sql| sql.replace("= $1", &format!("IN ({list})")));
+        let queries = queries.iter().map(|sql| (sql.as_str(), ids.clone())).collect();
+        let mut answers = session.rows_many(queries).await?.into_iter();
+        let mut next = || answers.next().unwrap_or_default();
+        attach(batch, [next(), next(), next()])?;
+    }
+    Ok(ports)
+}
+
+/// The ports of these ids, in no order; unknown ids are left out.
+pub async fn found_many(session: &mut Session, ids: &[PortId]) -> Result<Vec<Found>, StoreError> {
+    let mut rows = Vec::with_capacity(ids.len());
+    for batch in ids.chunks(BATCH) {
+        let values = padded(batch.iter().copied());
+        let list = (1..=values.len()).map(|index| format!("${index}")).collect::<Vec<_>>().join(", ");
+        rows.extend(session.rows(&BY_ID.replace("= $1", &format!("IN ({list})")), values).await?);
+    }
+    found_rows(session, rows).await
+}
+
+/// Ids named in one statement at most; both engines take as many parameters.
+const BATCH: usize = 8192;
+
+/// The ids as values, the last repeated up to a power of two, so that lists of any
+/// length share a few prepared statements.
+fn padded(ids: impl Iterator<Item = PortId>) -> Vec<Value> {
+    let mut values: Vec<Value> = ids.map(Value::from).collect();
+    if let Some(last) = values.last().cloned() {
+        values.resize(values.len().next_power_of_two(), last);
+    }
+    values
+}
+
+/// Gives each port its addresses, groups and tags.
+fn attach(ports: &mut [Found], [addresses, groups, tags]: [Vec<Row>; 3]) -> Result<(), StoreError> {
+    let index: BTreeMap<PortId, usize> =
+        ports.iter().enumerate().map(|(index, found)| (found.port.id, index)).collect();
+    for row in addresses {
+        let mut columns = row.columns();
+        if let Some(found) = index.get(&columns.parse()?).and_then(|at| ports.get_mut(*at)) {
+            let fixed_ip = FixedIp { subnet_id: columns.parse()?, ip_address: columns.parse()? };
+            found.port.fixed_ips.push(fixed_ip);
+        }
+    }
+    for row in groups {
+        let mut columns = row.columns();
+        if let Some(found) = index.get(&columns.parse()?).and_then(|at| ports.get_mut(*at)) {
+            found.port.security_groups.push(columns.parse::<SecurityGroupId>()?);
+        }
+    }
+    for row in tags {
+        let mut columns = row.columns();
+        if let Some(found) = index.get(&columns.parse()?).and_then(|at| ports.get_mut(*at)) {
+            found.tags.push(columns.text()?);
+        }
+    }
+    Ok(())
+}
+
+fn found(row: Row) -> Result<Found, StoreError> {
+    let mut columns = row.columns();
+    let port = Port {
+        id: columns.parse()?,
+        project_id: columns.text()?,
+        network_id: columns.parse()?,
+        name: columns.text()?,
+        description: columns.text()?,
+        mac_address: columns.parse()?,
+        admin_state_up: columns.flag()?,
+        status: columns.parse()?,
+        device_id: columns.text()?,
+        device_owner: columns.text()?,
+        port_security_enabled: columns.flag()?,
+        dns_name: columns.text()?,
+        ip_allocation: columns.parse()?,
+        allowed_address_pairs: list(&columns.text()?, pair)?,
+        extra_dhcp_opts: list(&columns.text()?, option)?,
+        binding: Binding {
+            host: columns.text()?,
+            vnic_type: columns.text()?,
+            profile: json(&columns.text()?)?,
+            vif_type: columns.text()?,
+            vif_details: json(&columns.text()?)?,
+        },
+        created_at: columns.text()?,
+        updated_at: columns.text()?,
+        revision_number: columns.int()?,
+        fixed_ips: Vec::new(),
+        security_groups: Vec::new(),
+    };
+    Ok(Found { port, network_project_id: columns.text()?, network_shared: columns.flag()?, tags: Vec::new() })
+}
+
+/// A JSON column: written by us, so anything unreadable is damage, not input.
+fn json<T: DeserializeOwned>(text: &str) -> Result<T, StoreError> {
+    serde_json::from_str(text).map_err(|_| damaged(text))
+}
+
+fn list<T>(text: &str, each: fn(&Json) -> Option<T>) -> Result<Vec<T>, StoreError> {
+    if text == "[]" {
+        return Ok(Vec::new());
+    }
+    let items: Vec<Json> = json(text)?;
+    items.iter().map(|item| each(item).ok_or_else(|| damaged(text))).collect()
+}
+
+fn damaged(text: &str) -> StoreError {
+    StoreError::Decode { column: 0, wanted: "JSON of a port", found: text.to_owned() }
+}
+
+fn pair(item: &Json) -> Option<AddressPair> {
+    Some(AddressPair {
+        ip_address: item.get("ip_address")?.as_str()?.parse().ok()?,
+        mac_address: item.get("mac_address")?.as_str()?.parse().ok()?,
+    })
+}
+
+fn option(item: &Json) -> Option<DhcpOption> {
+    Some(DhcpOption {
+        name: item.get("opt_name")?.as_str()?.to_owned(),
+        value: item.get("opt_value")?.as_str()?.to_owned(),
+        ip_version: u8::try_from(item.get("ip_version")?.as_u64()?).ok()?,
+    })
+}

@@ -1,0 +1,120 @@
+//! Changing and removing ports.
+
+use isospin_api_kit::{Fault, now_seconds};
+use isospin_store_kit::{ChangeKind, Tx, Value, values};
+use serde_json::{Map, Value as Json, json};
+
+use super::super::model::{AddressPair, DhcpOption, Port};
+use super::addresses;
+use super::binding::pending_anew;
+use crate::quota;
+
+const UPDATE: &str = "UPDATE ports SET name = $1, description = $2, mac_address = $3, admin_state_up = $4, \
+     status = $5, device_id = $6, device_owner = $7, port_security_enabled = $8, dns_name = $9, \
+     ip_allocation = $10, allowed_address_pairs = $11, extra_dhcp_opts = $12, binding_host = $13, \
+     binding_vnic_type = $14, binding_profile = $15, binding_vif_type = $16, binding_vif_details = $17, \
+     updated_at = $18, revision_number = $19 WHERE id = $20";
+
+/// Writes a changed port: its row, groups and open parties. Addresses are written
+/// by [`super::set_addresses`]. A port that did not change is left alone; else the
+/// revision goes up and followers are told. A new MAC is one that [`super::has_mac`]
+/// has not found.
+///
+/// # Errors
+/// The store's.
+pub async fn save(tx: &mut Tx, before: &Port, port: &mut Port) -> Result<(), Fault> {
+    if before == port {
+        return Ok(());
+    }
+    port.revision_number = before.revision_number + 1;
+    port.updated_at = now_seconds();
+    let mut statements = vec![(UPDATE, row(port))];
+    if before.security_groups != port.security_groups {
+        statements.push(("DELETE FROM port_security_groups WHERE port_id = $1", values![port.id]));
+        statements.extend(port.security_groups.iter().map(|group| {
+            (
+                "INSERT INTO port_security_groups (port_id, security_group_id) VALUES ($1, $2)",
+                values![port.id, *group],
+            )
+        }));
+    }
+    if before.status != port.status || before.binding.host != port.binding.host {
+        statements.extend(pending_anew(port));
+    }
+    tx.execute_many(statements).await?;
+    tx.record_in("port", ChangeKind::Set, port.id, port.network_id);
+    Ok(())
+}
+
+/// Removes a port: rows, addresses, tags, quota. Whoever refers to it (floating
+/// IPs, gateways, interfaces) is released before.
+///
+/// # Errors
+/// The store's.
+pub async fn delete(tx: &mut Tx, port: &Port) -> Result<(), Fault> {
+    addresses::release(tx, port.id, &port.fixed_ips).await?;
+    tx.execute_many(vec![
+        ("DELETE FROM tags WHERE resource_id = $1", values![port.id]),
+        ("DELETE FROM ports WHERE id = $1", values![port.id]),
+    ])
+    .await?;
+    quota::give_back(tx, &port.project_id, "port", 1).await?;
+    tx.record_in("port", ChangeKind::Deleted, port.id, port.network_id);
+    Ok(())
+}
+
+fn row(port: &Port) -> Vec<Value> {
+    let binding = &port.binding;
+    values![
+        &port.name,
+        &port.description,
+        port.mac_address,
+        port.admin_state_up,
+        port.status.as_str(),
+        &port.device_id,
+        &port.device_owner,
+        port.port_security_enabled,
+        &port.dns_name,
+        port.ip_allocation.as_str(),
+        pairs_json(&port.allowed_address_pairs),
+        options_json(&port.extra_dhcp_opts),
+        &binding.host,
+        &binding.vnic_type,
+        object_json(&binding.profile),
+        &binding.vif_type,
+        object_json(&binding.vif_details),
+        &port.updated_at,
+        port.revision_number,
+        port.id,
+    ]
+}
+
+pub(super) fn pairs_json(pairs: &[AddressPair]) -> String {
+    if pairs.is_empty() {
+        return "[]".to_owned();
+    }
+    let items: Vec<Json> = pairs
+        .iter()
+        .map(|pair| {
+            json!({"mac_address": pair.mac_address.to_string(), "ip_address": pair.ip_address.to_string()})
+        })
+        .collect();
+    Json::Array(items).to_string()
+}
+
+pub(super) fn options_json(options: &[DhcpOption]) -> String {
+    if options.is_empty() {
+        return "[]".to_owned();
+    }
+    let items: Vec<Json> = options
+        .iter()
+        .map(|option| {
+            json!({"opt_name": option.name, "opt_value": option.value, "ip_version": option.ip_version})
+        })
+        .collect();
+    Json::Array(items).to_string()
+}
+
+pub(super) fn object_json(object: &Map<String, Json>) -> String {
+    if object.is_empty() { "{}".to_owned() } else { Json::Object(object.clone()).to_string() }
+}

@@ -1,0 +1,89 @@
+//! Limits of projects: how many objects of each kind they may have, and how many
+//! they have. Counting is in [`crate::quota`].
+
+mod handlers;
+pub mod policy;
+mod rules;
+mod store;
+#[cfg(test)]
+mod tests;
+
+use axum::Router;
+use axum::routing::get;
+use isospin_api_kit::attribute::{Absent, Attribute, Check, ResourceType};
+use isospin_api_kit::extension::Extension;
+
+use crate::App;
+
+pub use policy::POLICY;
+
+/// Limits on the wire: the kinds counted, in the order shown, and how to change them.
+pub const TYPE: ResourceType =
+    ResourceType { name: "quota", collection: "quotas", attributes: &[LIMITS, MANNERS] };
+
+const LIMITS: &[Attribute] = &[
+    limit("network"),
+    limit("subnet"),
+    limit("port"),
+    limit("router"),
+    limit("floatingip"),
+    limit("security_group"),
+    limit("security_group_rule"),
+];
+
+const MANNERS: &[Attribute] = &[
+    // A limit below the usage is refused unless forced; asking for that check is
+    // allowed and changes nothing.
+    Attribute::settable("force", Check::Bool, Absent::Unset).alias("quota-check-limit-default"),
+    Attribute::settable("check_limit", Check::Bool, Absent::Unset).alias("quota-check-limit"),
+];
+
+/// -1 = unlimited.
+const fn limit(name: &'static str) -> Attribute {
+    Attribute::settable(name, Check::Int { min: -1, max: 2_147_483_647 }, Absent::Unset)
+}
+
+/// The kinds counted, in the order shown.
+fn keys() -> impl Iterator<Item = &'static str> {
+    LIMITS.iter().map(|attribute| attribute.name)
+}
+
+/// What works.
+pub const EXTENSIONS: &[Extension] = &[
+    Extension {
+        alias: "quotas",
+        name: "Quota management support",
+        description: "Expose functions for quotas management per project",
+        updated: "2012-07-29T10:00:00-00:00",
+    },
+    Extension {
+        alias: "quota_details",
+        name: "Quota details management support",
+        description: "Expose functions for quotas usage statistics per project",
+        updated: "2017-02-10T10:00:00-00:00",
+    },
+    Extension {
+        alias: "quota-check-limit",
+        name: "Quota engine limit check",
+        description: "Support for checking the resource usage before applying a new quota limit",
+        updated: "2021-09-08T16:00:00-00:00",
+    },
+    Extension {
+        alias: "quota-check-limit-default",
+        name: "Quota engine limit check by default",
+        description: "By default, the Neutron quota engine checks the resource usage before applying a new \
+                      quota limit",
+        updated: "2024-08-21T16:00:00-00:00",
+    },
+];
+
+/// Routes of quotas.
+pub fn routes() -> Router<App> {
+    Router::new()
+        .route("/v2.0/quotas", get(handlers::list).post(handlers::not_implemented))
+        .route("/v2.0/quotas/tenant", get(handlers::own_tenant))
+        .route("/v2.0/quotas/project", get(handlers::own_project))
+        .route("/v2.0/quotas/{id}", get(handlers::show).put(handlers::update).delete(handlers::delete))
+        .route("/v2.0/quotas/{id}/default", get(handlers::show_default))
+        .route("/v2.0/quotas/{id}/details", get(handlers::details))
+}

@@ -1,0 +1,12 @@
+//! Routers in the database: rows with what answers show ([`find`], [`list`]),
+//! changes to them, and the subnets they are attached to.
+
+mod attached;
+mod read;
+mod write;
+
+pub use attached::{
+    Interface, add_interface, connected, has_floating_ips, interfaces, legs, remove_interface,
+};
+pub use read::{SELECTED, SELECTED_FROM, find, get, list, read, routes};
+pub use write::{delete, insert, part_from_gateway, save, set_routes};

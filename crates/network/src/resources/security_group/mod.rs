@@ -1,0 +1,69 @@
+//! Security groups: sets of rules that ports are put under. Every project has a
+//! default group, made when it is first needed and never by reading (N23).
+
+mod handlers;
+pub mod model;
+pub mod policy;
+pub mod rules;
+pub mod store;
+#[cfg(test)]
+mod tests;
+mod view;
+
+use axum::Router;
+use axum::routing::get;
+use isospin_api_kit::attribute::{Absent, Attribute, Check, Filter, ResourceType, STANDARD};
+use isospin_api_kit::extension::Extension;
+use isospin_api_kit::list::Table;
+
+use crate::App;
+
+pub use policy::POLICY;
+
+/// A security group on the wire.
+pub const TYPE: ResourceType =
+    ResourceType { name: "security_group", collection: "security_groups", attributes: &[OWN, STANDARD] };
+
+/// Where the rows are.
+pub const TABLE: Table = Table { name: "security_groups", id: "id", tags: "tags" };
+
+const OWN: &[Attribute] = &[
+    Attribute::read_only("id", Check::Uuid).column("id"),
+    Attribute::settable("name", Check::Text(255), Absent::EMPTY_TEXT).column("name"),
+    Attribute::settable("stateful", Check::Bool, Absent::TRUE)
+        .filter(Filter::Column("stateful"))
+        .alias("stateful-security-group"),
+    Attribute::fixed("project_id", Check::Text(255), Absent::Unset).column("project_id"),
+    Attribute::read_only("shared", Check::Bool).filter(Filter::Own).alias("security-groups-shared-filtering"),
+    Attribute::read_only("security_group_rules", Check::Object),
+];
+
+/// What works.
+pub const EXTENSIONS: &[Extension] = &[
+    Extension {
+        alias: "security-group",
+        name: "security-group",
+        description: "The security groups extension.",
+        updated: "2012-10-05T10:00:00-00:00",
+    },
+    Extension {
+        alias: "stateful-security-group",
+        name: "Stateful security group",
+        description: "Indicates if the security group is stateful or not",
+        updated: "2019-11-26T09:00:00-00:00",
+    },
+    Extension {
+        alias: "security-groups-shared-filtering",
+        name: "Security group filtering on the shared field",
+        description: "Support filtering security groups on the shared field",
+        updated: "2021-10-05T09:00:00-00:00",
+    },
+];
+
+/// Routes of security groups.
+pub fn routes() -> Router<App> {
+    Router::new().route("/v2.0/security-groups", get(handlers::list).post(handlers::create)).route(
+        "/v2.0/security-groups/{id}",
+        get(handlers::show).put(handlers::update).delete(handlers::delete),
+    )
+}

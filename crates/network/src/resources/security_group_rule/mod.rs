@@ -1,0 +1,79 @@
+//! Security group rules: what a group lets through. A rule is made and deleted,
+//! never changed.
+
+mod handlers;
+pub mod model;
+pub mod policy;
+pub mod rules;
+pub mod store;
+#[cfg(test)]
+mod tests;
+pub mod view;
+
+use axum::Router;
+use axum::routing::get;
+use isospin_api_kit::attribute::{Absent, Attribute, Check, Filter, ResourceType, STANDARD};
+use isospin_api_kit::extension::Extension;
+use isospin_api_kit::list::Table;
+
+use crate::App;
+
+pub use policy::POLICY;
+
+/// A rule on the wire.
+pub const TYPE: ResourceType = ResourceType {
+    name: "security_group_rule",
+    collection: "security_group_rules",
+    attributes: &[OWN, STANDARD],
+};
+
+/// Where the rows are.
+pub const TABLE: Table = Table { name: "security_group_rules", id: "id", tags: "" };
+
+/// Any whole number: what it may be depends on the protocol.
+const NUMBER: Check = Check::Int { min: i64::MIN, max: i64::MAX };
+
+const OWN: &[Attribute] = &[
+    Attribute::read_only("id", Check::Uuid).column("id"),
+    Attribute::fixed("project_id", Check::Text(255), Absent::Unset).column("project_id"),
+    Attribute::fixed("security_group_id", Check::Uuid, Absent::Required).column("security_group_id"),
+    Attribute::fixed("ethertype", Check::Own(rules::ethertype), Absent::Is(rules::ipv4)).column("ethertype"),
+    Attribute::fixed("direction", Check::OneOf(&["ingress", "egress"]), Absent::Required).column("direction"),
+    Attribute::fixed("protocol", Check::Own(rules::protocol_text), Absent::NULL).or_null().column("protocol"),
+    Attribute::fixed("port_range_min", NUMBER, Absent::NULL).or_null().column("port_range_min"),
+    Attribute::fixed("port_range_max", NUMBER, Absent::NULL).or_null().column("port_range_max"),
+    Attribute::fixed("remote_ip_prefix", Check::Own(rules::prefix_text), Absent::NULL)
+        .or_null()
+        .column("remote_ip_prefix"),
+    Attribute::fixed("remote_group_id", Check::Uuid, Absent::NULL).or_null().column("remote_group_id"),
+    Attribute::read_only("normalized_cidr", Check::Cidr)
+        .filter(Filter::Own)
+        .alias("security-groups-normalized-cidr"),
+    Attribute::read_only("belongs_to_default_sg", Check::Bool)
+        .filter(Filter::Own)
+        .alias("security-groups-rules-belongs-to-default-sg"),
+];
+
+/// What works.
+pub const EXTENSIONS: &[Extension] = &[
+    Extension {
+        alias: "security-groups-normalized-cidr",
+        name: "Normalized CIDR field for security group rules",
+        description: "Add new field with normalized remote_ip_prefix cidr in SG rule",
+        updated: "2020-07-28T10:00:00-00:00",
+    },
+    Extension {
+        alias: "security-groups-rules-belongs-to-default-sg",
+        name: "Security group rule belongs to the project's default security group",
+        description: "Flag to determine if the security group rule belongs to the project's default security \
+                      group",
+        updated: "2023-05-23T10:00:00-00:00",
+    },
+];
+
+/// Routes of rules.
+pub fn routes() -> Router<App> {
+    Router::new()
+        .route("/v2.0/security-group-rules", get(handlers::list).post(handlers::create))
+        .route("/v2.0/security-group-rules/{id}", get(handlers::show).delete(handlers::delete))
+}

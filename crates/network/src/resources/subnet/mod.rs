@@ -1,0 +1,89 @@
+//! Subnets: a prefix on a network, the pools addresses come from, and what hosts
+//! are told about it.
+
+mod automatic;
+mod handlers;
+pub mod model;
+pub mod policy;
+pub mod rules;
+pub mod store;
+mod view;
+
+use axum::Router;
+use axum::routing::get;
+use isospin_api_kit::attribute::{self, Absent, Attribute, Check, Filter, ResourceType, Show};
+use isospin_api_kit::extension::Extension;
+use isospin_api_kit::list::Table;
+
+use crate::App;
+pub use policy::{POLICY, target};
+
+/// The URLs of subnets.
+pub fn routes() -> Router<App> {
+    Router::new()
+        .route("/v2.0/subnets", get(handlers::list).post(handlers::create))
+        .route("/v2.0/subnets/{id}", get(handlers::show).put(handlers::update).delete(handlers::delete))
+}
+
+/// What subnets bring to the extension list.
+pub const EXTENSIONS: &[Extension] = &[
+    Extension {
+        alias: "subnet-external-network",
+        name: "Subnet belongs to an external network",
+        description: "Informs if the subnet belongs to an external network",
+        updated: "2024-02-05T18:00:00-00:00",
+    },
+    Extension {
+        alias: "subnet-service-types",
+        name: "Subnet service types",
+        description: "Provides ability to set the subnet service_types field",
+        updated: "2016-03-15T18:00:00-00:00",
+    },
+];
+
+/// Where subnets are stored.
+pub const TABLE: Table = Table { name: "subnets", id: "id", tags: "tags" };
+
+/// A subnet on the wire (reference §3).
+pub const TYPE: ResourceType =
+    ResourceType { name: "subnet", collection: "subnets", attributes: &[ATTRIBUTES, attribute::STANDARD] };
+
+const MODE: Check = Check::OneOf(model::Ipv6Mode::NAMES);
+
+const ATTRIBUTES: &[Attribute] = &[
+    Attribute::read_only("id", Check::Uuid).column("id"),
+    Attribute::settable("name", Check::Text(255), Absent::EMPTY_TEXT).column("name"),
+    Attribute::fixed("project_id", Check::Text(255), Absent::Unset).column("project_id"),
+    Attribute::fixed("network_id", Check::Uuid, Absent::Required).column("network_id"),
+    Attribute::fixed("ip_version", Check::Own(rules::ip_version), Absent::Required)
+        .filter(Filter::Own)
+        .sort("ip_version"),
+    // Pools to take prefixes from are not offered: only null is accepted.
+    Attribute::fixed("subnetpool_id", Check::Own(rules::no_subnet_pool), Absent::NULL)
+        .or_null()
+        .filter(Filter::Own),
+    Attribute::fixed("use_default_subnetpool", Check::Own(rules::no_default_pool), Absent::FALSE)
+        .show(Show::Never),
+    Attribute::fixed("prefixlen", Check::Own(rules::no_prefix_length), Absent::NULL)
+        .or_null()
+        .show(Show::Never),
+    Attribute::settable("enable_dhcp", Check::Bool, Absent::TRUE).column("enable_dhcp"),
+    Attribute::fixed("ipv6_ra_mode", MODE, Absent::NULL).or_null().filter(Filter::Column("ipv6_ra_mode")),
+    Attribute::fixed("ipv6_address_mode", MODE, Absent::NULL)
+        .or_null()
+        .filter(Filter::Column("ipv6_address_mode")),
+    Attribute::settable("gateway_ip", Check::Ip, Absent::Unset)
+        .or_null()
+        .filter(Filter::Column("gateway_ip")),
+    Attribute::fixed("cidr", Check::Own(rules::cidr), Absent::NULL).or_null().column("cidr"),
+    Attribute::settable("allocation_pools", Check::Own(rules::allocation_pools), Absent::Unset),
+    Attribute::settable("host_routes", Check::Own(rules::host_routes), Absent::EMPTY_LIST),
+    Attribute::settable("dns_nameservers", Check::Own(rules::dns_nameservers), Absent::EMPTY_LIST),
+    Attribute::read_only("router:external", Check::Bool).filter(Filter::Own).alias("subnet-external-network"),
+    Attribute::settable("service_types", Check::TextList { each: 255 }, Absent::EMPTY_LIST)
+        .filter(Filter::Own)
+        .alias("subnet-service-types"),
+];
+
+#[cfg(test)]
+mod tests;

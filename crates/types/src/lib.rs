@@ -1,0 +1,12 @@
+//! Values that cannot be wrong: identifiers, addresses and ranges shared by
+//! every other crate. Nothing here is async, knows SQL or HTTP, or can fail
+//! after construction.
+
+mod id;
+mod mac;
+
+pub use id::{
+    AgentId, FloatingIpId, IdError, NetworkId, PortId, ProjectId, RouterId, RouterInterfaceId,
+    SecurityGroupId, SecurityGroupRuleId, SegmentRowId, SubnetId, UserId,
+};
+pub use mac::{MacAddr, MacError};

@@ -1,0 +1,19 @@
+//! A running Isospin and the real `openstack` client, for tests.
+//!
+//! The client is python-openstackclient from PyPI, unmodified, in `.venv`
+//! (`make client`). Starting its interpreter takes a second, so [`Client`] keeps one
+//! process and runs command after command in it; the code that runs is the same.
+
+mod api;
+mod attempt;
+mod client;
+mod installation;
+mod script;
+mod skip;
+
+pub use api::{Api, Reply};
+pub use attempt::Attempt;
+pub use client::{Answer, Client};
+pub use installation::{Installation, root};
+pub use script::{Line, column, run};
+pub use skip::may_run_as_root;
