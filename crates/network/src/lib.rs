@@ -15,13 +15,14 @@ pub mod page;
 pub mod quota;
 pub mod ranges;
 pub mod resources;
+pub mod routes;
 mod settings;
 #[cfg(test)]
 pub mod testing;
 
 use isospin_store_kit::{Migration, MigrationSet};
 
-pub use app::{App, router};
+pub use app::{App, StartError, router};
 pub use settings::{QuotaDefaults, SegmentRange, Settings};
 
 /// The schema of the Network API.

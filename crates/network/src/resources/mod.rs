@@ -14,11 +14,10 @@ pub mod security_group_rule;
 pub mod subnet;
 pub mod tag;
 
-use axum::Router;
 use isospin_api_kit::extension::Extension;
 use isospin_api_kit::policy::Rule;
 
-use crate::App;
+use crate::routes::{Route, Routes};
 
 /// Rules other rules are made of (reference/policy.md §1).
 const BASE_RULES: &[Rule] = &[
@@ -80,8 +79,8 @@ pub fn extensions() -> impl Iterator<Item = &'static Extension> {
 }
 
 /// Routes that need a token.
-pub fn routes() -> Router<App> {
-    Router::new()
+pub fn routes() -> Routes {
+    Routes::new()
         .merge(discovery::routes())
         .merge(extension::routes())
         .merge(agent::routes())
@@ -98,6 +97,12 @@ pub fn routes() -> Router<App> {
 }
 
 /// Routes that do not: version discovery and health.
-pub fn open_routes() -> Router {
+pub fn open_routes() -> Routes<()> {
     discovery::open_routes()
+}
+
+/// Everything that is served.
+#[must_use]
+pub fn route_table() -> Vec<Route> {
+    [open_routes().table(), routes().table()].concat()
 }

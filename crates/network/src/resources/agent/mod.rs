@@ -16,13 +16,12 @@ mod view;
 #[cfg(test)]
 mod tests;
 
-use axum::Router;
-use axum::routing::{delete, get};
 use isospin_api_kit::attribute::{Absent, Attribute, Check, Filter, ResourceType};
 use isospin_api_kit::extension::Extension;
 use isospin_api_kit::list::Table;
 
-use crate::App;
+use crate::resources::{network, router};
+use crate::routes::{Route, Routes, Shape, Verb};
 
 pub use policy::POLICY;
 
@@ -83,14 +82,35 @@ pub const EXTENSIONS: &[Extension] = &[
 ];
 
 /// The URLs of agents, and of what they serve.
-pub fn routes() -> Router<App> {
-    Router::new()
-        .route("/v2.0/agents", get(handlers::list))
-        .route("/v2.0/agents/{id}", get(handlers::show).put(handlers::update).delete(handlers::delete))
-        .route("/v2.0/agents/{id}/dhcp_networks", get(dhcp_networks::list).post(dhcp_networks::add))
-        .route("/v2.0/agents/{id}/dhcp_networks/{network_id}", delete(dhcp_networks::remove))
-        .route("/v2.0/networks/{id}/dhcp_agents", get(dhcp_networks::agents))
-        .route("/v2.0/agents/{id}/l3_routers", get(l3_routers::list).post(l3_routers::add))
-        .route("/v2.0/agents/{id}/l3_routers/{router_id}", delete(l3_routers::remove))
-        .route("/v2.0/routers/{id}/l3_agents", get(l3_routers::agents))
+pub fn routes() -> Routes {
+    let agents = Routes::of(TYPE, "/v2.0/agents")
+        .list(handlers::list)
+        .show(handlers::show)
+        .update(handlers::update)
+        .delete(handlers::delete);
+    let item = "/v2.0/agents/{id}/dhcp_networks/{network_id}";
+    let networks = Routes::new()
+        .add(networks(Verb::Get, "get_dhcp-networks", Shape::List), dhcp_networks::list)
+        .add(networks(Verb::Post, "create_dhcp-network", Shape::Other), dhcp_networks::add)
+        .add(Route::ruled(Verb::Delete, item, "delete_dhcp-network"), dhcp_networks::remove)
+        .add(agents_of("/v2.0/networks/{id}/dhcp_agents", "get_dhcp-agents"), dhcp_networks::agents);
+    let item = "/v2.0/agents/{id}/l3_routers/{router_id}";
+    let routers = Routes::new()
+        .add(routers(Verb::Get, "get_l3-routers", Shape::List), l3_routers::list)
+        .add(routers(Verb::Post, "create_l3-router", Shape::Other), l3_routers::add)
+        .add(Route::ruled(Verb::Delete, item, "delete_l3-router"), l3_routers::remove)
+        .add(agents_of("/v2.0/routers/{id}/l3_agents", "get_l3-agents"), l3_routers::agents);
+    Routes::from(agents).merge(networks).merge(routers)
+}
+
+fn networks(verb: Verb, action: &str, shape: Shape) -> Route {
+    Route::ruled(verb, "/v2.0/agents/{id}/dhcp_networks", action).about(network::TYPE, shape)
+}
+
+fn routers(verb: Verb, action: &str, shape: Shape) -> Route {
+    Route::ruled(verb, "/v2.0/agents/{id}/l3_routers", action).about(router::TYPE, shape)
+}
+
+fn agents_of(path: &str, action: &str) -> Route {
+    Route::ruled(Verb::Get, path, action).about(TYPE, Shape::List)
 }

@@ -3,10 +3,8 @@
 //! A zone is there for networks when a DHCP agent is in it, for routers when an L3
 //! agent is; it is available while one of them takes work.
 
-use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
-use axum::routing::get;
 use http::StatusCode;
 use isospin_api_kit::attribute::{Attribute, Check, Filter, ResourceType};
 use isospin_api_kit::extension::Extension;
@@ -19,6 +17,7 @@ use serde_json::{Map, Value};
 
 use crate::App;
 use crate::background::scheduling::agents;
+use crate::routes::{Collection, Routes};
 
 /// A zone on the wire (reference §13).
 pub const TYPE: ResourceType = ResourceType {
@@ -52,8 +51,8 @@ pub const EXTENSIONS: &[Extension] = &[
 ];
 
 /// The URL of zones.
-pub fn routes() -> Router<App> {
-    Router::new().route("/v2.0/availability-zones", get(list))
+pub fn routes() -> Collection {
+    Routes::of(TYPE, "/v2.0/availability-zones").list(list)
 }
 
 /// `GET /v2.0/availability_zones`

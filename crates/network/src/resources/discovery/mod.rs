@@ -1,28 +1,23 @@
 //! What is served where: versions and health without a token, collections with one.
 
-use axum::Router;
 use axum::extract::Request;
 use axum::response::Response;
-use axum::routing::{MethodRouter, get};
 use http::StatusCode;
-use isospin_api_kit::http::{Context, answer, base_url, method_not_allowed};
+use isospin_api_kit::http::{Context, answer, base_url};
 use serde_json::{Value, json};
 
-use crate::App;
+use crate::routes::{Route, Routes, Verb};
 
 /// `GET /` and `GET /healthcheck`.
-pub fn open_routes() -> Router {
-    Router::new().route("/", only_get(get(versions))).route("/healthcheck", only_get(get(async || "OK")))
+pub fn open_routes() -> Routes<()> {
+    Routes::new().add(Route::open("/"), versions).add(Route::open("/healthcheck"), async || "OK")
 }
 
 /// `GET /v2.0`, with and without the final slash.
-pub fn routes() -> Router<App> {
-    Router::new().route("/v2.0", get(collections)).route("/v2.0/", get(collections))
-}
-
-/// These URLs stand outside of the router that words refusals for the others.
-fn only_get(route: MethodRouter) -> MethodRouter {
-    route.fallback(method_not_allowed)
+pub fn routes() -> Routes {
+    Routes::new()
+        .add(Route::token(Verb::Get, "/v2.0"), collections)
+        .add(Route::token(Verb::Get, "/v2.0/"), collections)
 }
 
 async fn versions(request: Request) -> Response {

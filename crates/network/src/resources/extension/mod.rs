@@ -2,22 +2,22 @@
 //!
 //! Each resource names its own; here are those that concern all of them.
 
-use axum::Router;
 use axum::extract::Path;
 use axum::response::Response;
-use axum::routing::get;
 use http::StatusCode;
 use isospin_api_kit::extension::Extension;
 use isospin_api_kit::http::keyed;
 use isospin_api_kit::{Fault, FaultType};
 use serde_json::{Value, json};
 
-use crate::App;
 use crate::resources;
+use crate::routes::{Route, Routes, Verb};
 
 /// The URLs of extensions.
-pub fn routes() -> Router<App> {
-    Router::new().route("/v2.0/extensions", get(list)).route("/v2.0/extensions/{alias}", get(show))
+pub fn routes() -> Routes {
+    Routes::new()
+        .add(Route::token(Verb::Get, "/v2.0/extensions"), list)
+        .add(Route::token(Verb::Get, "/v2.0/extensions/{alias}"), show)
 }
 
 /// What holds for every resource.

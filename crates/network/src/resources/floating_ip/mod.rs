@@ -17,14 +17,12 @@ mod view;
 #[cfg(test)]
 mod tests;
 
-use axum::Router;
-use axum::routing::get;
 use isospin_api_kit::attribute::{Absent, Attribute, Check, Filter, ResourceType, STANDARD, Show};
 use isospin_api_kit::extension::Extension;
 use isospin_api_kit::list::Table;
 
-use crate::App;
 use crate::resources::{network, port};
+use crate::routes::Routes;
 
 pub use policy::POLICY;
 
@@ -83,9 +81,13 @@ pub const EXTENSIONS: &[Extension] = &[
 ];
 
 /// The URLs of floating IPs and of the pools they come from.
-pub fn routes() -> Router<App> {
-    Router::new()
-        .route("/v2.0/floatingips", get(handlers::list).post(handlers::create))
-        .route("/v2.0/floatingips/{id}", get(handlers::show).put(handlers::update).delete(handlers::delete))
-        .route("/v2.0/floatingip-pools", get(pools::list))
+pub fn routes() -> Routes {
+    let floating_ips = Routes::of(TYPE, "/v2.0/floatingips")
+        .list(handlers::list)
+        .create(handlers::create)
+        .show(handlers::show)
+        .update(handlers::update)
+        .delete(handlers::delete);
+    let pools = Routes::of(pools::TYPE, "/v2.0/floatingip-pools").list(pools::list);
+    Routes::from(floating_ips).merge(pools)
 }

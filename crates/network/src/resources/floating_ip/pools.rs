@@ -15,7 +15,8 @@ use serde_json::{Map, Value};
 use crate::resources::subnet;
 use crate::{App, page};
 
-const TYPE: ResourceType = ResourceType {
+/// A pool on the wire.
+pub const TYPE: ResourceType = ResourceType {
     name: "floatingip_pool",
     collection: "floatingip_pools",
     attributes: &[&[

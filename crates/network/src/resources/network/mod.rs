@@ -10,20 +10,21 @@ pub mod rules;
 pub mod store;
 pub(super) mod view;
 
-use axum::Router;
-use axum::routing::get;
 use isospin_api_kit::attribute::{self, Absent, Attribute, Check, Filter, ResourceType, Show};
 use isospin_api_kit::extension::Extension;
 use isospin_api_kit::list::Table;
 
-use crate::App;
+use crate::routes::{Collection, Routes};
 pub use policy::{POLICY, target};
 
 /// The URLs of networks.
-pub fn routes() -> Router<App> {
-    Router::new()
-        .route("/v2.0/networks", get(handlers::list).post(handlers::create))
-        .route("/v2.0/networks/{id}", get(handlers::show).put(handlers::update).delete(handlers::delete))
+pub fn routes() -> Collection {
+    Routes::of(TYPE, "/v2.0/networks")
+        .list(handlers::list)
+        .create(handlers::create)
+        .show(handlers::show)
+        .update(handlers::update)
+        .delete(handlers::delete)
 }
 
 /// What networks bring to the extension list.

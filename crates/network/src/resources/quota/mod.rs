@@ -8,12 +8,10 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-use axum::Router;
-use axum::routing::get;
 use isospin_api_kit::attribute::{Absent, Attribute, Check, ResourceType};
 use isospin_api_kit::extension::Extension;
 
-use crate::App;
+use crate::routes::{Route, Routes, Shape, Verb};
 
 pub use policy::POLICY;
 
@@ -77,13 +75,22 @@ pub const EXTENSIONS: &[Extension] = &[
     },
 ];
 
-/// Routes of quotas.
-pub fn routes() -> Router<App> {
-    Router::new()
-        .route("/v2.0/quotas", get(handlers::list).post(handlers::not_implemented))
-        .route("/v2.0/quotas/tenant", get(handlers::own_tenant))
-        .route("/v2.0/quotas/project", get(handlers::own_project))
-        .route("/v2.0/quotas/{id}", get(handlers::show).put(handlers::update).delete(handlers::delete))
-        .route("/v2.0/quotas/{id}/default", get(handlers::show_default))
-        .route("/v2.0/quotas/{id}/details", get(handlers::details))
+/// Routes of quotas. Everybody may read the limits of the own project; `get_quota`
+/// is asked for those of others.
+pub fn routes() -> Routes {
+    let quotas = Routes::of(TYPE, "/v2.0/quotas")
+        .list(handlers::list)
+        .update(handlers::update)
+        .delete(handlers::delete)
+        .add(reading("/v2.0/quotas/{id}"), handlers::show)
+        .add(reading("/v2.0/quotas/{id}/default"), handlers::show_default)
+        .add(reading("/v2.0/quotas/{id}/details"), handlers::details);
+    Routes::from(quotas)
+        .add(Route::token(Verb::Post, "/v2.0/quotas"), handlers::not_implemented)
+        .add(Route::token(Verb::Get, "/v2.0/quotas/tenant"), handlers::own_tenant)
+        .add(Route::token(Verb::Get, "/v2.0/quotas/project"), handlers::own_project)
+}
+
+fn reading(path: &str) -> Route {
+    Route::ruled(Verb::Get, path, "get_quota").about(TYPE, Shape::Show)
 }

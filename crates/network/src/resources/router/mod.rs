@@ -25,13 +25,11 @@ pub(super) mod view;
 #[cfg(test)]
 pub mod tests;
 
-use axum::Router as Routes;
-use axum::routing::{get, put};
 use isospin_api_kit::attribute::{Absent, Attribute, Check, ResourceType, STANDARD, Show};
 use isospin_api_kit::extension::Extension;
 use isospin_api_kit::list::Table;
 
-use crate::App;
+use crate::routes::{Collection, Routes, Verb};
 
 pub use policy::POLICY;
 
@@ -106,12 +104,15 @@ pub const EXTENSIONS: &[Extension] = &[
 ];
 
 /// The URLs of routers; those of agents that carry them are the agents'.
-pub fn routes() -> Routes<App> {
-    Routes::new()
-        .route("/v2.0/routers", get(handlers::list).post(handlers::create))
-        .route("/v2.0/routers/{id}", get(handlers::show).put(changes::update).delete(handlers::delete))
-        .route("/v2.0/routers/{id}/add_router_interface", put(interfaces::add))
-        .route("/v2.0/routers/{id}/remove_router_interface", put(interfaces::remove))
-        .route("/v2.0/routers/{id}/add_extraroutes", put(changes::add_routes))
-        .route("/v2.0/routers/{id}/remove_extraroutes", put(changes::remove_routes))
+pub fn routes() -> Collection {
+    Routes::of(TYPE, "/v2.0/routers")
+        .list(handlers::list)
+        .create(handlers::create)
+        .show(handlers::show)
+        .update(changes::update)
+        .delete(handlers::delete)
+        .action(Verb::Put, "add_router_interface", interfaces::add)
+        .action(Verb::Put, "remove_router_interface", interfaces::remove)
+        .action(Verb::Put, "add_extraroutes", changes::add_routes)
+        .action(Verb::Put, "remove_extraroutes", changes::remove_routes)
 }

@@ -10,13 +10,11 @@ pub mod store;
 mod tests;
 mod view;
 
-use axum::Router;
-use axum::routing::get;
 use isospin_api_kit::attribute::{Absent, Attribute, Check, Filter, ResourceType, STANDARD};
 use isospin_api_kit::extension::Extension;
 use isospin_api_kit::list::Table;
 
-use crate::App;
+use crate::routes::{Collection, Routes};
 
 pub use policy::POLICY;
 
@@ -61,9 +59,11 @@ pub const EXTENSIONS: &[Extension] = &[
 ];
 
 /// Routes of security groups.
-pub fn routes() -> Router<App> {
-    Router::new().route("/v2.0/security-groups", get(handlers::list).post(handlers::create)).route(
-        "/v2.0/security-groups/{id}",
-        get(handlers::show).put(handlers::update).delete(handlers::delete),
-    )
+pub fn routes() -> Collection {
+    Routes::of(TYPE, "/v2.0/security-groups")
+        .list(handlers::list)
+        .create(handlers::create)
+        .show(handlers::show)
+        .update(handlers::update)
+        .delete(handlers::delete)
 }

@@ -10,13 +10,11 @@ pub mod store;
 mod tests;
 pub mod view;
 
-use axum::Router;
-use axum::routing::get;
 use isospin_api_kit::attribute::{Absent, Attribute, Check, Filter, ResourceType, STANDARD};
 use isospin_api_kit::extension::Extension;
 use isospin_api_kit::list::Table;
 
-use crate::App;
+use crate::routes::{Collection, Routes};
 
 pub use policy::POLICY;
 
@@ -72,8 +70,10 @@ pub const EXTENSIONS: &[Extension] = &[
 ];
 
 /// Routes of rules.
-pub fn routes() -> Router<App> {
-    Router::new()
-        .route("/v2.0/security-group-rules", get(handlers::list).post(handlers::create))
-        .route("/v2.0/security-group-rules/{id}", get(handlers::show).delete(handlers::delete))
+pub fn routes() -> Collection {
+    Routes::of(TYPE, "/v2.0/security-group-rules")
+        .list(handlers::list)
+        .create(handlers::create)
+        .show(handlers::show)
+        .delete(handlers::delete)
 }

@@ -9,20 +9,21 @@ pub mod rules;
 pub mod store;
 mod view;
 
-use axum::Router;
-use axum::routing::get;
 use isospin_api_kit::attribute::{self, Absent, Attribute, Check, Filter, ResourceType, Show};
 use isospin_api_kit::extension::Extension;
 use isospin_api_kit::list::Table;
 
-use crate::App;
+use crate::routes::{Collection, Routes};
 pub use policy::{POLICY, target};
 
 /// The URLs of subnets.
-pub fn routes() -> Router<App> {
-    Router::new()
-        .route("/v2.0/subnets", get(handlers::list).post(handlers::create))
-        .route("/v2.0/subnets/{id}", get(handlers::show).put(handlers::update).delete(handlers::delete))
+pub fn routes() -> Collection {
+    Routes::of(TYPE, "/v2.0/subnets")
+        .list(handlers::list)
+        .create(handlers::create)
+        .show(handlers::show)
+        .update(handlers::update)
+        .delete(handlers::delete)
 }
 
 /// What subnets bring to the extension list.

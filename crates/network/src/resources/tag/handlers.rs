@@ -182,7 +182,7 @@ async fn authorise(
     if !app.policy.allows(&format!("get_{}", kind.name), &context.caller, &target) {
         return Err(hidden());
     }
-    app.policy.check(&format!("{verb}_{}:tags", kind.name), &context.caller, &target)
+    app.policy.check(&kind.action(verb), &context.caller, &target)
 }
 
 fn joined(mut present: Vec<String>, new: Vec<String>) -> Vec<String> {

@@ -37,6 +37,16 @@ impl Facts {
 }
 
 impl Kind {
+    /// The URL of all tags: `/v2.0/networks/{id}/tags`.
+    pub fn path(&self) -> String {
+        format!("/v2.0/{}/{{id}}/tags", self.path)
+    }
+
+    /// The rule that guards tags: `update_network:tags`.
+    pub fn action(&self, verb: &str) -> String {
+        format!("{verb}_{}:tags", self.name)
+    }
+
     /// Facts of the resource of this id, if there is one.
     pub async fn facts(&self, session: &mut Session, id: &str) -> Result<Option<Facts>, StoreError> {
         let Some(row) = session.row(self.facts, values![id]).await? else { return Ok(None) };

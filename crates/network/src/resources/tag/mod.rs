@@ -7,13 +7,11 @@ mod handlers;
 mod kinds;
 pub mod store;
 
-use axum::Router;
-use axum::routing::get;
 use isospin_api_kit::extension::Extension;
 use isospin_api_kit::policy::Rule;
 
-use crate::App;
-use kinds::KINDS;
+use crate::routes::{Route, Routes, Verb};
+use kinds::{KINDS, Kind};
 
 /// Tags of one resource, and characters of one tag, at most.
 const MOST: usize = 50;
@@ -65,18 +63,35 @@ pub const EXTENSIONS: &[Extension] = &[
 ];
 
 /// `/v2.0/<collection>/{id}/tags[/{tag}]` of every kind of resource.
-pub fn routes() -> Router<App> {
-    KINDS.iter().fold(Router::new(), |router, kind| {
-        let all = get(async move |app, id, context| handlers::list(kind, app, id, context).await)
-            .put(async move |app, id, context, body| handlers::replace(kind, app, id, context, body).await)
-            .post(async move |app, id, context, body| handlers::add(kind, app, id, context, body).await)
-            .delete(async move |app, id, context| handlers::clear(kind, app, id, context).await);
-        let one = get(async move |app, path, context| handlers::check(kind, app, path, context).await)
-            .put(async move |app, path, context| handlers::add_one(kind, app, path, context).await)
-            .delete(async move |app, path, context| handlers::remove(kind, app, path, context).await);
-        let base = format!("/v2.0/{}/{{id}}/tags", kind.path);
-        router.route(&base, all).route(&format!("{base}/{{tag}}"), one)
-    })
+pub fn routes() -> Routes {
+    KINDS.iter().map(routes_of).fold(Routes::new(), Routes::merge)
+}
+
+fn routes_of(kind: &'static Kind) -> Routes {
+    let all = |verb, word| Route::ruled(verb, kind.path(), kind.action(word));
+    let one = |verb, word| Route::ruled(verb, format!("{}/{{tag}}", kind.path()), kind.action(word));
+    Routes::new()
+        .add(all(Verb::Get, "get"), async move |app, id, context| {
+            handlers::list(kind, app, id, context).await
+        })
+        .add(all(Verb::Put, "update"), async move |app, id, context, body| {
+            handlers::replace(kind, app, id, context, body).await
+        })
+        .add(all(Verb::Post, "create"), async move |app, id, context, body| {
+            handlers::add(kind, app, id, context, body).await
+        })
+        .add(all(Verb::Delete, "delete"), async move |app, id, context| {
+            handlers::clear(kind, app, id, context).await
+        })
+        .add(one(Verb::Get, "get"), async move |app, path, context| {
+            handlers::check(kind, app, path, context).await
+        })
+        .add(one(Verb::Put, "update"), async move |app, path, context| {
+            handlers::add_one(kind, app, path, context).await
+        })
+        .add(one(Verb::Delete, "delete"), async move |app, path, context| {
+            handlers::remove(kind, app, path, context).await
+        })
 }
 
 #[cfg(test)]

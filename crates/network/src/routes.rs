@@ -1,0 +1,225 @@
+//! The route table: every URL and verb the API answers, with the rule that guards
+//! it and the kind of resource it speaks of.
+//!
+//! The table is what the router is built from, so no URL can be served without an
+//! entry; [`check`] refuses to start when an entry names a rule nobody declared
+//! (N25). The authorisation tests and the OpenAPI document are made from it.
+
+mod collection;
+
+use std::fmt;
+
+use axum::Router;
+use axum::handler::Handler;
+use axum::routing::{MethodFilter, on};
+use isospin_api_kit::attribute::ResourceType;
+use isospin_api_kit::policy::Policy;
+
+use crate::App;
+
+pub use collection::Collection;
+
+/// The verbs of the API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verb {
+    Get,
+    Post,
+    Put,
+    Delete,
+}
+
+impl Verb {
+    /// As in a request line.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Delete => "DELETE",
+        }
+    }
+}
+
+impl fmt::Display for Verb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Who gets past the door of a route.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Access {
+    /// Everybody, without a token.
+    Open,
+    /// Everybody with a valid token: what is answered is no secret of a project.
+    Token,
+    /// Whom the rule of this action allows.
+    Rule(String),
+}
+
+/// What a request on a route is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// All objects of the resource that the caller may see.
+    List,
+    /// One object, named by the last parameter of the path.
+    Show,
+    /// New objects, one or several.
+    Create,
+    /// Changed attributes of one object.
+    Update,
+    /// The end of one object.
+    Delete,
+    /// Anything else: an action on an object, or a document of its own form.
+    Other,
+}
+
+/// One URL and verb.
+#[derive(Debug, Clone)]
+pub struct Route {
+    pub verb: Verb,
+    /// With parameters in braces: `/v2.0/networks/{id}`.
+    pub path: String,
+    pub access: Access,
+    pub shape: Shape,
+    /// The kind of object it speaks of, where there is one.
+    pub resource: Option<ResourceType>,
+}
+
+impl Route {
+    /// Guarded by the rule of an action.
+    #[must_use]
+    pub fn ruled(verb: Verb, path: impl Into<String>, action: impl Into<String>) -> Self {
+        Self::with(verb, path, Access::Rule(action.into()))
+    }
+
+    /// For everybody with a token.
+    #[must_use]
+    pub fn token(verb: Verb, path: impl Into<String>) -> Self {
+        Self::with(verb, path, Access::Token)
+    }
+
+    /// For everybody.
+    #[must_use]
+    pub fn open(path: impl Into<String>) -> Self {
+        Self::with(Verb::Get, path, Access::Open)
+    }
+
+    fn with(verb: Verb, path: impl Into<String>, access: Access) -> Self {
+        Self { verb, path: path.into(), access, shape: Shape::Other, resource: None }
+    }
+
+    /// About objects of a resource.
+    #[must_use]
+    pub fn about(mut self, resource: ResourceType, shape: Shape) -> Self {
+        self.resource = Some(resource);
+        self.shape = shape;
+        self
+    }
+
+    /// The action policy is asked for, if it is.
+    #[must_use]
+    pub fn action(&self) -> Option<&str> {
+        match &self.access {
+            Access::Rule(action) => Some(action),
+            Access::Open | Access::Token => None,
+        }
+    }
+}
+
+/// Routes with their handlers, as a resource registers them.
+pub struct Routes<S = App> {
+    table: Vec<Route>,
+    router: Router<S>,
+}
+
+impl<S: Clone + Send + Sync + 'static> Default for Routes<S> {
+    fn default() -> Self {
+        Self { table: Vec::new(), router: Router::new() }
+    }
+}
+
+impl<S: Clone + Send + Sync + 'static> Routes<S> {
+    /// No routes yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The routes of a resource; `path` is its collection: `/v2.0/networks`.
+    #[must_use]
+    pub fn of(resource: ResourceType, path: &'static str) -> Collection<S> {
+        Collection::new(resource, path, "")
+    }
+
+    /// The routes of a resource that lies under another:
+    /// `/v2.0/floatingips/{floatingip_id}/port_forwardings` under "floatingip". A
+    /// child reached through another parent than its own is 404 (N26).
+    #[must_use]
+    pub fn under(parent: &'static str, resource: ResourceType, path: &'static str) -> Collection<S> {
+        Collection::new(resource, path, parent)
+    }
+
+    /// One more route.
+    #[must_use]
+    pub fn add<H: Handler<T, S>, T: 'static>(mut self, route: Route, handler: H) -> Self {
+        let filter = match route.verb {
+            Verb::Get => MethodFilter::GET,
+            Verb::Post => MethodFilter::POST,
+            Verb::Put => MethodFilter::PUT,
+            Verb::Delete => MethodFilter::DELETE,
+        };
+        self.router = self.router.route(&route.path, on(filter, handler));
+        self.table.push(route);
+        self
+    }
+
+    /// All routes of both.
+    #[must_use]
+    pub fn merge(mut self, other: impl Into<Self>) -> Self {
+        let other = other.into();
+        self.table.extend(other.table);
+        self.router = self.router.merge(other.router);
+        self
+    }
+
+    /// What is served.
+    #[must_use]
+    pub fn table(&self) -> &[Route] {
+        &self.table
+    }
+
+    /// The router that serves it.
+    pub fn into_router(self) -> Router<S> {
+        self.router
+    }
+}
+
+/// A route whose rule is not there.
+#[derive(Debug, thiserror::Error)]
+#[error("{verb} {path} asks for the rule \"{action}\", which is not declared")]
+pub struct Unruled {
+    verb: Verb,
+    path: String,
+    action: String,
+}
+
+/// Whether every route has the rule it names (N25).
+///
+/// # Errors
+/// The first one that has not.
+pub fn check(table: &[Route], policy: &Policy) -> Result<(), Unruled> {
+    let unruled = table.iter().find(|route| route.action().is_some_and(|action| !policy.declares(action)));
+    match unruled {
+        None => Ok(()),
+        Some(route) => Err(Unruled {
+            verb: route.verb,
+            path: route.path.clone(),
+            action: route.action().unwrap_or_default().to_owned(),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,39 @@
+//! The route table agrees with the policy.
+
+use std::collections::BTreeSet;
+
+use isospin_api_kit::policy::{Policy, Rule};
+
+use super::*;
+use crate::resources;
+
+/// N25: no URL is served under a rule that nobody declared.
+#[test]
+fn n25_every_route_has_a_declared_rule() {
+    let policy = Policy::new(resources::policy_rules()).expect("a policy");
+    check(&resources::route_table(), &policy).expect("a rule for each route");
+}
+
+#[test]
+fn n25_a_route_without_a_rule_does_not_start() {
+    let policy = Policy::new(&[Rule::new("get_thing", "@")]).expect("a policy");
+    let table = [
+        Route::token(Verb::Get, "/v2.0/free"),
+        Route::ruled(Verb::Get, "/v2.0/things", "get_thing"),
+        Route::ruled(Verb::Put, "/v2.0/things/{id}", "update_things"),
+    ];
+    let refused = check(&table, &policy).expect_err("an undeclared rule");
+    assert_eq!(
+        refused.to_string(),
+        "PUT /v2.0/things/{id} asks for the rule \"update_things\", which is not declared"
+    );
+    check(&table[..2], &policy).expect("declared rules");
+}
+
+#[test]
+fn nothing_is_listed_twice() {
+    let mut seen = BTreeSet::new();
+    for route in resources::route_table() {
+        assert!(seen.insert((route.verb, route.path.clone())), "{} {}", route.verb, route.path);
+    }
+}
