@@ -2,8 +2,10 @@
 
 mod pool;
 
+use std::collections::HashMap;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::Path;
+use std::sync::Arc;
 
 use rusqlite::config::DbConfig;
 use rusqlite::types::ValueRef;
@@ -19,6 +21,8 @@ const STATEMENT_CACHE: usize = 256;
 /// An open SQLite connection.
 pub(crate) struct SqliteConnection {
     inner: Connection,
+    /// For statements with many parameters: which value each is given.
+    orders: HashMap<String, Arc<[usize]>>,
 }
 
 /// Holds the right to write to a database file; other processes are refused.
@@ -62,7 +66,7 @@ impl SqliteConnection {
             ))
             .map_err(opened)?;
         inner.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
-        Ok(Self { inner })
+        Ok(Self { inner, orders: HashMap::new() })
     }
 
     /// A connection that can only read.
@@ -78,13 +82,13 @@ impl SqliteConnection {
             )
             .map_err(opened)?;
         inner.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
-        Ok(Self { inner })
+        Ok(Self { inner, orders: HashMap::new() })
     }
 
     pub(crate) fn rows(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Row>, StoreError> {
         let mut statement = self.inner.prepare_cached(sql)?;
         let width = statement.column_count();
-        bind(&mut statement, values)?;
+        bind(&mut statement, sql, &mut self.orders, values)?;
         let mut rows = statement.raw_query();
         let mut answer = Vec::new();
         while let Some(row) = rows.next()? {
@@ -112,7 +116,7 @@ impl SqliteConnection {
 
     pub(crate) fn execute(&mut self, sql: &str, values: &[Value]) -> Result<u64, StoreError> {
         let mut statement = self.inner.prepare_cached(sql)?;
-        bind(&mut statement, values)?;
+        bind(&mut statement, sql, &mut self.orders, values)?;
         Ok(statement.raw_execute()? as u64)
     }
 
@@ -128,25 +132,54 @@ fn keep_plans(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(|_| ())
 }
 
+/// Parameters up to which their names are looked up anew at every execution. SQLite
+/// finds a name by going through all of them, so long lists of ids are looked up once.
+const FEW: usize = 16;
+
 /// Gives `$1` the first value, `$2` the second …. SQLite takes `$1` for a name, and
 /// would give values in the order in which the names first appear.
-fn bind(statement: &mut Statement<'_>, values: &[Value]) -> Result<(), StoreError> {
+fn bind(
+    statement: &mut Statement<'_>,
+    sql: &str,
+    orders: &mut HashMap<String, Arc<[usize]>>,
+    values: &[Value],
+) -> Result<(), StoreError> {
     let wanted = statement.parameter_count();
     if wanted != values.len() {
         return Err(rusqlite::Error::InvalidParameterCount(values.len(), wanted).into());
     }
-    for index in 1..=wanted {
-        let number = statement
-            .parameter_name(index)
-            .and_then(|name| name.strip_prefix('$')?.parse::<usize>().ok())
-            .unwrap_or(index);
-        let value = number
-            .checked_sub(1)
-            .and_then(|place| values.get(place))
-            .ok_or(rusqlite::Error::InvalidParameterCount(values.len(), number))?;
-        statement.raw_bind_parameter(index, value)?;
+    if wanted <= FEW {
+        for index in 1..=wanted {
+            let number = number(statement, index);
+            statement.raw_bind_parameter(index, nth(values, number)?)?;
+        }
+        return Ok(());
+    }
+    let known = orders.get(sql).cloned();
+    let order = known.unwrap_or_else(|| {
+        if orders.len() >= STATEMENT_CACHE {
+            orders.clear();
+        }
+        let order: Arc<[usize]> = (1..=wanted).map(|index| number(statement, index)).collect();
+        orders.insert(sql.to_owned(), order.clone());
+        order
+    });
+    for (index, number) in (1..=wanted).zip(order.iter()) {
+        statement.raw_bind_parameter(index, nth(values, *number)?)?;
     }
     Ok(())
+}
+
+/// The number in the name of a parameter.
+fn number(statement: &Statement<'_>, index: usize) -> usize {
+    let name = statement.parameter_name(index);
+    name.and_then(|name| name.strip_prefix('$')?.parse().ok()).unwrap_or(index)
+}
+
+/// The value of `$number`.
+fn nth(values: &[Value], number: usize) -> Result<&Value, StoreError> {
+    let value = number.checked_sub(1).and_then(|place| values.get(place));
+    value.ok_or_else(|| rusqlite::Error::InvalidParameterCount(values.len(), number).into())
 }
 
 fn value(column: ValueRef<'_>, index: usize) -> Result<Value, StoreError> {

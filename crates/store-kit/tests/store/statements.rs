@@ -70,6 +70,13 @@ async fn parameters_stand_for_values_by_their_number() {
         for (sql, values, expected) in cases {
             assert_eq!(texts(&mut reader, sql, values.clone()).await, *expected, "{sql}");
         }
+        let names = (1..40).rev().map(|number| format!("${number}")).collect::<Vec<_>>().join(", ");
+        let many = format!("SELECT id FROM items WHERE id > $40 AND id IN ({names}) ORDER BY id");
+        for after in ["a", "b"] {
+            let values = ["c", "b"].into_iter().chain(["x"; 37]).chain([after]).map(Value::from).collect();
+            let expected: &[&str] = if after == "a" { &["b", "c"] } else { &["c"] };
+            assert_eq!(texts(&mut reader, &many, values).await, expected, "after {after}");
+        }
         for values in [values![], values!["a"], values!["a", "b", "c"]] {
             let sql = "SELECT id FROM items WHERE id = $1 OR id = $2";
             assert!(reader.rows(sql, values.clone()).await.is_err(), "{values:?}");
