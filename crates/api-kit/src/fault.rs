@@ -47,7 +47,7 @@ fault_types! {
     SecurityGroupNotSingleGroupRules => 400, SecurityGroupRulesNotSingleProject => 400, InvalidCIDR => 400,
     TenantIdProjectIdFilterConflict => 400, QuotaMissingTenant => 400, InvalidQuotaValue => 400,
     SegmentsSetInConjunctionWithProviders => 400, InvalidSubnetServiceType => 400, MalformedRequestBody => 400,
-    UnsupportedPortDeviceOwner => 400, FixedIPsSubnetsNotOnSameSegment => 400,
+    UnsupportedPortDeviceOwner => 400, FixedIPsSubnetsNotOnSameSegment => 400, AddressesAlreadyExist => 400,
     // 403: visible, but not allowed.
     PolicyNotAuthorized => 403, HTTPForbidden => 403, AdminRequired => 403, NotAuthorized => 403,
     // 404: unknown, or hidden from the caller.
@@ -58,7 +58,7 @@ fault_types! {
     ExternalGatewayForFloatingIPNotFound => 404, RouterInterfaceNotFound => 404,
     RouterInterfaceNotFoundForSubnet => 404, PortNotFoundOnNetwork => 404, PortBindingNotFound => 404,
     TenantQuotaNotFound => 404, InvalidDHCPAgent => 404, InvalidL3Agent => 404, RbacPolicyNotFound => 404,
-    AddressGroupNotFound => 404, AvailabilityZoneNotFound => 404,
+    AddressGroupNotFound => 404, AddressesNotFound => 404, DefaultSecurityGroupRuleNotFound => 404, AvailabilityZoneNotFound => 404,
     // 405
     HTTPMethodNotAllowed => 405,
     // 409: conflict with what exists.
@@ -77,6 +77,8 @@ fault_types! {
     PortSecurityPortHasSecurityGroup => 409, DeviceIDNotOwnedByTenant => 409, AgentInUse => 409,
     NetworkHostedByDHCPAgent => 409, NetworkNotHostedByDhcpAgent => 409, RouterHostedByL3Agent => 409,
     RouterNotHostedByL3Agent => 409, RouterSchedulingFailed => 409,
+    DuplicateRbacPolicy => 409, RbacPolicyInUse => 409, AddressGroupInUse => 409,
+    DefaultSecurityGroupRuleExists => 409,
     // 412
     RevisionNumberConstraintFailed => 412,
     // 413, 414

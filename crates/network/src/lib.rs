@@ -28,5 +28,8 @@ pub use settings::{QuotaDefaults, SegmentRange, Settings};
 /// The schema of the Network API.
 pub const MIGRATIONS: MigrationSet = MigrationSet {
     component: "network",
-    steps: &[Migration { id: 1, name: "initial", sql: include_str!("../migrations/0001_initial.sql") }],
+    steps: &[
+        Migration { id: 1, name: "initial", sql: include_str!("../migrations/0001_initial.sql") },
+        Migration { id: 3, name: "sharing", sql: include_str!("../migrations/0003_sharing.sql") },
+    ],
 };

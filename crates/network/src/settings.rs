@@ -27,6 +27,7 @@ impl Default for QuotaDefaults {
                 ("floatingip", 50),
                 ("security_group", 10),
                 ("security_group_rule", 100),
+                ("rbac_policy", 10),
             ]
             .into(),
         }

@@ -85,6 +85,12 @@ uuid_ids! {
     AgentId,
     /// A network segment.
     SegmentRowId,
+    /// An entry that opens an object to other projects.
+    RbacPolicyId,
+    /// An address group.
+    AddressGroupId,
+    /// A rule new security groups start with.
+    DefaultSecurityGroupRuleId,
 }
 
 macro_rules! text_ids {

@@ -6,7 +6,8 @@ mod id;
 mod mac;
 
 pub use id::{
-    AgentId, FloatingIpId, IdError, NetworkId, PortId, ProjectId, RouterId, RouterInterfaceId,
-    SecurityGroupId, SecurityGroupRuleId, SegmentRowId, SubnetId, UserId,
+    AddressGroupId, AgentId, DefaultSecurityGroupRuleId, FloatingIpId, IdError, NetworkId, PortId, ProjectId,
+    RbacPolicyId, RouterId, RouterInterfaceId, SecurityGroupId, SecurityGroupRuleId, SegmentRowId, SubnetId,
+    UserId,
 };
 pub use mac::{MacAddr, MacError};

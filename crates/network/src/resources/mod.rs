@@ -8,6 +8,7 @@ pub mod floating_ip;
 pub mod network;
 pub mod port;
 pub mod quota;
+pub mod rbac_policy;
 pub mod router;
 pub mod security_group;
 pub mod security_group_rule;
@@ -36,6 +37,7 @@ const BASE_RULES: &[Rule] = &[
     Rule::new("network_owner_reader", "role:reader and rule:network_owner"),
     Rule::new("network_owner_manager", "role:manager and rule:network_owner"),
     Rule::new("shared", "field:networks:shared=True"),
+    Rule::new("shared_security_group", "field:security_groups:shared=True"),
     Rule::new("external", "field:networks:router:external=True"),
     Rule::new("network_device", "field:port:device_owner=~^network:"),
 ];
@@ -53,6 +55,7 @@ pub fn policy_rules() -> impl Iterator<Item = &'static Rule> {
         security_group_rule::POLICY,
         quota::POLICY,
         router::POLICY,
+        rbac_policy::POLICY,
         floating_ip::POLICY,
         tag::POLICY,
     ];
@@ -72,10 +75,18 @@ pub fn extensions() -> impl Iterator<Item = &'static Extension> {
         security_group_rule::EXTENSIONS,
         quota::EXTENSIONS,
         router::EXTENSIONS,
+        rbac_policy::EXTENSIONS,
         floating_ip::EXTENSIONS,
         tag::EXTENSIONS,
     ];
     groups.iter().copied().flatten()
+}
+
+/// Every kind of object that can be opened to other projects.
+pub fn shareable() -> impl Iterator<Item = &'static rbac_policy::Shareable> {
+    let kinds: &'static [&'static rbac_policy::Shareable] =
+        &[&network::SHAREABLE, &security_group::SHAREABLE];
+    kinds.iter().copied()
 }
 
 /// Routes that need a token.
@@ -92,6 +103,7 @@ pub fn routes() -> Routes {
         .merge(security_group_rule::routes())
         .merge(quota::routes())
         .merge(router::routes())
+        .merge(rbac_policy::routes())
         .merge(floating_ip::routes())
         .merge(tag::routes())
 }

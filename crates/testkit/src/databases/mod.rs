@@ -8,7 +8,7 @@ mod cluster;
 
 use std::sync::{Arc, OnceLock};
 
-use isospin_store_kit::{Engine, MigrationSet, Store, StoreConfig};
+use isospin_store_kit::{Engine, MigrationSet, Store, StoreConfig, StoreError};
 use tempfile::TempDir;
 use tokio_postgres::NoTls;
 use uuid::Uuid;
@@ -49,6 +49,21 @@ impl TestStore {
         let config = StoreConfig::Postgres { address: database.address(), connections: 4 };
         let store = Store::open(config.clone(), migrations).await?;
         Ok(Self { store, engine: Engine::Postgres, config, _home: Home::Database { _database: database } })
+    }
+
+    /// The same database as a server that starts later finds it, perhaps of a newer
+    /// release.
+    pub async fn reopened(self, migrations: &[MigrationSet]) -> anyhow::Result<Self> {
+        let Self { store, engine, config, _home } = self;
+        drop(store);
+        loop {
+            // The writer of the store before lets go of the file when it has ended.
+            match Store::open(config.clone(), migrations).await {
+                Ok(store) => return Ok(Self { store, engine, config, _home }),
+                Err(StoreError::Locked { .. }) => tokio::task::yield_now().await,
+                Err(other) => return Err(other.into()),
+            }
+        }
     }
 }
 

@@ -152,10 +152,8 @@ async fn create_one(
 }
 
 async fn external_network(tx: &mut Tx, app: &App, caller: &Caller, id: NetworkId) -> Result<Network, Fault> {
-    let network = network::store::get(tx, id)
-        .await?
-        .filter(|network| app.policy.allows("get_network", caller, &network::target(network)))
-        .ok_or_else(|| network::rules::not_found(id))?;
+    let (network, _) =
+        network::visible(tx, app, caller, id).await?.ok_or_else(|| network::rules::not_found(id))?;
     if !network.external {
         return Err(rules::bad(format!("Network {id} is not a valid external network")));
     }

@@ -12,7 +12,7 @@ use isospin_store_kit::query::Select;
 use isospin_store_kit::{Row, StoreError};
 use serde_json::{Map, Value};
 
-use crate::resources::subnet;
+use crate::resources::{network, rbac_policy, subnet};
 use crate::{App, page};
 
 /// A pool on the wire.
@@ -36,6 +36,8 @@ const TABLE: Table = Table { name: "subnets", id: "id", tags: "" };
 /// `GET /v2.0/floatingip_pools`
 pub async fn list(State(app): State<App>, context: Context) -> Result<Response, Fault> {
     let query = ListQuery::parse(&TYPE, &context.query, app.settings.pagination_max_limit)?;
+    let caller = context.caller.clone();
+    let sees_all = app.policy.allows("get_network", &caller, &Target::new());
     let (rows, query) = app
         .store
         .read_apart(move |session| {
@@ -45,6 +47,9 @@ pub async fn list(State(app): State<App>, context: Context) -> Result<Response, 
                     "subnets JOIN networks ON networks.id = subnets.network_id",
                 );
                 select.condition("networks.external = TRUE").condition("subnets.ip_version = 4");
+                if !sees_all {
+                    rbac_policy::only_visible(&mut select, &network::SHAREABLE, &caller.project_id);
+                }
                 let rows =
                     page::rows(session, &query, &TABLE, select, |id| subnet::rules::not_found(id)).await?;
                 Ok::<_, Fault>((rows, query))

@@ -7,13 +7,14 @@ use http::StatusCode;
 use isospin_api_kit::http::{Context, keyed, no_content};
 use isospin_api_kit::list::ListQuery;
 use isospin_api_kit::policy::Target;
-use isospin_api_kit::{Body, Fault, now_seconds};
+use isospin_api_kit::{Body, Caller, Fault, now_seconds};
 use isospin_store_kit::{Session, Tx};
 use isospin_types::NetworkId;
 
 use super::model::{Network, NetworkDetails};
-use super::{TYPE, rules, store, target, view};
+use super::{SHAREABLE, TYPE, rules, store, target, view};
 use crate::background::scheduling::{agents, ensure_dhcp};
+use crate::resources::rbac_policy::{self, Access, Action, forget_action, forget_for_all, open_to_all};
 use crate::resources::{port, subnet};
 use crate::{App, drivers, owner, page, quota};
 
@@ -34,7 +35,9 @@ pub async fn list(State(app): State<App>, context: Context) -> Result<Response, 
     let ids: Vec<String> = found.iter().map(|details| details.network.id.to_string()).collect();
     let items = found
         .iter()
-        .filter(|details| app.policy.allows("get_network", &context.caller, &target(&details.network)))
+        .filter(|details| {
+            app.policy.allows("get_network", &context.caller, &target(&details.network, details.access))
+        })
         .map(|details| view::network(&app.policy, &context.caller, details, &query.fields))
         .collect();
     Ok(page::answer(&TYPE, &query, &context.url(), &ids, items))
@@ -48,8 +51,8 @@ pub async fn show(
 ) -> Result<Response, Fault> {
     let query = ListQuery::parse(&TYPE, &context.query, 0)?;
     let mut session = app.store.reader().await?;
-    let details = find(&mut session, &id).await?;
-    if !app.policy.allows("get_network", &context.caller, &target(&details.network)) {
+    let details = find(&mut session, &context.caller, &id).await?;
+    if !app.policy.allows("get_network", &context.caller, &target(&details.network, details.access)) {
         return Err(rules::not_found(id));
     }
     let shown = view::network(&app.policy, &context.caller, &details, &query.fields);
@@ -95,7 +98,15 @@ async fn create_one(
     agents::check_zones(tx, agents::DHCP, &network.availability_zone_hints).await?;
     only_default(tx, &network).await?;
     store::create(tx, &network).await?;
-    Ok(NetworkDetails { network, subnets: Vec::new(), availability_zones: Vec::new(), tags: Vec::new() })
+    open_and_close(tx, None, &network).await?;
+    let access = Access { shared: network.shared, external: network.external };
+    Ok(NetworkDetails {
+        network,
+        subnets: Vec::new(),
+        availability_zones: Vec::new(),
+        tags: Vec::new(),
+        access,
+    })
 }
 
 /// `PUT /v2.0/networks/{id}`
@@ -112,7 +123,7 @@ pub async fn update(
         .write(&context.request_id, move |tx| {
             Box::pin(async move {
                 let mut details = find_for(tx, &unit_app, &unit_context, "update_network", &id).await?;
-                let facts = target(&details.network);
+                let facts = target(&details.network, details.access);
                 unit_app.policy.check_update(&TYPE, &unit_context.caller, &facts, &body)?;
                 let network = rules::update(&details.network, &body, &unit_app.settings)?;
                 if network == details.network {
@@ -122,7 +133,7 @@ pub async fn update(
                 if network.admin_state_up != details.network.admin_state_up {
                     ensure_dhcp(tx, &unit_app, network.id).await?;
                 }
-                details = find(tx, &id).await?;
+                details = find(tx, &unit_context.caller, &id).await?;
                 Ok::<_, Fault>(details)
             })
         })
@@ -161,7 +172,24 @@ async fn change(tx: &mut Tx, app: &App, current: &Network, mut network: Network)
     network.updated_at = now_seconds();
     network.revision_number += 1;
     store::update(tx, &network).await?;
-    Ok(())
+    open_and_close(tx, Some(current), &network).await
+}
+
+/// Makes the entries say what `shared` and `external` say; that nobody relies on what
+/// is closed is known.
+async fn open_and_close(tx: &mut Tx, current: Option<&Network>, network: &Network) -> Result<(), Fault> {
+    let (id, owner) = (network.id.uuid(), network.project_id.as_str());
+    // External first: being the default network depends on it.
+    match (current.is_some_and(|current| current.external), network.external) {
+        (false, true) => open_to_all(tx, &SHAREABLE, Action::External, id, owner).await?,
+        (true, false) => forget_action(tx, &SHAREABLE, Action::External, id).await?,
+        _ => {}
+    }
+    match (current.is_some_and(|current| current.shared), network.shared) {
+        (false, true) => open_to_all(tx, &SHAREABLE, Action::Shared, id, owner).await,
+        (true, false) => forget_for_all(tx, &SHAREABLE, Action::Shared, id).await,
+        _ => Ok(()),
+    }
 }
 
 /// Refuses a second default network.
@@ -214,15 +242,30 @@ async fn delete_one(tx: &mut Tx, network: &Network) -> Result<(), Fault> {
         subnet::store::delete(tx, &subnet).await?;
         quota::give_back(tx, &subnet.project_id, "subnet", 1).await?;
     }
+    rbac_policy::forget(tx, network.id.uuid()).await?;
     store::delete(tx, network.id).await?;
     drivers::release(tx, &network.segment()).await?;
     quota::give_back(tx, &network.project_id, "network", 1).await?;
     Ok(())
 }
 
-async fn find(session: &mut Session, id: &str) -> Result<NetworkDetails, Fault> {
+/// The network with what the caller may do on it, unless it is hidden from the caller.
+///
+/// # Errors
+/// The store's.
+pub async fn visible(
+    session: &mut Session,
+    app: &App,
+    caller: &Caller,
+    id: NetworkId,
+) -> Result<Option<(Network, Access)>, Fault> {
+    let found = store::get_for(session, id, &caller.project_id).await?;
+    Ok(found.filter(|(network, access)| app.policy.allows("get_network", caller, &target(network, *access))))
+}
+
+async fn find(session: &mut Session, caller: &Caller, id: &str) -> Result<NetworkDetails, Fault> {
     let Ok(known) = id.parse::<NetworkId>() else { return Err(rules::not_found(id)) };
-    store::get_details(session, known).await?.ok_or_else(|| rules::not_found(id))
+    store::get_details(session, known, &caller.project_id).await?.ok_or_else(|| rules::not_found(id))
 }
 
 /// The network, if the caller may do `action` to it and means its present revision.
@@ -233,8 +276,8 @@ async fn find_for(
     action: &str,
     id: &str,
 ) -> Result<NetworkDetails, Fault> {
-    let details = find(session, id).await?;
-    let facts = target(&details.network);
+    let details = find(session, &context.caller, id).await?;
+    let facts = target(&details.network, details.access);
     app.policy.check_or_hide(action, &TYPE, &context.caller, &facts, || rules::not_found(id))?;
     context.check_revision(details.network.revision_number)?;
     Ok(details)

@@ -14,7 +14,9 @@ use isospin_api_kit::attribute::{self, Absent, Attribute, Check, Filter, Resourc
 use isospin_api_kit::extension::Extension;
 use isospin_api_kit::list::Table;
 
+use super::rbac_policy::{self, Shareable};
 use crate::routes::{Collection, Routes};
+pub use handlers::visible;
 pub use policy::{POLICY, target};
 
 /// The URLs of networks.
@@ -67,6 +69,31 @@ pub const EXTENSIONS: &[Extension] = &[
     },
 ];
 
+/// Networks can be shared, and external, for single projects or for all. The table
+/// repeats the entries in two columns: `shared` with everybody, and `external` at all.
+pub const SHAREABLE: Shareable = Shareable {
+    external: Some(rbac_policy::External {
+        users: "SELECT 'router' AS kind, id, project_id FROM routers WHERE gateway_network_id = $1 \
+                UNION ALL SELECT 'floatingip', id, project_id FROM floating_ips WHERE floating_network_id = $1",
+    }),
+    repeat: Some(
+        "UPDATE networks SET \
+         shared = EXISTS (SELECT 1 FROM rbac_policies WHERE object_id = $1 \
+         AND action = 'access_as_shared' AND target_project = '*'), \
+         external = EXISTS (SELECT 1 FROM rbac_policies WHERE object_id = $1 \
+         AND action = 'access_as_external'), \
+         is_default = is_default AND EXISTS (SELECT 1 FROM rbac_policies WHERE object_id = $1 \
+         AND action = 'access_as_external') WHERE id = $1",
+    ),
+    topic: Some("network"),
+    ..Shareable::new(
+        "network",
+        "networks",
+        "SELECT 'port' AS kind, id, project_id FROM ports WHERE network_id = $1 AND project_id <> '' \
+         UNION ALL SELECT 'subnet', id, project_id FROM subnets WHERE network_id = $1",
+    )
+};
+
 /// Where networks are stored.
 pub const TABLE: Table = Table { name: "networks", id: "id", tags: "tags" };
 
@@ -84,7 +111,7 @@ const ATTRIBUTES: &[Attribute] = &[
         .alias("net-mtu"),
     Attribute::read_only("status", Check::Text(16)).column("status"),
     Attribute::read_only("subnets", Check::UuidList),
-    Attribute::settable("shared", Check::Bool, Absent::FALSE).filter(Filter::Column("shared")),
+    Attribute::settable("shared", Check::Bool, Absent::FALSE).filter(Filter::Own),
     Attribute::settable("port_security_enabled", Check::Bool, Absent::TRUE).alias("port-security"),
     Attribute::settable("dns_domain", Check::Own(rules::dns_domain), Absent::EMPTY_TEXT)
         .alias("dns-integration"),

@@ -3,6 +3,7 @@
 use isospin_types::{NetworkId, SubnetId};
 
 use crate::drivers::{NetworkType, Segment};
+use crate::resources::rbac_policy::Access;
 
 /// The one state a network has: it works as soon as it exists.
 pub const ACTIVE: &str = "ACTIVE";
@@ -20,9 +21,9 @@ pub struct Network {
     pub mtu: u32,
     /// Whether a client chose the MTU; otherwise it follows the settings.
     pub mtu_given: bool,
-    /// Usable by every project.
+    /// Usable by every project; single projects may have access all the same.
     pub shared: bool,
-    /// Leads outside: routers may have their gateway on it.
+    /// Leads outside: routers of some project may have their gateway on it.
     pub external: bool,
     /// The external network used when nobody names one.
     pub is_default: bool,
@@ -60,4 +61,6 @@ pub struct NetworkDetails {
     /// Zones of the agents that serve it, in order.
     pub availability_zones: Vec<String>,
     pub tags: Vec<String>,
+    /// What the caller's project may do with it.
+    pub access: Access,
 }

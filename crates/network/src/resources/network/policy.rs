@@ -3,6 +3,7 @@
 use isospin_api_kit::policy::{Rule, Target};
 
 use super::model::Network;
+use crate::resources::rbac_policy::Access;
 
 const ADMIN: &str = "rule:admin_only";
 const OWNER: &str = "rule:admin_or_owner_member";
@@ -36,10 +37,8 @@ pub const POLICY: &[Rule] = &[
     Rule::new("delete_network", OWNER),
 ];
 
-/// What rules may ask of a network.
+/// What rules may ask of a network the caller has this access to.
 #[must_use]
-pub fn target(network: &Network) -> Target<'_> {
-    Target::owned_by(&network.project_id)
-        .flag("shared", network.shared)
-        .flag("router:external", network.external)
+pub fn target(network: &Network, access: Access) -> Target<'_> {
+    access.facts(Target::owned_by(&network.project_id))
 }

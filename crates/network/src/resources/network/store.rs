@@ -12,10 +12,11 @@ use isospin_types::{NetworkId, SubnetId};
 
 pub use usage::{default_external, has_bound_ports, has_gateway_ports, ports, used_by_others};
 
-use super::TABLE;
 use super::model::{Network, NetworkDetails};
 use super::rules::not_found;
+use super::{SHAREABLE, TABLE};
 use crate::drivers::{self, NetworkType};
+use crate::resources::rbac_policy::{self, Access, access};
 use crate::resources::tag;
 use crate::{Settings, page};
 
@@ -75,11 +76,32 @@ pub async fn get(session: &mut Session, id: NetworkId) -> Result<Option<Network>
     session.row(GET, values![id]).await?.map(from_row).transpose()
 }
 
-/// The network of this id with all an answer shows, in one round trip.
+/// The network of this id and what the project may do with it, in one round trip.
 ///
 /// # Errors
 /// The store's.
-pub async fn get_details(session: &mut Session, id: NetworkId) -> Result<Option<NetworkDetails>, StoreError> {
+pub async fn get_for(
+    session: &mut Session,
+    id: NetworkId,
+    project_id: &str,
+) -> Result<Option<(Network, Access)>, StoreError> {
+    let mut answers =
+        session.rows_many(vec![(GET, values![id]), (access::OF, values![id, project_id])]).await?.into_iter();
+    let mut next = || answers.next().unwrap_or_default();
+    let (network, entries) = (next().into_iter().next(), next());
+    let Some(network) = network else { return Ok(None) };
+    Ok(Some((from_row(network)?, Access::from_rows(entries)?)))
+}
+
+/// The network of this id with all an answer to the project shows, in one round trip.
+///
+/// # Errors
+/// The store's.
+pub async fn get_details(
+    session: &mut Session,
+    id: NetworkId,
+    project_id: &str,
+) -> Result<Option<NetworkDetails>, StoreError> {
     let mut answers = session
         .rows_many(vec![
             (GET, values![id]),
@@ -91,17 +113,19 @@ pub async fn get_details(session: &mut Session, id: NetworkId) -> Result<Option<
                 values![id],
             ),
             (tag::store::OF, values![id]),
+            (access::OF, values![id, project_id]),
         ])
         .await?
         .into_iter();
     let mut next = || answers.next().unwrap_or_default().into_iter();
-    let (network, subnets, zones, tags) = (next().next(), next(), next(), next());
+    let (network, subnets, zones, tags, entries) = (next().next(), next(), next(), next(), next());
     let Some(network) = network else { return Ok(None) };
     Ok(Some(NetworkDetails {
         network: from_row(network)?,
         subnets: subnets.map(|row| row.columns().parse()).collect::<Result<_, _>>()?,
         availability_zones: zones.map(|row| row.columns().text()).collect::<Result<_, _>>()?,
         tags: tags.map(|row| row.columns().text()).collect::<Result<_, _>>()?,
+        access: Access::from_rows(entries)?,
     }))
 }
 
@@ -117,23 +141,27 @@ pub async fn list(
 ) -> Result<Vec<NetworkDetails>, Fault> {
     let mut select = Select::new(COLUMNS, TABLE.name);
     if !sees_all {
-        let project = select.bind(caller.project_id.as_str());
-        select
-            .condition(format!("(networks.project_id = {project} OR networks.shared OR networks.external)"));
+        rbac_policy::only_visible(&mut select, &SHAREABLE, &caller.project_id);
+    }
+    for (attribute, wanted) in &list.own {
+        if *attribute == "shared" {
+            rbac_policy::filter_shared(&mut select, &SHAREABLE, &caller.project_id, wanted)?;
+        }
     }
     let rows = page::rows(session, list, &TABLE, select, |marker| not_found(marker)).await?;
     let mut found = Vec::with_capacity(rows.len());
     let mut rows = rows.into_iter().peekable();
     while rows.peek().is_some() {
         let batch = rows.by_ref().take(page::BATCH).map(from_row).collect::<Result<Vec<_>, _>>()?;
-        found.extend(with_details(session, batch).await?);
+        found.extend(with_details(session, &caller.project_id, batch).await?);
     }
     Ok(found)
 }
 
-/// Adds what an answer shows, with three queries whatever the number of networks.
+/// Adds what an answer shows, with four queries whatever the number of networks.
 async fn with_details(
     session: &mut Session,
+    project_id: &str,
     networks: Vec<Network>,
 ) -> Result<Vec<NetworkDetails>, StoreError> {
     let ids: Vec<Value> = networks.iter().map(|network| Value::from(network.id)).collect();
@@ -145,6 +173,7 @@ async fn with_details(
     for (network_id, zone) in zones_of(session, ids.clone()).await? {
         zones.entry(network_id).or_default().insert(zone);
     }
+    let mut access = Access::of_many(session, project_id, ids.clone()).await?;
     let mut tags = tag::store::of_many(session, ids).await?;
     Ok(networks
         .into_iter()
@@ -152,6 +181,7 @@ async fn with_details(
             subnets: subnets.remove(&network.id).unwrap_or_default(),
             availability_zones: zones.remove(&network.id).unwrap_or_default().into_iter().collect(),
             tags: tags.remove(&network.id.to_string()).unwrap_or_default(),
+            access: access.remove(&network.id.to_string()).unwrap_or_default(),
             network,
         })
         .collect())
@@ -228,23 +258,22 @@ pub async fn create(tx: &mut Tx, network: &Network) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Stores what an update may change.
+/// Stores what an update may change; being shared and external is kept by
+/// [`rbac_policy`].
 ///
 /// # Errors
 /// The store's.
 pub async fn update(tx: &mut Tx, network: &Network) -> Result<(), StoreError> {
     tx.execute(
         "UPDATE networks SET name = $1, description = $2, admin_state_up = $3, mtu = $4, mtu_given = $5, \
-         shared = $6, external = $7, is_default = $8, port_security_enabled = $9, dns_domain = $10, \
-         segmentation_id = $11, updated_at = $12, revision_number = $13 WHERE id = $14",
+         is_default = $6, port_security_enabled = $7, dns_domain = $8, segmentation_id = $9, \
+         updated_at = $10, revision_number = $11 WHERE id = $12",
         values![
             &network.name,
             &network.description,
             network.admin_state_up,
             network.mtu,
             network.mtu_given,
-            network.shared,
-            network.external,
             network.is_default,
             network.port_security_enabled,
             &network.dns_domain,

@@ -9,7 +9,7 @@ use super::{TYPE, target};
 
 /// The network as this caller gets to see it; `fields` empty means all.
 pub fn network(policy: &Policy, caller: &Caller, details: &NetworkDetails, fields: &[String]) -> Value {
-    let NetworkDetails { network, subnets, availability_zones, tags } = details;
+    let NetworkDetails { network, subnets, availability_zones, tags, access } = details;
     let project = Value::from(network.project_id.as_str());
     let subnets: Vec<String> = subnets.iter().map(ToString::to_string).collect();
     let object: Map<String, Value> = [
@@ -21,7 +21,7 @@ pub fn network(policy: &Policy, caller: &Caller, details: &NetworkDetails, field
         ("mtu", json!(network.mtu)),
         ("status", json!(network.status)),
         ("subnets", json!(subnets)),
-        ("shared", json!(network.shared)),
+        ("shared", json!(access.shared)),
         ("port_security_enabled", json!(network.port_security_enabled)),
         ("dns_domain", json!(network.dns_domain)),
         ("router:external", json!(network.external)),
@@ -45,5 +45,5 @@ pub fn network(policy: &Policy, caller: &Caller, details: &NetworkDetails, field
     .into_iter()
     .map(|(name, value)| (name.to_owned(), value))
     .collect();
-    view::project(&TYPE, policy, caller, &target(network), fields, object)
+    view::project(&TYPE, policy, caller, &target(network, *access), fields, object)
 }

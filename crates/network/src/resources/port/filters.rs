@@ -1,14 +1,18 @@
 //! Lists of ports: visibility and the filters that are not plain columns.
 
+use std::collections::BTreeSet;
+
 use isospin_api_kit::list::ListQuery;
 use isospin_api_kit::{Caller, Fault};
 use isospin_store_kit::query::Select;
 use isospin_store_kit::{Session, Value};
+use isospin_types::NetworkId;
 
 use super::TABLE;
 use super::rules::checks::address_text;
 use super::rules::references::not_found;
 use super::store::{self, Found};
+use crate::resources::rbac_policy::shared_among;
 use crate::{App, page};
 
 /// One page of the ports the caller may know of.
@@ -37,7 +41,13 @@ pub async fn page(
         }
     }
     let rows = page::rows(session, query, &TABLE, select, |marker| not_found(marker)).await?;
-    Ok(store::found_rows(session, rows).await?)
+    let mut found = store::found_rows(session, rows).await?;
+    let networks: BTreeSet<NetworkId> = found.iter().map(|found| found.port.network_id).collect();
+    let shared = shared_among(session, &caller.project_id, networks.iter().map(Value::from)).await?;
+    for found in &mut found {
+        found.network_shared = shared.contains(&found.port.network_id.to_string());
+    }
+    Ok(found)
 }
 
 /// Whether the caller may see ports that neither its project nor its networks own.

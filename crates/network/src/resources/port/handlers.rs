@@ -21,6 +21,7 @@ use super::store::{self, Found};
 use super::{TYPE, changes, filters, input, view};
 use crate::background::scheduling;
 use crate::resources::network::model::Network;
+use crate::resources::rbac_policy::Access;
 use crate::resources::{floating_ip, network, security_group};
 use crate::{App, owner};
 
@@ -92,12 +93,12 @@ pub async fn create(State(app): State<App>, context: Context, body: Bytes) -> Re
 
 /// All of a request in one unit; networks and groups are looked up once.
 async fn create_all(tx: &mut Tx, app: &App, caller: &Caller, bodies: &[Body]) -> Result<Vec<Found>, Fault> {
-    let mut networks: BTreeMap<NetworkId, Arc<Network>> = BTreeMap::new();
+    let mut networks: BTreeMap<NetworkId, Usable> = BTreeMap::new();
     let mut groups: BTreeMap<String, BTreeSet<SecurityGroupId>> = BTreeMap::new();
     let mut news = Vec::with_capacity(bodies.len());
     for body in bodies {
-        let network = usable_network(tx, app, caller, body, &mut networks).await?;
-        let new = authorised(app, caller, body, network)?;
+        let usable = usable_network(tx, app, caller, body, &mut networks).await?;
+        let new = authorised(app, caller, body, usable)?;
         if let Some(named) = &new.security_groups {
             groups.entry(new.project_id.clone()).or_default().extend(named);
         }
@@ -113,11 +114,14 @@ async fn create_all(tx: &mut Tx, app: &App, caller: &Caller, bodies: &[Body]) ->
     let found = |(port, (network, tags)): (_, (Arc<Network>, Vec<String>))| Found {
         port,
         network_project_id: network.project_id.clone(),
-        network_shared: network.shared,
+        network_shared: networks.get(&network.id).is_some_and(|(_, access)| access.shared),
         tags,
     };
     Ok(ports.into_iter().zip(facts).map(found).collect())
 }
+
+/// A network with what the caller may do on it.
+type Usable = (Arc<Network>, Access);
 
 /// The network a new port names, if the caller may know of it.
 async fn usable_network(
@@ -125,25 +129,24 @@ async fn usable_network(
     app: &App,
     caller: &Caller,
     body: &Body,
-    known: &mut BTreeMap<NetworkId, Arc<Network>>,
-) -> Result<Arc<Network>, Fault> {
+    known: &mut BTreeMap<NetworkId, Usable>,
+) -> Result<Usable, Fault> {
     let unknown = || network::rules::not_found(body.text("network_id").unwrap_or_default());
     let id: NetworkId = body.parsed("network_id").ok_or_else(unknown)?;
-    if let Some(network) = known.get(&id) {
-        return Ok(network.clone());
+    if let Some(usable) = known.get(&id) {
+        return Ok(usable.clone());
     }
-    let network = network::store::get(tx, id).await?.map(Arc::new).ok_or_else(unknown)?;
-    if !app.policy.allows("get_network", caller, &network::policy::target(&network)) {
-        return Err(unknown());
-    }
-    known.insert(id, network.clone());
-    Ok(network)
+    let (network, access) = network::visible(tx, app, caller, id).await?.ok_or_else(unknown)?;
+    let usable = (Arc::new(network), access);
+    known.insert(id, usable.clone());
+    Ok(usable)
 }
 
-fn authorised(app: &App, caller: &Caller, body: &Body, network: Arc<Network>) -> Result<NewPort, Fault> {
+fn authorised(app: &App, caller: &Caller, body: &Body, usable: Usable) -> Result<NewPort, Fault> {
+    let (network, access) = usable;
     let project_id = owner::project(body, caller)?;
     let device_owner = body.text("device_owner").unwrap_or_default();
-    app.policy.check_create(&TYPE, caller, &target_on(&network, &project_id, device_owner), body)?;
+    app.policy.check_create(&TYPE, caller, &target_on(&network, access, &project_id, device_owner), body)?;
     input::new_port(&app.settings, body, network, project_id)
 }
 
@@ -212,7 +215,9 @@ pub async fn delete(
 /// The port, if the caller may do `action` to it: 403 when it may only be seen, 404
 /// when not even that.
 async fn visible(tx: &mut Tx, app: &App, caller: &Caller, action: &str, id: &str) -> Result<Found, Fault> {
-    let found = find(tx, id).await?;
+    let mut found = find(tx, id).await?;
+    let access = Access::of(tx, &caller.project_id, found.port.network_id).await?;
+    found.network_shared = access.shared;
     app.policy.check_or_hide(action, &TYPE, caller, &target(&found), || not_found(id))?;
     Ok(found)
 }

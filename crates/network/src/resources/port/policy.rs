@@ -4,6 +4,7 @@ use isospin_api_kit::policy::{Rule, Target};
 
 use super::store::Found;
 use crate::resources::network::model::Network;
+use crate::resources::rbac_policy::Access;
 
 const NETWORK_OWNER: &str = "rule:admin_or_service or rule:network_owner_member";
 const NETWORK_OWNER_OR_SHARED: &str =
@@ -66,9 +67,14 @@ pub fn target_owned<'f>(found: &'f Found, device_owner: &'f str) -> Target<'f> {
 
 /// Facts about a port to be made.
 #[must_use]
-pub fn target_on<'f>(network: &'f Network, project_id: &'f str, device_owner: &'f str) -> Target<'f> {
+pub fn target_on<'f>(
+    network: &'f Network,
+    access: Access,
+    project_id: &'f str,
+    device_owner: &'f str,
+) -> Target<'f> {
     Target::owned_by(project_id)
         .with("network:project_id", &network.project_id)
-        .flag("shared", network.shared)
+        .flag("shared", access.shared)
         .with("device_owner", device_owner)
 }

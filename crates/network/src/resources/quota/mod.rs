@@ -25,6 +25,7 @@ const LIMITS: &[Attribute] = &[
     limit("port"),
     limit("router"),
     limit("floatingip"),
+    limit("rbac_policy"),
     limit("security_group"),
     limit("security_group_rule"),
 ];

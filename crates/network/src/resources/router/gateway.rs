@@ -93,10 +93,8 @@ async fn external_network(
     request: &GatewayRequest,
 ) -> Result<Network, Fault> {
     let id = request.network_id;
-    let network = network::store::get(tx, id)
-        .await?
-        .filter(|network| app.policy.allows("get_network", caller, &network::target(network)))
-        .ok_or_else(|| network::rules::not_found(id))?;
+    let (network, _) =
+        network::visible(tx, app, caller, id).await?.ok_or_else(|| network::rules::not_found(id))?;
     if !network.external {
         return Err(rules::bad(format!("Network {id} is not an external network")));
     }

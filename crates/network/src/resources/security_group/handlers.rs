@@ -32,7 +32,11 @@ pub async fn list(State(app): State<App>, context: Context) -> Result<Response, 
                 let items: Vec<Value> = groups
                     .iter()
                     .filter(|details| {
-                        app.policy.allows("get_security_group", caller, &target(&details.group))
+                        app.policy.allows(
+                            "get_security_group",
+                            caller,
+                            &target(&details.group, details.shared),
+                        )
                     })
                     .map(|details| view::show(&app.policy, caller, details, &query.fields))
                     .collect();
@@ -56,9 +60,10 @@ pub async fn show(
 ) -> Result<Response, Fault> {
     let query = ListQuery::parse(&TYPE, &context.query, 0)?;
     let mut session = app.store.reader().await?;
-    let details = find(&mut session, &id).await?;
+    let details = find(&mut session, &context.caller, &id).await?;
     drop(session);
-    if !app.policy.allows("get_security_group", &context.caller, &target(&details.group)) {
+    let facts = target(&details.group, details.shared);
+    if !app.policy.allows("get_security_group", &context.caller, &facts) {
         return Err(not_found(id));
     }
     let shown = view::show(&app.policy, &context.caller, &details, &query.fields);
@@ -83,7 +88,7 @@ pub async fn create(State(app): State<App>, context: Context, body: Bytes) -> Re
                     // A project that uses groups has its default one, as with Neutron.
                     store::default_group(tx, &unit_app, &group.project_id).await?;
                     let rules = store::create(tx, &unit_app, &group).await?;
-                    made.push(SecurityGroupDetails { group, rules, tags: Vec::new() });
+                    made.push(SecurityGroupDetails { group, rules, tags: Vec::new(), shared: false });
                 }
                 Ok::<_, Fault>(made)
             })
@@ -134,7 +139,8 @@ pub async fn update(
             Box::pin(async move {
                 let (app, caller) = (&unit_app, &unit_context.caller);
                 let mut details = visible(tx, app, caller, "update_security_group", &id).await?;
-                app.policy.check_update(&TYPE, caller, &target(&details.group), &body)?;
+                let facts = target(&details.group, details.shared);
+                app.policy.check_update(&TYPE, caller, &facts, &body)?;
                 unit_context.check_revision(details.group.revision_number)?;
                 let before = details.group.clone();
                 apply(tx, &body, &mut details.group).await?;
@@ -212,14 +218,15 @@ async fn visible(
     action: &str,
     id: &str,
 ) -> Result<SecurityGroupDetails, Fault> {
-    let details = find(session, id).await?;
-    app.policy.check_or_hide(action, &TYPE, caller, &target(&details.group), || not_found(id))?;
+    let details = find(session, caller, id).await?;
+    let facts = target(&details.group, details.shared);
+    app.policy.check_or_hide(action, &TYPE, caller, &facts, || not_found(id))?;
     Ok(details)
 }
 
-async fn find(session: &mut Session, id: &str) -> Result<SecurityGroupDetails, Fault> {
+async fn find(session: &mut Session, caller: &Caller, id: &str) -> Result<SecurityGroupDetails, Fault> {
     let details = match id.parse::<SecurityGroupId>() {
-        Ok(group_id) => store::get_details(session, group_id).await?,
+        Ok(group_id) => store::get_details(session, group_id, &caller.project_id).await?,
         Err(_) => None,
     };
     details.ok_or_else(|| not_found(id))

@@ -14,6 +14,7 @@ use isospin_api_kit::attribute::{Absent, Attribute, Check, Filter, ResourceType,
 use isospin_api_kit::extension::Extension;
 use isospin_api_kit::list::Table;
 
+use super::rbac_policy::Shareable;
 use crate::routes::{Collection, Routes};
 
 pub use policy::POLICY;
@@ -21,6 +22,16 @@ pub use policy::POLICY;
 /// A security group on the wire.
 pub const TYPE: ResourceType =
     ResourceType { name: "security_group", collection: "security_groups", attributes: &[OWN, STANDARD] };
+
+/// Groups can be shared: ports of other projects may then be under them, and rules of
+/// other projects may name them.
+pub const SHAREABLE: Shareable = Shareable::new(
+    "security_group",
+    TABLE.name,
+    "SELECT 'port' AS kind, ports.id, ports.project_id FROM port_security_groups \
+     JOIN ports ON ports.id = port_security_groups.port_id WHERE port_security_groups.security_group_id = $1 \
+     UNION ALL SELECT 'security_group_rule', id, project_id FROM security_group_rules WHERE remote_group_id = $1",
+);
 
 /// Where the rows are.
 pub const TABLE: Table = Table { name: "security_groups", id: "id", tags: "tags" };
@@ -55,6 +66,12 @@ pub const EXTENSIONS: &[Extension] = &[
         name: "Security group filtering on the shared field",
         description: "Support filtering security groups on the shared field",
         updated: "2021-10-05T09:00:00-00:00",
+    },
+    Extension {
+        alias: "rbac-security-groups",
+        name: "Add security_group type to network RBAC",
+        description: "Add security_group type to network RBAC",
+        updated: "2019-02-14T00:00:00-00:00",
     },
 ];
 

@@ -30,4 +30,6 @@ pub struct SecurityGroupDetails {
     /// Oldest first.
     pub rules: Vec<SecurityGroupRule>,
     pub tags: Vec<String>,
+    /// Whether the group is shared with the caller's project.
+    pub shared: bool,
 }

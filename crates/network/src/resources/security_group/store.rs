@@ -8,9 +8,10 @@ use isospin_store_kit::query::Select;
 use isospin_store_kit::{ChangeKind, Row, Session, StoreError, Tx, Value, values};
 use isospin_types::SecurityGroupId;
 
-use super::TABLE;
 use super::model::{DEFAULT_NAME, SecurityGroup, SecurityGroupDetails};
 use super::rules::{first_rules, not_found};
+use super::{SHAREABLE, TABLE};
+use crate::resources::rbac_policy::{self, Access, access};
 use crate::resources::security_group_rule::store as rule_store;
 use crate::resources::{security_group_rule, tag};
 use crate::{App, page, quota};
@@ -49,24 +50,30 @@ pub async fn get(session: &mut Session, id: SecurityGroupId) -> Result<Option<Se
     session.row(GET, values![id]).await?.map(from_row).transpose()
 }
 
-/// The group of this id with its rules and tags, in one round trip.
+/// The group of this id with all an answer to the project shows, in one round trip.
 ///
 /// # Errors
 /// The store's.
 pub async fn get_details(
     session: &mut Session,
     id: SecurityGroupId,
+    project_id: &str,
 ) -> Result<Option<SecurityGroupDetails>, StoreError> {
-    let queries =
-        vec![(GET, values![id]), (rule_store::OF_GROUP, values![id]), (tag::store::OF, values![id])];
+    let queries = vec![
+        (GET, values![id]),
+        (rule_store::OF_GROUP, values![id]),
+        (tag::store::OF, values![id]),
+        (access::OF, values![id, project_id]),
+    ];
     let mut answers = session.rows_many(queries).await?.into_iter();
     let mut next = || answers.next().unwrap_or_default().into_iter();
-    let (group, rules, tags) = (next().next(), next(), next());
+    let (group, rules, tags, entries) = (next().next(), next(), next(), next());
     let Some(group) = group else { return Ok(None) };
     Ok(Some(SecurityGroupDetails {
         group: from_row(group)?,
         rules: rules.map(rule_store::from_row).collect::<Result<_, _>>()?,
         tags: tags.map(|row| row.columns().text()).collect::<Result<_, _>>()?,
+        shared: Access::from_rows(entries)?.shared,
     }))
 }
 
@@ -82,13 +89,11 @@ pub async fn list(
 ) -> Result<Vec<SecurityGroupDetails>, Fault> {
     let mut select = Select::new(columns!(), TABLE.name);
     if !sees_all {
-        let project = select.bind(caller.project_id.as_str());
-        select.condition(format!("security_groups.project_id = {project}"));
+        rbac_policy::only_visible(&mut select, &SHAREABLE, &caller.project_id);
     }
-    for (attribute, values) in &list.own {
-        // No group is shared yet: only "not shared" finds any.
-        if *attribute == "shared" && !values.iter().any(|value| is_no(value)) {
-            select.condition("1 = 0");
+    for (attribute, wanted) in &list.own {
+        if *attribute == "shared" {
+            rbac_policy::filter_shared(&mut select, &SHAREABLE, &caller.project_id, wanted)?;
         }
     }
     let rows = page::rows(session, list, &TABLE, select, |marker| not_found(marker)).await?;
@@ -101,19 +106,17 @@ pub async fn list(
             rules.entry(rule.security_group_id).or_default().push(rule);
         }
     }
+    let shared = rbac_policy::shared_among(session, &caller.project_id, ids.clone()).await?;
     let mut tags = if shown("tags") { tag::store::of_many(session, ids).await? } else { HashMap::new() };
     Ok(groups
         .into_iter()
         .map(|group| SecurityGroupDetails {
             rules: rules.remove(&group.id).unwrap_or_default(),
             tags: tags.remove(&group.id.to_string()).unwrap_or_default(),
+            shared: shared.contains(&group.id.to_string()),
             group,
         })
         .collect())
-}
-
-fn is_no(value: &str) -> bool {
-    isospin_api_kit::attribute::check::boolean(&serde_json::Value::from(value)).is_ok_and(|flag| !flag)
 }
 
 /// The group ports of the project get by default; made when the project has none
@@ -233,7 +236,7 @@ pub async fn is_in_use(session: &mut Session, id: SecurityGroupId) -> Result<boo
 ///
 /// # Errors
 /// The store's.
-pub async fn delete(tx: &mut Tx, group: &SecurityGroup) -> Result<(), StoreError> {
+pub async fn delete(tx: &mut Tx, group: &SecurityGroup) -> Result<(), Fault> {
     let gone = rule_store::of_or_naming(tx, group.id).await?;
     let now = now_seconds();
     let others: BTreeSet<SecurityGroupId> =
@@ -242,6 +245,7 @@ pub async fn delete(tx: &mut Tx, group: &SecurityGroup) -> Result<(), StoreError
         touch(tx, other, &now).await?;
     }
     rule_store::forget(tx, &gone).await?;
+    rbac_policy::forget(tx, group.id.uuid()).await?;
     tx.execute_many(vec![
         (tag::store::FORGET, values![group.id]),
         ("DELETE FROM security_groups WHERE id = $1", values![group.id]),
@@ -252,8 +256,8 @@ pub async fn delete(tx: &mut Tx, group: &SecurityGroup) -> Result<(), StoreError
     Ok(())
 }
 
-/// Refuses groups that are not there, or that belong to a project other than
-/// `project_id` while the caller is no administrator.
+/// Refuses groups that are not there, or that neither belong to `project_id` nor are
+/// shared with it while the caller is no administrator.
 ///
 /// # Errors
 /// 404 `SecurityGroupNotFound` for the first such.
@@ -266,17 +270,14 @@ pub async fn check_usable(
     if ids.is_empty() {
         return Ok(());
     }
-    let mut select = Select::new("id, project_id", "security_groups");
+    let mut select = Select::new("id", "security_groups");
     select.one_of("id", ids.iter().map(Value::from).collect());
-    let (sql, values) = select.build();
-    let mut usable = BTreeSet::new();
-    for row in session.rows(&sql, values).await? {
-        let mut columns = row.columns();
-        let id: SecurityGroupId = columns.parse()?;
-        if caller.is_admin() || columns.text()? == project_id {
-            usable.insert(id);
-        }
+    if !caller.is_admin() {
+        rbac_policy::only_visible(&mut select, &SHAREABLE, project_id);
     }
+    let (sql, values) = select.build();
+    let rows = session.rows(&sql, values).await?.into_iter();
+    let usable = rows.map(|row| row.columns().parse()).collect::<Result<BTreeSet<SecurityGroupId>, _>>()?;
     match ids.iter().find(|id| !usable.contains(id)) {
         Some(unknown) => Err(not_found(unknown)),
         None => Ok(()),

@@ -13,7 +13,7 @@ use crate::resources::security_group_rule;
 /// The group for this caller, with the fields asked for (none = all).
 #[must_use]
 pub fn show(policy: &Policy, caller: &Caller, details: &SecurityGroupDetails, fields: &[String]) -> Value {
-    let SecurityGroupDetails { group, rules, tags } = details;
+    let SecurityGroupDetails { group, rules, tags, shared } = details;
     let rules: Vec<Value> =
         rules.iter().map(|rule| security_group_rule::view::embedded(rule, group.is_default)).collect();
     let object: Map<String, Value> = [
@@ -23,8 +23,7 @@ pub fn show(policy: &Policy, caller: &Caller, details: &SecurityGroupDetails, fi
         ("tenant_id", json!(group.project_id)),
         ("project_id", json!(group.project_id)),
         ("description", json!(group.description)),
-        // No project can share its groups yet.
-        ("shared", json!(false)),
+        ("shared", json!(shared)),
         ("security_group_rules", Value::Array(rules)),
         ("tags", json!(tags)),
         ("revision_number", json!(group.revision_number)),
@@ -34,5 +33,5 @@ pub fn show(policy: &Policy, caller: &Caller, details: &SecurityGroupDetails, fi
     .into_iter()
     .map(|(name, value)| (name.to_owned(), value))
     .collect();
-    project(&TYPE, policy, caller, &target(group), fields, object)
+    project(&TYPE, policy, caller, &target(group, *shared), fields, object)
 }

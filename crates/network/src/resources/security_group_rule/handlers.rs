@@ -19,6 +19,7 @@ use super::policy::{target, target_in};
 use super::rules::{duplicate, exists, matching, not_found};
 use super::store::Found;
 use super::{TYPE, store, view};
+use crate::resources::rbac_policy::Access;
 use crate::resources::security_group;
 use crate::{App, owner, quota};
 
@@ -134,10 +135,11 @@ fn wanted(caller: &Caller, bodies: Vec<Body>) -> Result<Wanted, Fault> {
 }
 
 async fn create_all(tx: &mut Tx, app: &App, caller: &Caller, wanted: &Wanted) -> Result<Vec<Found>, Fault> {
+    let shared = Access::of(tx, &caller.project_id, wanted.security_group_id).await?.shared;
     let group = security_group::store::get(tx, wanted.security_group_id)
         .await?
         .filter(|group| {
-            let target = security_group::policy::target(group);
+            let target = security_group::policy::target(group, shared);
             app.policy.allows("get_security_group", caller, &target)
         })
         .ok_or_else(|| security_group::rules::not_found(wanted.security_group_id))?;

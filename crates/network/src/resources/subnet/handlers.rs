@@ -9,7 +9,7 @@ use http::StatusCode;
 use isospin_api_kit::http::{Context, keyed, no_content};
 use isospin_api_kit::list::ListQuery;
 use isospin_api_kit::policy::Target;
-use isospin_api_kit::{Body, Fault, now_seconds};
+use isospin_api_kit::{Body, Caller, Fault, now_seconds};
 use isospin_store_kit::{Session, Tx};
 use isospin_types::{NetworkId, SubnetId};
 
@@ -18,6 +18,7 @@ use super::{TYPE, automatic, rules, store, target, view};
 use crate::background::scheduling::ensure_dhcp;
 use crate::resources::network::{self, model::Network};
 use crate::resources::port::model::is_router_interface;
+use crate::resources::rbac_policy::Access;
 use crate::{App, ipam, owner, page, quota};
 
 /// `GET /v2.0/subnets`
@@ -51,7 +52,7 @@ pub async fn show(
 ) -> Result<Response, Fault> {
     let query = ListQuery::parse(&TYPE, &context.query, 0)?;
     let mut session = app.store.reader().await?;
-    let details = find(&mut session, &id).await?;
+    let details = find(&mut session, &context.caller, &id).await?;
     if !app.policy.allows("get_subnet", &context.caller, &target(&details)) {
         return Err(rules::not_found(id));
     }
@@ -97,11 +98,8 @@ async fn create_one(
     project_id: String,
     body: &Body,
 ) -> Result<SubnetDetails, Fault> {
-    let network = network_of(tx, app, context, body).await?;
-    let facts = Target::owned_by(&project_id)
-        .with("network:project_id", &network.project_id)
-        .flag("shared", network.shared)
-        .flag("router:external", network.external);
+    let (network, access) = network_of(tx, app, context, body).await?;
+    let facts = access.facts(Target::owned_by(&project_id).with("network:project_id", &network.project_id));
     app.policy.check_create(&TYPE, &context.caller, &facts, body)?;
     let now = now_seconds();
     let (subnet, pools) = rules::create(body, project_id, network.id, &app.settings, now.clone())?;
@@ -117,20 +115,22 @@ async fn create_one(
         allocation_pools: pools,
         tags: Vec::new(),
         network_project_id: network.project_id,
-        network_shared: network.shared,
         network_external: network.external,
+        network_access: access,
     })
 }
 
 /// The network a new subnet goes on; one the caller cannot see is not there.
-async fn network_of(tx: &mut Tx, app: &App, context: &Context, body: &Body) -> Result<Network, Fault> {
+async fn network_of(
+    tx: &mut Tx,
+    app: &App,
+    context: &Context,
+    body: &Body,
+) -> Result<(Network, Access), Fault> {
     let named = body.text("network_id").unwrap_or_default();
     let hidden = || network::rules::not_found(named);
     let id: NetworkId = named.parse().map_err(|_| hidden())?;
-    let found = network::store::get(tx, id).await?;
-    found
-        .filter(|network| app.policy.allows("get_network", &context.caller, &network::target(network)))
-        .ok_or_else(hidden)
+    network::visible(tx, app, &context.caller, id).await?.ok_or_else(hidden)
 }
 
 /// `PUT /v2.0/subnets/{id}`
@@ -234,9 +234,9 @@ async fn set_pools(tx: &mut Tx, subnet: &Subnet, pools: &[AllocationPool]) -> Re
     Ok(ipam::set_pools(tx, subnet.id, &ranges).await?)
 }
 
-async fn find(session: &mut Session, id: &str) -> Result<SubnetDetails, Fault> {
+async fn find(session: &mut Session, caller: &Caller, id: &str) -> Result<SubnetDetails, Fault> {
     let Ok(known) = id.parse::<SubnetId>() else { return Err(rules::not_found(id)) };
-    store::get_details(session, known).await?.ok_or_else(|| rules::not_found(id))
+    store::get_details(session, known, &caller.project_id).await?.ok_or_else(|| rules::not_found(id))
 }
 
 /// The subnet, if the caller may do `action` to it and means its present revision.
@@ -247,7 +247,7 @@ async fn find_for(
     action: &str,
     id: &str,
 ) -> Result<SubnetDetails, Fault> {
-    let details = find(session, id).await?;
+    let details = find(session, &context.caller, id).await?;
     app.policy.check_or_hide(action, &TYPE, &context.caller, &target(&details), || rules::not_found(id))?;
     context.check_revision(details.subnet.revision_number)?;
     Ok(details)

@@ -9,6 +9,7 @@ use isospin_types::{NetworkId, SubnetId};
 
 use crate::ipam;
 use crate::ranges::Range;
+use crate::resources::rbac_policy::Access;
 
 /// How IPv6 hosts get address and options; one word for router advertisements
 /// (`ipv6_ra_mode`) and for address assignment (`ipv6_address_mode`).
@@ -134,6 +135,8 @@ pub struct SubnetDetails {
     pub tags: Vec<String>,
     /// Project of the network.
     pub network_project_id: String,
-    pub network_shared: bool,
+    /// Whether the network leads outside.
     pub network_external: bool,
+    /// What the caller's project may do with the network.
+    pub network_access: Access,
 }

@@ -21,8 +21,6 @@ pub const POLICY: &[Rule] = &[
 /// What rules may ask of a subnet: its network decides who sees it.
 #[must_use]
 pub fn target(details: &SubnetDetails) -> Target<'_> {
-    Target::owned_by(&details.subnet.project_id)
-        .with("network:project_id", &details.network_project_id)
-        .flag("shared", details.network_shared)
-        .flag("router:external", details.network_external)
+    let owned = Target::owned_by(&details.subnet.project_id);
+    details.network_access.facts(owned.with("network:project_id", &details.network_project_id))
 }

@@ -2,7 +2,7 @@
 
 mod list;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 
 use isospin_store_kit::{ChangeKind, Columns, Row, Session, StoreError, Tx, Value, values};
@@ -12,6 +12,7 @@ use serde_json::{Value as Json, json};
 pub use list::list;
 
 use super::model::{AllocationPool, HostRoute, Subnet, SubnetDetails};
+use crate::resources::rbac_policy::Access;
 use crate::resources::tag;
 use crate::{ipam, page};
 
@@ -26,7 +27,7 @@ macro_rules! columns {
 }
 macro_rules! details {
     () => {
-        concat!(columns!(), ", networks.project_id, networks.shared, networks.external")
+        concat!(columns!(), ", networks.project_id, networks.external")
     };
 }
 macro_rules! joined {
@@ -77,8 +78,8 @@ fn details(row: Row) -> Result<SubnetDetails, StoreError> {
         allocation_pools: Vec::new(),
         tags: Vec::new(),
         network_project_id: columns.text()?,
-        network_shared: columns.flag()?,
         network_external: columns.flag()?,
+        network_access: Access::default(),
     })
 }
 
@@ -116,27 +117,36 @@ pub async fn of_network(session: &mut Session, network_id: NetworkId) -> Result<
     session.rows(OF_NETWORK, values![network_id]).await?.into_iter().map(from_row).collect()
 }
 
-/// The subnet of this id with all an answer shows.
+/// The subnet of this id with all an answer to the project shows.
 ///
 /// # Errors
 /// The store's.
-pub async fn get_details(session: &mut Session, id: SubnetId) -> Result<Option<SubnetDetails>, StoreError> {
+pub async fn get_details(
+    session: &mut Session,
+    id: SubnetId,
+    project_id: &str,
+) -> Result<Option<SubnetDetails>, StoreError> {
     let Some(row) = session.row(GET_DETAILS, values![id]).await? else { return Ok(None) };
-    Ok(complete(session, vec![details(row)?]).await?.pop())
+    Ok(complete(session, project_id, vec![details(row)?]).await?.pop())
 }
 
-/// Adds pools and tags, with two queries whatever the number of subnets.
+/// Adds pools, tags and access, with three queries whatever the number of subnets.
 async fn complete(
     session: &mut Session,
+    project_id: &str,
     mut subnets: Vec<SubnetDetails>,
 ) -> Result<Vec<SubnetDetails>, StoreError> {
     let ids: Vec<SubnetId> = subnets.iter().map(|details| details.subnet.id).collect();
     let mut tags = tag::store::of_many(session, ids.iter().map(Value::from)).await?;
+    let networks: BTreeSet<NetworkId> = subnets.iter().map(|details| details.subnet.network_id).collect();
+    let access = Access::of_many(session, project_id, networks.iter().map(Value::from)).await?;
     let mut pools: HashMap<SubnetId, Vec<AllocationPool>> = HashMap::new();
     for (id, range) in ipam::pools_of(session, &ids).await? {
         pools.entry(id).or_default().push(range.into());
     }
     for details in &mut subnets {
+        let network_id = details.subnet.network_id.to_string();
+        details.network_access = access.get(&network_id).copied().unwrap_or_default();
         details.allocation_pools = pools.remove(&details.subnet.id).unwrap_or_default();
         details.tags = tags.remove(&details.subnet.id.to_string()).unwrap_or_default();
     }

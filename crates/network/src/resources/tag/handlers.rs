@@ -177,7 +177,7 @@ async fn authorise(
     let hidden = || {
         Fault::new(FaultType::TagResourceNotFound, format!("Resource {} {id} could not be found.", kind.path))
     };
-    let facts = kind.facts(session, id).await?.ok_or_else(hidden)?;
+    let facts = kind.facts(session, id, &context.caller.project_id).await?.ok_or_else(hidden)?;
     let target = facts.target();
     if !app.policy.allows(&format!("get_{}", kind.name), &context.caller, &target) {
         return Err(hidden());

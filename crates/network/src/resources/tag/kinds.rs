@@ -3,6 +3,8 @@
 use isospin_api_kit::policy::Target;
 use isospin_store_kit::{Session, StoreError, values};
 
+use crate::resources::rbac_policy::Access;
+
 /// A kind of resource with tags.
 #[derive(Debug)]
 pub(super) struct Kind {
@@ -10,7 +12,9 @@ pub(super) struct Kind {
     pub path: &'static str,
     /// The name in rules.
     pub name: &'static str,
-    /// Reads [`Facts`] of the resource of an id.
+    /// Reads [`Facts`] of the resource of an id: its project, that of its network, its
+    /// device owner, and the id of the object whose entries open it to others ("" = none
+    /// of all that).
     facts: &'static str,
     /// Counts a change of the resource.
     pub touch: &'static str,
@@ -20,19 +24,17 @@ pub(super) struct Kind {
 pub(super) struct Facts {
     project_id: String,
     network_project_id: String,
-    shared: bool,
-    external: bool,
     device_owner: String,
+    access: Access,
 }
 
 impl Facts {
     /// The same as a target.
     pub fn target(&self) -> Target<'_> {
-        Target::owned_by(&self.project_id)
+        let target = Target::owned_by(&self.project_id)
             .with("network:project_id", &self.network_project_id)
-            .with("device_owner", &self.device_owner)
-            .flag("shared", self.shared)
-            .flag("router:external", self.external)
+            .with("device_owner", &self.device_owner);
+        self.access.facts(target)
     }
 }
 
@@ -47,17 +49,22 @@ impl Kind {
         format!("{verb}_{}:tags", self.name)
     }
 
-    /// Facts of the resource of this id, if there is one.
-    pub async fn facts(&self, session: &mut Session, id: &str) -> Result<Option<Facts>, StoreError> {
+    /// Facts of the resource of this id for a caller of the project, if there is one.
+    pub async fn facts(
+        &self,
+        session: &mut Session,
+        id: &str,
+        caller_project: &str,
+    ) -> Result<Option<Facts>, StoreError> {
         let Some(row) = session.row(self.facts, values![id]).await? else { return Ok(None) };
         let mut columns = row.columns();
-        Ok(Some(Facts {
-            project_id: columns.text()?,
-            network_project_id: columns.text()?,
-            shared: columns.flag()?,
-            external: columns.flag()?,
-            device_owner: columns.text()?,
-        }))
+        let (project_id, network_project_id, device_owner, opened) =
+            (columns.text()?, columns.text()?, columns.text()?, columns.text()?);
+        let access = match opened.as_str() {
+            "" => Access::default(),
+            object_id => Access::of(session, caller_project, object_id).await?,
+        };
+        Ok(Some(Facts { project_id, network_project_id, device_owner, access }))
     }
 }
 
@@ -82,38 +89,33 @@ pub(super) const KINDS: &[Kind] = &[
         "networks",
         "network",
         "networks",
-        "SELECT project_id, project_id, shared, external, '' FROM networks WHERE id = $1"
+        "SELECT project_id, project_id, '', id FROM networks WHERE id = $1"
     ),
     kind!(
         "subnets",
         "subnet",
         "subnets",
-        "SELECT subnets.project_id, networks.project_id, networks.shared, networks.external, '' FROM subnets \
+        "SELECT subnets.project_id, networks.project_id, '', networks.id FROM subnets \
          JOIN networks ON networks.id = subnets.network_id WHERE subnets.id = $1"
     ),
     kind!(
         "ports",
         "port",
         "ports",
-        "SELECT ports.project_id, networks.project_id, networks.shared, FALSE, ports.device_owner FROM ports \
+        "SELECT ports.project_id, networks.project_id, ports.device_owner, networks.id FROM ports \
          JOIN networks ON networks.id = ports.network_id WHERE ports.id = $1"
     ),
-    kind!(
-        "routers",
-        "router",
-        "routers",
-        "SELECT project_id, '', FALSE, FALSE, '' FROM routers WHERE id = $1"
-    ),
+    kind!("routers", "router", "routers", "SELECT project_id, '', '', '' FROM routers WHERE id = $1"),
     kind!(
         "floatingips",
         "floatingip",
         "floating_ips",
-        "SELECT project_id, '', FALSE, FALSE, '' FROM floating_ips WHERE id = $1"
+        "SELECT project_id, '', '', '' FROM floating_ips WHERE id = $1"
     ),
     kind!(
         "security-groups",
         "security_group",
         "security_groups",
-        "SELECT project_id, '', FALSE, FALSE, '' FROM security_groups WHERE id = $1"
+        "SELECT project_id, '', '', id FROM security_groups WHERE id = $1"
     ),
 ];

@@ -21,7 +21,8 @@ pub async fn ports(session: &mut Session, id: NetworkId) -> Result<Vec<(PortId, 
         .collect()
 }
 
-/// Whether another project than the owner has ports or subnets on the network.
+/// Whether projects that rely on the network being for all have ports or subnets on
+/// it: neither its owner nor one it is shared with by name.
 ///
 /// # Errors
 /// The store's.
@@ -30,11 +31,14 @@ pub async fn used_by_others(session: &mut Session, network: &Network) -> Result<
         .rows_many(vec![
             (
                 "SELECT 1 FROM ports WHERE network_id = $1 AND project_id <> $2 \
-                 AND device_owner NOT LIKE 'network:%' LIMIT 1",
+                 AND device_owner NOT LIKE 'network:%' AND project_id NOT IN (SELECT target_project \
+                 FROM rbac_policies WHERE object_id = $1 AND action = 'access_as_shared') LIMIT 1",
                 values![network.id, &network.project_id],
             ),
             (
-                "SELECT 1 FROM subnets WHERE network_id = $1 AND project_id <> $2 LIMIT 1",
+                "SELECT 1 FROM subnets WHERE network_id = $1 AND project_id <> $2 \
+                 AND project_id NOT IN (SELECT target_project FROM rbac_policies \
+                 WHERE object_id = $1 AND action = 'access_as_shared') LIMIT 1",
                 values![network.id, &network.project_id],
             ),
         ])

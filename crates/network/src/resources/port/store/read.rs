@@ -44,6 +44,7 @@ pub struct Found {
     pub port: Port,
     /// Project of the port's network.
     pub network_project_id: String,
+    /// Whether the network is shared, with the caller where that was asked.
     pub network_shared: bool,
     pub tags: Vec<String>,
 }

@@ -98,20 +98,19 @@ async fn usable_subnet(
     context: &Context,
     id: SubnetId,
 ) -> Result<(Subnet, Network), Fault> {
+    let caller = &context.caller;
     let found = match subnets::store::get(tx, id).await? {
-        Some(subnet) => network::store::get(tx, subnet.network_id).await?.map(|network| (subnet, network)),
+        Some(subnet) => network::store::get_for(tx, subnet.network_id, &caller.project_id)
+            .await?
+            .map(|(network, access)| (subnet, network, access)),
         None => None,
     };
-    let caller = &context.caller;
-    let seen = found.filter(|(subnet, network)| {
-        let target = Target::owned_by(&subnet.project_id)
-            .with("network:project_id", &network.project_id)
-            .flag("shared", network.shared)
-            .flag("router:external", network.external);
-        app.policy.allows("get_subnet", caller, &target)
+    let seen = found.filter(|(subnet, network, access)| {
+        let target = Target::owned_by(&subnet.project_id).with("network:project_id", &network.project_id);
+        app.policy.allows("get_subnet", caller, &access.facts(target))
     });
-    let (subnet, network) = seen.ok_or_else(|| subnets::rules::not_found(id))?;
-    if !caller.is_admin() && !network.shared && subnet.project_id != caller.project_id {
+    let (subnet, network, access) = seen.ok_or_else(|| subnets::rules::not_found(id))?;
+    if !caller.is_admin() && !access.shared && subnet.project_id != caller.project_id {
         return Err(bad(format!(
             "Cannot add interface to router because subnet {id} is not owned by project making the request"
         )));

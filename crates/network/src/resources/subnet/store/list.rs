@@ -12,6 +12,7 @@ use super::super::model::SubnetDetails;
 use super::super::rules::not_found;
 use super::{DETAILS, JOINED, complete, details};
 use crate::page;
+use crate::resources::{network, rbac_policy};
 
 /// One page of the subnets the caller may know of; `sees_all` skips the filter.
 ///
@@ -26,9 +27,10 @@ pub async fn list(
     let mut select = Select::new(DETAILS, JOINED);
     if !sees_all {
         let project = select.bind(caller.project_id.as_str());
+        let opened =
+            rbac_policy::opened(&mut select, &network::SHAREABLE, "subnets.network_id", &caller.project_id);
         select.condition(format!(
-            "(subnets.project_id = {project} OR networks.project_id = {project} OR networks.shared OR \
-             networks.external)"
+            "(subnets.project_id = {project} OR networks.project_id = {project} OR {opened})"
         ));
     }
     for (attribute, wanted) in &list.own {
@@ -39,7 +41,7 @@ pub async fn list(
     let mut rows = rows.into_iter().peekable();
     while rows.peek().is_some() {
         let batch = rows.by_ref().take(page::BATCH).map(details).collect::<Result<Vec<_>, _>>()?;
-        found.extend(complete(session, batch).await?);
+        found.extend(complete(session, &caller.project_id, batch).await?);
     }
     Ok(found)
 }
