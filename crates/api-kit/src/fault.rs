@@ -48,6 +48,11 @@ fault_types! {
     TenantIdProjectIdFilterConflict => 400, QuotaMissingTenant => 400, InvalidQuotaValue => 400,
     SegmentsSetInConjunctionWithProviders => 400, InvalidSubnetServiceType => 400, MalformedRequestBody => 400,
     UnsupportedPortDeviceOwner => 400, FixedIPsSubnetsNotOnSameSegment => 400, AddressesAlreadyExist => 400,
+    EmptySubnetPoolPrefixList => 400, PrefixVersionMismatch => 400, IllegalSubnetPoolPrefixBounds => 400,
+    IllegalSubnetPoolPrefixUpdate => 400, IllegalSubnetPoolUpdate => 400, SubnetPoolDeleteError => 400,
+    IllegalSubnetPoolIpVersionAssociationToAddressScope => 400, MinPrefixSubnetAllocationError => 400,
+    MaxPrefixSubnetAllocationError => 400, NetworkAddressScopeAffinityError => 400,
+    AddressScopeUpdateError => 400,
     // 403: visible, but not allowed.
     PolicyNotAuthorized => 403, HTTPForbidden => 403, AdminRequired => 403, NotAuthorized => 403,
     // 404: unknown, or hidden from the caller.
@@ -79,6 +84,8 @@ fault_types! {
     RouterNotHostedByL3Agent => 409, RouterSchedulingFailed => 409,
     DuplicateRbacPolicy => 409, RbacPolicyInUse => 409, AddressGroupInUse => 409,
     DefaultSecurityGroupRuleExists => 409,
+    AddressScopeInUse => 409, AddressScopePrefixConflict => 409, SubnetPoolQuotaExceeded => 409,
+    SubnetAllocationError => 409, AutoAllocationFailure => 409,
     // 412
     RevisionNumberConstraintFailed => 412,
     // 413, 414

@@ -113,6 +113,28 @@ pub fn without(ranges: Vec<Range>, mut used: Vec<u128>) -> Vec<Range> {
     left
 }
 
+/// What is left of `ranges` without those of `removed`, in the fewest ranges.
+#[must_use]
+pub fn difference(ranges: Vec<Range>, removed: Vec<Range>) -> Vec<Range> {
+    let removed = merge(removed);
+    let mut left = Vec::new();
+    let mut passed = 0;
+    for range in merge(ranges) {
+        passed += removed.iter().skip(passed).take_while(|gone| gone.last < range.first).count();
+        let mut first = Some(range.first);
+        for gone in removed.iter().skip(passed).take_while(|gone| gone.first <= range.last) {
+            if let Some(start) = first.filter(|start| *start < gone.first) {
+                left.push(Range { first: start, last: gone.first - 1 });
+            }
+            first = gone.last.checked_add(1);
+        }
+        if let Some(first) = first.filter(|first| *first <= range.last) {
+            left.push(Range { first, last: range.last });
+        }
+    }
+    left
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -155,6 +177,21 @@ mod tests {
         }
 
         #[test]
+        fn a_difference_leaves_exactly_the_rest(
+            from in prop::collection::vec((0u128..60, 0u128..12), 0..6),
+            minus in prop::collection::vec((0u128..60, 0u128..6), 0..8),
+        ) {
+            let ranges = |pairs: Vec<(u128, u128)>| {
+                pairs.into_iter().map(|(first, more)| Range { first, last: first + more }).collect::<Vec<_>>()
+            };
+            let (from, minus) = (ranges(from), ranges(minus));
+            let expected: BTreeSet<u128> = values(&from).difference(&values(&minus)).copied().collect();
+            let left = difference(from, minus);
+            prop_assert_eq!(values(&left), expected);
+            prop_assert!(left.windows(2).all(|pair| pair[0].last + 1 < pair[1].first));
+        }
+
+        #[test]
         fn taking_and_giving_back_keep_the_set(moves in prop::collection::vec((any::<bool>(), 0u128..24), 1..80)) {
             let mut stored = vec![Range { first: 0, last: 23 }];
             let mut model: BTreeSet<u128> = (0..24).collect();
@@ -182,5 +219,9 @@ mod tests {
         assert_eq!(without(vec![all], vec![u128::MAX]), [Range { first: 0, last: u128::MAX - 1 }]);
         assert_eq!(without(vec![all], vec![0]), [Range { first: 1, last: u128::MAX }]);
         assert_eq!(merge(vec![all, all]), [all]);
+        assert_eq!(difference(vec![all], vec![all]), []);
+        let (low, high) = (Range { first: 0, last: 9 }, Range { first: 10, last: u128::MAX });
+        assert_eq!(difference(vec![all], vec![high]), [low]);
+        assert_eq!(difference(vec![all], vec![low]), [high]);
     }
 }

@@ -22,6 +22,7 @@ impl Default for QuotaDefaults {
             by_resource: [
                 ("network", 100),
                 ("subnet", 100),
+                ("subnetpool", -1),
                 ("port", 500),
                 ("router", 10),
                 ("floatingip", 50),

@@ -41,6 +41,8 @@ macro_rules! from_display {
 from_display!(
     isospin_types::NetworkId,
     isospin_types::SubnetId,
+    isospin_types::SubnetPoolId,
+    isospin_types::AddressScopeId,
     isospin_types::PortId,
     isospin_types::RouterId,
     isospin_types::RouterInterfaceId,

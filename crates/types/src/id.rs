@@ -69,6 +69,10 @@ uuid_ids! {
     NetworkId,
     /// A subnet.
     SubnetId,
+    /// A pool of prefixes for subnets.
+    SubnetPoolId,
+    /// An address scope.
+    AddressScopeId,
     /// A port.
     PortId,
     /// A router.

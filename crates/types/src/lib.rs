@@ -6,8 +6,8 @@ mod id;
 mod mac;
 
 pub use id::{
-    AddressGroupId, AgentId, DefaultSecurityGroupRuleId, FloatingIpId, IdError, NetworkId, PortId, ProjectId,
-    RbacPolicyId, RouterId, RouterInterfaceId, SecurityGroupId, SecurityGroupRuleId, SegmentRowId, SubnetId,
-    UserId,
+    AddressGroupId, AddressScopeId, AgentId, DefaultSecurityGroupRuleId, FloatingIpId, IdError, NetworkId,
+    PortId, ProjectId, RbacPolicyId, RouterId, RouterInterfaceId, SecurityGroupId, SecurityGroupRuleId,
+    SegmentRowId, SubnetId, SubnetPoolId, UserId,
 };
 pub use mac::{MacAddr, MacError};

@@ -45,6 +45,9 @@ impl ListQuery {
         for (name, values) in filters {
             list.filter(resource, &name, values, &mut unknown)?;
         }
+        if list.changed_since.is_some() && resource.attribute("updated_at").is_none() {
+            unknown.push("changed_since".to_owned());
+        }
         if !unknown.is_empty() {
             let names: Vec<String> = unknown.iter().map(|name| format!("'{name}'")).collect();
             return Err(Fault::bad_request(format!(

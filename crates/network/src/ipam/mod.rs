@@ -8,6 +8,8 @@
 //! Invariant: free = pools without the addresses in `port_addresses`. Whoever adds
 //! a row there calls [`take`] or [`take_any`], whoever removes one [`give_back`].
 
+mod blocks;
+pub mod prefixes;
 mod several;
 
 use std::net::{IpAddr, Ipv6Addr};

@@ -1,11 +1,14 @@
 //! The resources of the API: registration only.
 
+pub mod address_scope;
 pub mod agent;
+pub mod auto_allocated_topology;
 pub mod availability_zone;
 pub mod discovery;
 pub mod extension;
 pub mod floating_ip;
 pub mod network;
+pub mod network_ip_availability;
 pub mod port;
 pub mod quota;
 pub mod rbac_policy;
@@ -13,6 +16,7 @@ pub mod router;
 pub mod security_group;
 pub mod security_group_rule;
 pub mod subnet;
+pub mod subnet_pool;
 pub mod tag;
 
 use isospin_api_kit::extension::Extension;
@@ -50,6 +54,10 @@ pub fn policy_rules() -> impl Iterator<Item = &'static Rule> {
         availability_zone::POLICY,
         network::POLICY,
         subnet::POLICY,
+        subnet_pool::POLICY,
+        address_scope::POLICY,
+        network_ip_availability::POLICY,
+        auto_allocated_topology::POLICY,
         port::POLICY,
         security_group::POLICY,
         security_group_rule::POLICY,
@@ -70,6 +78,10 @@ pub fn extensions() -> impl Iterator<Item = &'static Extension> {
         availability_zone::EXTENSIONS,
         network::EXTENSIONS,
         subnet::EXTENSIONS,
+        subnet_pool::EXTENSIONS,
+        address_scope::EXTENSIONS,
+        network_ip_availability::EXTENSIONS,
+        auto_allocated_topology::EXTENSIONS,
         port::EXTENSIONS,
         security_group::EXTENSIONS,
         security_group_rule::EXTENSIONS,
@@ -84,8 +96,12 @@ pub fn extensions() -> impl Iterator<Item = &'static Extension> {
 
 /// Every kind of object that can be opened to other projects.
 pub fn shareable() -> impl Iterator<Item = &'static rbac_policy::Shareable> {
-    let kinds: &'static [&'static rbac_policy::Shareable] =
-        &[&network::SHAREABLE, &security_group::SHAREABLE];
+    let kinds: &'static [&'static rbac_policy::Shareable] = &[
+        &network::SHAREABLE,
+        &security_group::SHAREABLE,
+        &subnet_pool::SHAREABLE,
+        &address_scope::SHAREABLE,
+    ];
     kinds.iter().copied()
 }
 
@@ -98,6 +114,10 @@ pub fn routes() -> Routes {
         .merge(availability_zone::routes())
         .merge(network::routes())
         .merge(subnet::routes())
+        .merge(subnet_pool::routes())
+        .merge(address_scope::routes())
+        .merge(network_ip_availability::routes())
+        .merge(auto_allocated_topology::routes())
         .merge(port::routes())
         .merge(security_group::routes())
         .merge(security_group_rule::routes())

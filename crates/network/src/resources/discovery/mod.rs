@@ -28,13 +28,14 @@ async fn versions(request: Request) -> Response {
 
 /// The collections every Network API has had from the start.
 async fn collections(context: Context) -> Response {
-    let resources: Vec<Value> = [("network", "networks"), ("subnet", "subnets"), ("port", "ports")]
-        .into_iter()
-        .map(|(name, collection)| {
-            let href = format!("{}/v2.0/{collection}", context.base_url);
-            json!({"name": name, "collection": collection, "links": [{"rel": "self", "href": href}]})
-        })
-        .collect();
+    let resources: Vec<Value> =
+        [("network", "networks"), ("subnet", "subnets"), ("subnetpool", "subnetpools"), ("port", "ports")]
+            .into_iter()
+            .map(|(name, collection)| {
+                let href = format!("{}/v2.0/{collection}", context.base_url);
+                json!({"name": name, "collection": collection, "links": [{"rel": "self", "href": href}]})
+            })
+            .collect();
     answer(StatusCode::OK, &json!({"resources": resources}))
 }
 

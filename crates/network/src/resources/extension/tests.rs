@@ -7,7 +7,8 @@ use isospin_store_kit::Engine;
 use serde_json::{Value, json};
 
 use crate::resources::{
-    self, availability_zone, floating_ip, network, port, router, security_group, security_group_rule, subnet,
+    self, address_scope, auto_allocated_topology, availability_zone, floating_ip, network,
+    network_ip_availability, port, router, security_group, security_group_rule, subnet, subnet_pool,
 };
 use crate::testing::TestApi;
 
@@ -46,9 +47,13 @@ fn no_alias_is_listed_twice() {
 fn attributes_belong_to_listed_extensions() {
     let listed: BTreeSet<&str> = resources::extensions().map(|extension| extension.alias).collect();
     let types = [
+        address_scope::TYPE,
+        auto_allocated_topology::TYPE,
         availability_zone::TYPE,
         network::TYPE,
+        network_ip_availability::TYPE,
         subnet::TYPE,
+        subnet_pool::TYPE,
         port::TYPE,
         security_group::TYPE,
         security_group_rule::TYPE,

@@ -11,7 +11,7 @@ use isospin_api_kit::{Body, Caller, Fault, now_seconds};
 use isospin_store_kit::{Session, Tx};
 use isospin_types::NetworkId;
 
-use super::model::{Network, NetworkDetails};
+use super::model::{AddressScopes, Network, NetworkDetails};
 use super::{SHAREABLE, TYPE, rules, store, target, view};
 use crate::background::scheduling::{agents, ensure_dhcp};
 use crate::resources::rbac_policy::{self, Access, Action, forget_action, forget_for_all, open_to_all};
@@ -104,9 +104,23 @@ async fn create_one(
         network,
         subnets: Vec::new(),
         availability_zones: Vec::new(),
+        address_scopes: AddressScopes::default(),
         tags: Vec::new(),
         access,
     })
+}
+
+/// Makes the network a body describes: what the cloud makes by itself.
+///
+/// # Errors
+/// As for a POST.
+pub(in crate::resources) async fn make(
+    tx: &mut Tx,
+    app: &App,
+    project_id: &str,
+    body: &Body,
+) -> Result<Network, Fault> {
+    Ok(create_one(tx, app, project_id.to_owned(), body).await?.network)
 }
 
 /// `PUT /v2.0/networks/{id}`
@@ -224,7 +238,11 @@ pub async fn delete(
     Ok(no_content())
 }
 
-async fn delete_one(tx: &mut Tx, network: &Network) -> Result<(), Fault> {
+/// Removes a network with its subnets, unless ports stand against it.
+///
+/// # Errors
+/// 409 naming the ports.
+pub(in crate::resources) async fn delete_one(tx: &mut Tx, network: &Network) -> Result<(), Fault> {
     let (going, staying): (Vec<_>, Vec<_>) = store::ports(tx, network.id)
         .await?
         .into_iter()

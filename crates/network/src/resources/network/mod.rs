@@ -17,6 +17,7 @@ use isospin_api_kit::list::Table;
 use super::rbac_policy::{self, Shareable};
 use crate::routes::{Collection, Routes};
 pub use handlers::visible;
+pub(super) use handlers::{delete_one, make};
 pub use policy::{POLICY, target};
 
 /// The URLs of networks.
@@ -123,14 +124,14 @@ const ATTRIBUTES: &[Attribute] = &[
     provider("provider:segmentation_id", Check::Int { min: 0, max: 4_294_967_295 }, "segmentation_id"),
     Attribute::settable("is_default", Check::Bool, Absent::FALSE)
         .filter(Filter::Column("is_default"))
-        .alias("external-net"),
+        .alias("auto-allocated-topology"),
     Attribute::fixed("availability_zone_hints", Check::TextList { each: 255 }, Absent::EMPTY_LIST)
         .sort("availability_zone_hints")
         .alias("network_availability_zone"),
     Attribute::read_only("availability_zones", Check::TextList { each: 255 })
         .alias("network_availability_zone"),
-    Attribute::read_only("ipv4_address_scope", Check::Uuid),
-    Attribute::read_only("ipv6_address_scope", Check::Uuid),
+    Attribute::read_only("ipv4_address_scope", Check::Uuid).alias("address-scope"),
+    Attribute::read_only("ipv6_address_scope", Check::Uuid).alias("address-scope"),
     Attribute::read_only("l2_adjacency", Check::Bool).alias("l2_adjacency"),
 ];
 

@@ -1,6 +1,6 @@
 //! What a network is inside the server.
 
-use isospin_types::{NetworkId, SubnetId};
+use isospin_types::{AddressScopeId, NetworkId, SubnetId};
 
 use crate::drivers::{NetworkType, Segment};
 use crate::resources::rbac_policy::Access;
@@ -52,6 +52,24 @@ impl Network {
     }
 }
 
+/// The scopes a network's addresses are in: those of the pools of its subnets, which
+/// for one family are all in the same scope.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct AddressScopes {
+    pub ipv4: Option<AddressScopeId>,
+    pub ipv6: Option<AddressScopeId>,
+}
+
+impl AddressScopes {
+    /// Remembers the scope of a family.
+    pub fn set(&mut self, ip_version: u8, scope_id: AddressScopeId) {
+        match ip_version {
+            4 => self.ipv4 = Some(scope_id),
+            _ => self.ipv6 = Some(scope_id),
+        }
+    }
+}
+
 /// A network with what an answer shows beside its own columns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NetworkDetails {
@@ -60,6 +78,7 @@ pub struct NetworkDetails {
     pub subnets: Vec<SubnetId>,
     /// Zones of the agents that serve it, in order.
     pub availability_zones: Vec<String>,
+    pub address_scopes: AddressScopes,
     pub tags: Vec<String>,
     /// What the caller's project may do with it.
     pub access: Access,

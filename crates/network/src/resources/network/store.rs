@@ -1,5 +1,6 @@
 //! SQL for networks.
 
+mod scopes;
 mod usage;
 
 use std::collections::{BTreeSet, HashMap};
@@ -11,6 +12,8 @@ use isospin_store_kit::{ChangeKind, Columns, Row, Session, StoreError, Tx, Value
 use isospin_types::{NetworkId, SubnetId};
 
 pub use usage::{default_external, has_bound_ports, has_gateway_ports, ports, used_by_others};
+
+use scopes::SCOPES;
 
 use super::model::{Network, NetworkDetails};
 use super::rules::not_found;
@@ -114,11 +117,13 @@ pub async fn get_details(
             ),
             (tag::store::OF, values![id]),
             (access::OF, values![id, project_id]),
+            (SCOPES, values![id]),
         ])
         .await?
         .into_iter();
     let mut next = || answers.next().unwrap_or_default().into_iter();
-    let (network, subnets, zones, tags, entries) = (next().next(), next(), next(), next(), next());
+    let (network, subnets, zones, tags) = (next().next(), next(), next(), next());
+    let (entries, scopes) = (next(), next());
     let Some(network) = network else { return Ok(None) };
     Ok(Some(NetworkDetails {
         network: from_row(network)?,
@@ -126,6 +131,7 @@ pub async fn get_details(
         availability_zones: zones.map(|row| row.columns().text()).collect::<Result<_, _>>()?,
         tags: tags.map(|row| row.columns().text()).collect::<Result<_, _>>()?,
         access: Access::from_rows(entries)?,
+        address_scopes: scopes::collect(scopes)?.remove(&id).unwrap_or_default(),
     }))
 }
 
@@ -174,12 +180,14 @@ async fn with_details(
         zones.entry(network_id).or_default().insert(zone);
     }
     let mut access = Access::of_many(session, project_id, ids.clone()).await?;
+    let mut scopes = scopes::of_many(session, ids.clone()).await?;
     let mut tags = tag::store::of_many(session, ids).await?;
     Ok(networks
         .into_iter()
         .map(|network| NetworkDetails {
             subnets: subnets.remove(&network.id).unwrap_or_default(),
             availability_zones: zones.remove(&network.id).unwrap_or_default().into_iter().collect(),
+            address_scopes: scopes.remove(&network.id).unwrap_or_default(),
             tags: tags.remove(&network.id.to_string()).unwrap_or_default(),
             access: access.remove(&network.id.to_string()).unwrap_or_default(),
             network,

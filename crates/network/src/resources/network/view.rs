@@ -9,7 +9,7 @@ use super::{TYPE, target};
 
 /// The network as this caller gets to see it; `fields` empty means all.
 pub fn network(policy: &Policy, caller: &Caller, details: &NetworkDetails, fields: &[String]) -> Value {
-    let NetworkDetails { network, subnets, availability_zones, tags, access } = details;
+    let NetworkDetails { network, subnets, availability_zones, address_scopes, tags, access } = details;
     let project = Value::from(network.project_id.as_str());
     let subnets: Vec<String> = subnets.iter().map(ToString::to_string).collect();
     let object: Map<String, Value> = [
@@ -31,9 +31,8 @@ pub fn network(policy: &Policy, caller: &Caller, details: &NetworkDetails, field
         ("is_default", json!(network.is_default)),
         ("availability_zone_hints", json!(network.availability_zone_hints)),
         ("availability_zones", json!(availability_zones)),
-        // No subnet comes from a pool, so none is in an address scope.
-        ("ipv4_address_scope", Value::Null),
-        ("ipv6_address_scope", Value::Null),
+        ("ipv4_address_scope", json!(address_scopes.ipv4.map(|id| id.to_string()))),
+        ("ipv6_address_scope", json!(address_scopes.ipv6.map(|id| id.to_string()))),
         ("description", json!(network.description)),
         ("tags", json!(tags)),
         ("revision_number", json!(network.revision_number)),

@@ -22,6 +22,7 @@ pub const TYPE: ResourceType =
 const LIMITS: &[Attribute] = &[
     limit("network"),
     limit("subnet"),
+    limit("subnetpool"),
     limit("port"),
     limit("router"),
     limit("floatingip"),

@@ -107,6 +107,20 @@ fn wanted(app: &App, caller: &Caller, body: &Body) -> Result<NewRouter, Fault> {
     Ok(NewRouter { router, gateway: GatewayChange::of(body) })
 }
 
+/// Makes the router a body describes: what the cloud makes by itself.
+///
+/// # Errors
+/// As for a POST.
+pub(in crate::resources) async fn make(
+    tx: &mut Tx,
+    app: &App,
+    caller: &Caller,
+    body: &Body,
+) -> Result<Router, Fault> {
+    let new = wanted(app, caller, body)?;
+    Ok(create_one(tx, app, caller, new).await?.0)
+}
+
 async fn create_one(
     tx: &mut Tx,
     app: &App,
@@ -141,7 +155,16 @@ pub async fn delete(
     Ok(no_content())
 }
 
-async fn delete_one(tx: &mut Tx, app: &App, context: &Context, id: &str) -> Result<(), Fault> {
+/// Removes the router of this id, unless interfaces stand against it.
+///
+/// # Errors
+/// 404, 403, 409 naming the ports.
+pub(in crate::resources) async fn delete_one(
+    tx: &mut Tx,
+    app: &App,
+    context: &Context,
+    id: &str,
+) -> Result<(), Fault> {
     let mut router = found(tx, app, &context.caller, id).await?;
     let target = Target::owned_by(&router.project_id);
     app.policy.check("delete_router", &context.caller, &target)?;

@@ -31,6 +31,8 @@ use isospin_api_kit::list::Table;
 
 use crate::routes::{Collection, Routes, Verb};
 
+pub(super) use handlers::{delete_one, make};
+pub(super) use interfaces::{attach_subnet, detach_subnet};
 pub use policy::POLICY;
 
 /// What a router is on the wire (reference/network-api-core §6).

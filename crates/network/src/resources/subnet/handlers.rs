@@ -14,7 +14,7 @@ use isospin_store_kit::{Session, Tx};
 use isospin_types::{NetworkId, SubnetId};
 
 use super::model::{AllocationPool, Subnet, SubnetDetails};
-use super::{TYPE, automatic, rules, store, target, view};
+use super::{TYPE, automatic, from_pool, rules, store, target, view};
 use crate::background::scheduling::ensure_dhcp;
 use crate::resources::network::{self, model::Network};
 use crate::resources::port::model::is_router_interface;
@@ -91,6 +91,21 @@ pub async fn create(State(app): State<App>, context: Context, body: Bytes) -> Re
     Ok(page::created(&TYPE, bulk, shown))
 }
 
+/// Makes the subnet a body describes: what the cloud makes by itself. DHCP of the
+/// network is the caller's to arrange.
+///
+/// # Errors
+/// As for a POST.
+pub(in crate::resources) async fn make(
+    tx: &mut Tx,
+    app: &App,
+    context: &Context,
+    project_id: &str,
+    body: &Body,
+) -> Result<Subnet, Fault> {
+    Ok(create_one(tx, app, context, project_id.to_owned(), body).await?.subnet)
+}
+
 async fn create_one(
     tx: &mut Tx,
     app: &App,
@@ -102,7 +117,8 @@ async fn create_one(
     let facts = access.facts(Target::owned_by(&project_id).with("network:project_id", &network.project_id));
     app.policy.check_create(&TYPE, &context.caller, &facts, body)?;
     let now = now_seconds();
-    let (subnet, pools) = rules::create(body, project_id, network.id, &app.settings, now.clone())?;
+    let prefix = from_pool::prefix(tx, app, &context.caller, &project_id, &network, body).await?;
+    let (subnet, pools) = rules::create(body, project_id, network.id, prefix, &app.settings, now.clone())?;
     rules::check_overlap(&subnet, &store::of_network(tx, network.id).await?)?;
     rules::check_mtu(network.mtu, [&subnet])?;
     quota::take(tx, &app.settings, &subnet.project_id, "subnet", 1).await?;

@@ -2,6 +2,7 @@
 //! are told about it.
 
 mod automatic;
+mod from_pool;
 mod handlers;
 pub mod model;
 pub mod policy;
@@ -14,6 +15,7 @@ use isospin_api_kit::extension::Extension;
 use isospin_api_kit::list::Table;
 
 use crate::routes::{Collection, Routes};
+pub(super) use handlers::make;
 pub use policy::{POLICY, target};
 
 /// The URLs of subnets.
@@ -59,15 +61,17 @@ const ATTRIBUTES: &[Attribute] = &[
     Attribute::fixed("ip_version", Check::Own(rules::ip_version), Absent::Required)
         .filter(Filter::Own)
         .sort("ip_version"),
-    // Pools to take prefixes from are not offered: only null is accepted.
-    Attribute::fixed("subnetpool_id", Check::Own(rules::no_subnet_pool), Absent::NULL)
+    Attribute::fixed("subnetpool_id", Check::Own(rules::subnet_pool), Absent::NULL)
         .or_null()
-        .filter(Filter::Own),
-    Attribute::fixed("use_default_subnetpool", Check::Own(rules::no_default_pool), Absent::FALSE)
-        .show(Show::Never),
-    Attribute::fixed("prefixlen", Check::Own(rules::no_prefix_length), Absent::NULL)
+        .filter(Filter::Column("subnetpool_id"))
+        .alias("subnet_allocation"),
+    Attribute::fixed("use_default_subnetpool", Check::Bool, Absent::FALSE)
+        .show(Show::Never)
+        .alias("default-subnetpools"),
+    Attribute::fixed("prefixlen", Check::Int { min: 0, max: 128 }, Absent::NULL)
         .or_null()
-        .show(Show::Never),
+        .show(Show::Never)
+        .alias("subnet_allocation"),
     Attribute::settable("enable_dhcp", Check::Bool, Absent::TRUE).column("enable_dhcp"),
     Attribute::fixed("ipv6_ra_mode", MODE, Absent::NULL).or_null().filter(Filter::Column("ipv6_ra_mode")),
     Attribute::fixed("ipv6_address_mode", MODE, Absent::NULL)

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::str::FromStr;
 
 use ipnet::IpNet;
-use isospin_types::{NetworkId, SubnetId};
+use isospin_types::{NetworkId, SubnetId, SubnetPoolId};
 
 use crate::ipam;
 use crate::ranges::Range;
@@ -92,6 +92,8 @@ pub struct Subnet {
     pub network_id: NetworkId,
     pub name: String,
     pub description: String,
+    /// The pool its prefix is from.
+    pub subnetpool_id: Option<SubnetPoolId>,
     /// Host bits are clear.
     pub cidr: IpNet,
     pub gateway_ip: Option<IpAddr>,

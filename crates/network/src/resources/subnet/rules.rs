@@ -1,18 +1,17 @@
 //! Checks and decisions about subnets, without database (reference §3).
 
 mod addressing;
+mod affinity;
 mod values;
 
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 use isospin_api_kit::{Body, Fault, FaultType};
-use isospin_types::{NetworkId, PortId, SubnetId};
+use isospin_types::{NetworkId, PortId, SubnetId, SubnetPoolId};
 
-pub use values::{
-    allocation_pools, cidr, dns_nameservers, host_routes, ip_version, no_default_pool, no_prefix_length,
-    no_subnet_pool,
-};
+pub use affinity::{Member, check_affinity};
+pub use values::{allocation_pools, cidr, dns_nameservers, host_routes, ip_version, subnet_pool};
 
 use super::model::{AllocationPool, HostRoute, Ipv6Mode, Subnet};
 use crate::Settings;
@@ -41,17 +40,14 @@ pub fn create(
     body: &Body,
     project_id: String,
     network_id: NetworkId,
+    prefix: Prefix,
     settings: &Settings,
     now: String,
 ) -> Result<(Subnet, Vec<AllocationPool>), Fault> {
-    let Some(cidr) = body.parsed::<IpNet>("cidr") else {
-        return Err(Fault::new(
-            FaultType::BadRequest,
-            "Bad subnets request: a subnetpool must be specified in the absence of a cidr.",
-        ));
-    };
+    let cidr = prefix.cidr;
     let gateway_ip = match body.change("gateway_ip") {
         Some(given) => given,
+        None if prefix.any => Some(addressing::first_host(cidr)),
         None => Some(addressing::default_gateway(cidr)?),
     };
     let subnet = Subnet {
@@ -60,6 +56,7 @@ pub fn create(
         network_id,
         name: body.text("name").unwrap_or_default().to_owned(),
         description: body.text("description").unwrap_or_default().to_owned(),
+        subnetpool_id: prefix.subnetpool_id,
         cidr,
         gateway_ip,
         enable_dhcp: body.flag("enable_dhcp").unwrap_or(true),
@@ -72,13 +69,22 @@ pub fn create(
         updated_at: now,
         revision_number: 1,
     };
-    same_family(&subnet, body)?;
     check(&subnet, settings)?;
     let pools = match values::pools_of(body) {
         Some(given) => addressing::checked_pools(&subnet, given)?,
         None => addressing::default_pools(&subnet),
     };
     Ok((subnet, pools))
+}
+
+/// Where a new subnet has its prefix from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Prefix {
+    pub cidr: IpNet,
+    /// The pool it was taken from.
+    pub subnetpool_id: Option<SubnetPoolId>,
+    /// Whether the pool chose it, not the client.
+    pub any: bool,
 }
 
 /// The subnet as a PUT wants it, with the revision it has now, and its pools when
@@ -153,16 +159,19 @@ pub fn gateway_in_use(gateway: IpAddr, port_id: PortId) -> Fault {
     )
 }
 
-/// The version a client named must be that of the prefix.
-fn same_family(subnet: &Subnet, body: &Body) -> Result<(), Fault> {
-    let version = body.int("ip_version").unwrap_or_default();
-    if i64::from(subnet.ip_version()) == version {
+/// Refuses a prefix of another version than the one the client named.
+///
+/// # Errors
+/// 400.
+pub fn check_family(cidr: IpNet, ip_version: u8) -> Result<(), Fault> {
+    if cidr.addr().is_ipv4() == (ip_version == 4) {
         return Ok(());
     }
-    Err(wrong_family("cidr", subnet.cidr, version))
+    Err(wrong_family("cidr", cidr, ip_version))
 }
 
-fn wrong_family(name: &str, value: impl std::fmt::Display, version: impl std::fmt::Display) -> Fault {
+/// 400: the value is of another version than the subnet.
+pub fn wrong_family(name: &str, value: impl std::fmt::Display, version: impl std::fmt::Display) -> Fault {
     Fault::invalid_input(format!("{name} '{value}' does not match the ip_version '{version}'"))
 }
 

@@ -12,6 +12,7 @@ use serde_json::{Value as Json, json};
 pub use list::list;
 
 use super::model::{AllocationPool, HostRoute, Subnet, SubnetDetails};
+use super::rules::Member;
 use crate::resources::rbac_policy::Access;
 use crate::resources::tag;
 use crate::{ipam, page};
@@ -20,7 +21,7 @@ use crate::{ipam, page};
 macro_rules! columns {
     () => {
         "subnets.id, subnets.project_id, subnets.network_id, subnets.name, subnets.description, \
-         subnets.cidr, subnets.gateway_ip, subnets.enable_dhcp, subnets.ipv6_ra_mode, \
+         subnets.subnetpool_id, subnets.cidr, subnets.gateway_ip, subnets.enable_dhcp, subnets.ipv6_ra_mode, \
          subnets.ipv6_address_mode, subnets.dns_nameservers, subnets.host_routes, subnets.service_types, \
          subnets.created_at, subnets.updated_at, subnets.revision_number"
     };
@@ -53,6 +54,7 @@ fn from_columns(columns: &mut Columns) -> Result<Subnet, StoreError> {
         network_id: columns.parse()?,
         name: columns.text()?,
         description: columns.text()?,
+        subnetpool_id: columns.opt_parse()?,
         cidr: columns.parse()?,
         gateway_ip: columns.opt_parse()?,
         enable_dhcp: columns.flag()?,
@@ -117,6 +119,32 @@ pub async fn of_network(session: &mut Session, network_id: NetworkId) -> Result<
     session.rows(OF_NETWORK, values![network_id]).await?.into_iter().map(from_row).collect()
 }
 
+/// Of which pools and scopes the network's subnets of a family are.
+///
+/// # Errors
+/// The store's.
+pub async fn members(
+    session: &mut Session,
+    network_id: NetworkId,
+    ip_version: u8,
+) -> Result<Vec<Member>, StoreError> {
+    let sql = "SELECT subnets.id, subnets.subnetpool_id, subnet_pools.address_scope_id FROM subnets \
+               LEFT JOIN subnet_pools ON subnet_pools.id = subnets.subnetpool_id \
+               WHERE subnets.network_id = $1 AND subnets.ip_version = $2 \
+               ORDER BY subnets.created_at, subnets.id";
+    let rows = session.rows(sql, values![network_id, i64::from(ip_version)]).await?;
+    rows.into_iter()
+        .map(|row| {
+            let mut columns = row.columns();
+            Ok(Member {
+                subnet_id: columns.parse()?,
+                pool: columns.opt_parse()?,
+                scope: columns.opt_parse()?,
+            })
+        })
+        .collect()
+}
+
 /// The subnet of this id with all an answer to the project shows.
 ///
 /// # Errors
@@ -161,8 +189,8 @@ pub async fn create(tx: &mut Tx, subnet: &Subnet) -> Result<(), StoreError> {
     tx.execute(
         "INSERT INTO subnets (id, project_id, network_id, name, description, ip_version, cidr, gateway_ip, \
          enable_dhcp, ipv6_ra_mode, ipv6_address_mode, dns_nameservers, host_routes, service_types, \
-         created_at, updated_at, revision_number) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
+         created_at, updated_at, revision_number, subnetpool_id) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
         values![
             subnet.id,
             &subnet.project_id,
@@ -181,6 +209,7 @@ pub async fn create(tx: &mut Tx, subnet: &Subnet) -> Result<(), StoreError> {
             &subnet.created_at,
             &subnet.updated_at,
             subnet.revision_number,
+            subnet.subnetpool_id,
         ],
     )
     .await?;
@@ -215,11 +244,15 @@ pub async fn update(tx: &mut Tx, subnet: &Subnet) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Removes a subnet no port has an address of any more.
+/// Removes a subnet no port has an address of any more; its pool, if it has one, gets
+/// the prefix back.
 ///
 /// # Errors
 /// The store's.
 pub async fn delete(tx: &mut Tx, subnet: &Subnet) -> Result<(), StoreError> {
+    if let Some(pool_id) = subnet.subnetpool_id {
+        ipam::prefixes::give_back(tx, pool_id, subnet.cidr).await?;
+    }
     tx.execute_many(vec![
         (tag::store::FORGET, values![subnet.id]),
         ("DELETE FROM subnets WHERE id = $1", values![subnet.id]),

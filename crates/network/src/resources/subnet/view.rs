@@ -21,7 +21,7 @@ pub fn subnet(policy: &Policy, caller: &Caller, details: &SubnetDetails, fields:
         ("project_id", json!(subnet.project_id)),
         ("network_id", json!(subnet.network_id.to_string())),
         ("ip_version", json!(subnet.ip_version())),
-        ("subnetpool_id", Value::Null),
+        ("subnetpool_id", json!(subnet.subnetpool_id.map(|id| id.to_string()))),
         ("enable_dhcp", json!(subnet.enable_dhcp)),
         ("ipv6_ra_mode", json!(subnet.ipv6_ra_mode.map(|mode| mode.as_str()))),
         ("ipv6_address_mode", json!(subnet.ipv6_address_mode.map(|mode| mode.as_str()))),

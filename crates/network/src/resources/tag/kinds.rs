@@ -99,6 +99,12 @@ pub(super) const KINDS: &[Kind] = &[
          JOIN networks ON networks.id = subnets.network_id WHERE subnets.id = $1"
     ),
     kind!(
+        "subnetpools",
+        "subnetpool",
+        "subnet_pools",
+        "SELECT project_id, '', '', id FROM subnet_pools WHERE id = $1"
+    ),
+    kind!(
         "ports",
         "port",
         "ports",

@@ -27,6 +27,10 @@ pub const POLICY: &[Rule] = &[
     Rule::new("create_subnet:tags", "rule:update_subnet"),
     Rule::new("update_subnet:tags", "rule:update_subnet"),
     Rule::new("delete_subnet:tags", "rule:update_subnet"),
+    Rule::new("get_subnetpool:tags", "rule:get_subnetpool"),
+    Rule::new("create_subnetpool:tags", "rule:update_subnetpool"),
+    Rule::new("update_subnetpool:tags", "rule:update_subnetpool"),
+    Rule::new("delete_subnetpool:tags", "rule:update_subnetpool"),
     Rule::new("get_port:tags", "rule:get_port"),
     Rule::new("create_port:tags", "rule:update_port"),
     Rule::new("update_port:tags", "rule:update_port"),
@@ -49,8 +53,8 @@ pub const POLICY: &[Rule] = &[
 pub const EXTENSIONS: &[Extension] = &[
     Extension {
         alias: "standard-attr-tag",
-        name: "Tag support for resources with standard attribute: port, subnet, network, security_group, \
-               router, floatingip",
+        name: "Tag support for resources with standard attribute: port, subnet, subnetpool, network, \
+               security_group, router, floatingip",
         description: "Enables to set tag on resources with standard attribute.",
         updated: "2017-01-01T00:00:00-00:00",
     },

@@ -147,6 +147,9 @@ async fn n23_reading_leaves_no_trace() {
         let collections = [
             "networks",
             "subnets",
+            "subnetpools",
+            "address-scopes",
+            "network-ip-availabilities",
             "ports",
             "routers",
             "floatingips",

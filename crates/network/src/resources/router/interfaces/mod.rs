@@ -11,7 +11,7 @@ use isospin_api_kit::Fault;
 use isospin_api_kit::http::{Context, answer};
 use isospin_api_kit::policy::Target;
 use isospin_store_kit::Tx;
-use isospin_types::{NetworkId, PortId, SubnetId};
+use isospin_types::{NetworkId, PortId, RouterId, SubnetId};
 use serde_json::{Value, json};
 
 use super::input::InterfaceRequest;
@@ -86,6 +86,40 @@ async fn change(
         })
         .await?;
     Ok(answer(StatusCode::OK, &shown(&router, &attached)))
+}
+
+/// Attaches a subnet and stores the router: what the cloud does by itself.
+///
+/// # Errors
+/// As for `add_router_interface`.
+pub(in crate::resources) async fn attach_subnet(
+    tx: &mut Tx,
+    app: &App,
+    context: &Context,
+    router: &mut Router,
+    subnet_id: SubnetId,
+) -> Result<(), Fault> {
+    attach::subnet(tx, app, context, router, subnet_id).await?;
+    Ok(store::save(tx, router).await?)
+}
+
+/// Detaches a subnet, if the router is there and has it.
+///
+/// # Errors
+/// As for `remove_router_interface`.
+pub(in crate::resources) async fn detach_subnet(
+    tx: &mut Tx,
+    router_id: RouterId,
+    subnet_id: SubnetId,
+) -> Result<(), Fault> {
+    let attached = store::interfaces(tx, router_id).await?;
+    let Some(mut router) = store::get(tx, router_id).await? else { return Ok(()) };
+    if attached.iter().any(|interface| interface.subnet_id == subnet_id) {
+        let request = InterfaceRequest { subnet_id: Some(subnet_id), port_id: None };
+        detach::interface(tx, &router, &request).await?;
+        store::save(tx, &mut router).await?;
+    }
+    Ok(())
 }
 
 fn shown(router: &Router, attached: &Attached) -> Value {

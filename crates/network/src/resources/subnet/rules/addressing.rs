@@ -28,8 +28,14 @@ pub(super) fn default_gateway(cidr: IpNet) -> Result<IpAddr, Fault> {
                 "The default gateway of {net} would be its last address. Give gateway_ip, or null for none."
             ),
         )),
-        IpNet::V4(_) => Ok(ipam::from_number(ipam::number(cidr.network()).saturating_add(1))),
+        IpNet::V4(_) => Ok(first_host(cidr)),
     }
+}
+
+/// The address after that of the network: the gateway of IPv4, and of every prefix
+/// that a subnet pool chose.
+pub(super) fn first_host(cidr: IpNet) -> IpAddr {
+    ipam::from_number(ipam::number(cidr.network()).saturating_add(1))
 }
 
 /// Refuses prefixes no network can have, and those DHCP cannot serve.

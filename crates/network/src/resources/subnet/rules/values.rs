@@ -95,22 +95,16 @@ fn pair<'v>(item: &'v Value, keys: [&str; 2]) -> Option<[&'v Value; 2]> {
     Some([object.get(keys[0])?, object.get(keys[1])?])
 }
 
-/// Only null: prefixes cannot be taken from a pool here.
-pub fn no_subnet_pool(value: &Value) -> Result<Value, String> {
-    Err(format!("'{}' cannot be used: this cloud has no subnet pools, give a cidr", check::plain(value)))
-}
-
-/// Only false: there is no default pool here.
-pub fn no_default_pool(value: &Value) -> Result<Value, String> {
-    match check::boolean(value)? {
-        false => Ok(Value::Bool(false)),
-        true => Err("this cloud has no subnet pools, give a cidr".to_owned()),
+/// The id of a subnet pool. Prefixes delegated from outside are not offered.
+pub fn subnet_pool(value: &Value) -> Result<Value, String> {
+    match value.as_str() {
+        Some("prefix_delegation") => {
+            Err("'prefix_delegation' is not supported by this cloud: give the id of a \
+             subnet pool, or a cidr"
+                .to_owned())
+        }
+        _ => check::uuid(value).map(Value::String),
     }
-}
-
-/// Only null: a prefix length alone says nothing without a pool.
-pub fn no_prefix_length(value: &Value) -> Result<Value, String> {
-    Err(format!("'{}' cannot be used: this cloud has no subnet pools, give a cidr", check::plain(value)))
 }
 
 /// `dns_nameservers` of a body, if given or defaulted.

@@ -61,7 +61,7 @@ fn apply_filter(attribute: &str, wanted: &[String], select: &mut Select) -> Resu
                 .map_err(Fault::invalid_input)?;
             select.one_of("networks.external", flags);
         }
-        "service_types" => {
+        _ => {
             let owners: Vec<String> = wanted
                 .iter()
                 .map(|owner| {
@@ -70,10 +70,6 @@ fn apply_filter(attribute: &str, wanted: &[String], select: &mut Select) -> Resu
                 })
                 .collect();
             select.condition(format!("({})", owners.join(" OR ")));
-        }
-        // No subnet comes from a pool.
-        _ => {
-            select.one_of("subnets.id", Vec::new());
         }
     }
     Ok(())

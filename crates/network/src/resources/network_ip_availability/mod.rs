@@ -1,0 +1,68 @@
+//! How many addresses networks and their subnets have, and how many are in use.
+//!
+//! Numbers come from ranges and from counts the database makes: the work does not
+//! grow with the size of a prefix.
+
+mod handlers;
+mod model;
+mod policy;
+mod store;
+#[cfg(test)]
+mod tests;
+mod view;
+
+use isospin_api_kit::attribute::{Attribute, Check, Filter, ResourceType, Show};
+use isospin_api_kit::extension::Extension;
+use isospin_api_kit::list::Table;
+
+use crate::routes::{Collection, Routes};
+
+pub use policy::POLICY;
+
+/// Availability on the wire (reference/network-api-core §14).
+pub const TYPE: ResourceType = ResourceType {
+    name: "network_ip_availability",
+    collection: "network_ip_availabilities",
+    attributes: &[ATTRIBUTES],
+};
+
+const ATTRIBUTES: &[Attribute] = &[
+    Attribute::read_only("network_id", Check::Uuid).column("id").alias("network-ip-availability"),
+    Attribute::read_only("network_name", Check::Text(255)).column("name").alias("network-ip-availability"),
+    Attribute::read_only("project_id", Check::Text(255))
+        .column("project_id")
+        .alias("network-ip-availability"),
+    Attribute::read_only("subnet_ip_availability", Check::Object).alias("network-ip-availability"),
+    Attribute::read_only("used_ips", Check::Object).alias("network-ip-availability"),
+    Attribute::read_only("total_ips", Check::Object).alias("network-ip-availability"),
+    // A filter only: subnets of other versions, and networks without one, are left out.
+    Attribute::read_only("ip_version", Check::Object)
+        .show(Show::Never)
+        .filter(Filter::Own)
+        .alias("network-ip-availability"),
+    Attribute::read_only("ip_availability_details", Check::Object).alias("network-ip-availability-details"),
+];
+
+/// One row for each network.
+const TABLE: Table = Table { name: "networks", id: "id", tags: "" };
+
+/// What works.
+pub const EXTENSIONS: &[Extension] = &[
+    Extension {
+        alias: "network-ip-availability",
+        name: "Network IP Availability",
+        description: "Provides IP availability data for each network and subnet.",
+        updated: "2015-09-24T00:00:00-00:00",
+    },
+    Extension {
+        alias: "network-ip-availability-details",
+        name: "Network IP Availability Details Extension",
+        description: "Add ip_availability_details attribute to network-ip-availabilities resource.",
+        updated: "2025-10-31T00:00:00-00:00",
+    },
+];
+
+/// The URLs of availability.
+pub fn routes() -> Collection {
+    Routes::of(TYPE, "/v2.0/network-ip-availabilities").list(handlers::list).show(handlers::show)
+}

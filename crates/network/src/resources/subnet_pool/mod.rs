@@ -1,0 +1,123 @@
+//! Subnet pools: prefixes that subnets are cut from, so that no two of them overlap.
+//!
+//! A pool says how large its subnets may be and how much each project may have of
+//! it. Pools of one address scope do not overlap either. What is still free is kept
+//! by [`crate::ipam::prefixes`].
+
+mod allocation;
+mod changes;
+mod handlers;
+mod input;
+pub mod model;
+mod onboarding;
+mod policy;
+mod prefix_changes;
+pub mod rules;
+pub mod store;
+#[cfg(test)]
+mod tests;
+mod view;
+
+use isospin_api_kit::attribute::{Absent, Attribute, Check, Filter, ResourceType, STANDARD};
+use isospin_api_kit::extension::Extension;
+use isospin_api_kit::list::Table;
+
+use crate::resources::rbac_policy::Shareable;
+use crate::routes::{Collection, Routes, Verb};
+
+pub use allocation::{Request, allocate, usable, usable_default};
+pub use policy::{POLICY, target};
+
+/// A subnet pool on the wire (reference/network-api-core §5).
+pub const TYPE: ResourceType =
+    ResourceType { name: "subnetpool", collection: "subnetpools", attributes: &[OWN, EXTENDED, STANDARD] };
+
+const OWN: &[Attribute] = &[
+    Attribute::read_only("id", Check::Uuid).column("id").alias("subnet_allocation"),
+    Attribute::settable("name", Check::NonEmptyText(255), Absent::Required)
+        .column("name")
+        .alias("subnet_allocation"),
+    Attribute::fixed("project_id", Check::Text(255), Absent::Unset)
+        .column("project_id")
+        .alias("subnet_allocation"),
+    Attribute::settable("prefixes", Check::Own(input::prefixes), Absent::Required).alias("subnet_allocation"),
+    Attribute::settable("default_quota", Check::Int { min: 0, max: 2_147_483_647 }, Absent::NULL)
+        .or_null()
+        .filter(Filter::Column("default_quota"))
+        .alias("subnet_allocation"),
+    Attribute::read_only("ip_version", Check::Int { min: 4, max: 6 })
+        .column("ip_version")
+        .alias("subnet_allocation"),
+    length("default_prefixlen"),
+    length("min_prefixlen"),
+    length("max_prefixlen"),
+    Attribute::fixed("shared", Check::Bool, Absent::FALSE).filter(Filter::Own).alias("subnet_allocation"),
+];
+
+const EXTENDED: &[Attribute] = &[
+    Attribute::settable("is_default", Check::Bool, Absent::FALSE)
+        .column("is_default")
+        .alias("default-subnetpools"),
+    Attribute::settable("address_scope_id", Check::Uuid, Absent::NULL)
+        .or_null()
+        .filter(Filter::Column("address_scope_id"))
+        .alias("address-scope"),
+];
+
+/// A prefix length; the family's own limit is checked with the prefixes.
+const fn length(name: &'static str) -> Attribute {
+    Attribute::settable(name, Check::Int { min: 0, max: 1024 }, Absent::Unset)
+        .column(name)
+        .alias("subnet_allocation")
+}
+
+/// Pools can be opened to others, whose subnets then rely on it.
+pub const SHAREABLE: Shareable = Shareable::new(
+    "subnetpool",
+    "subnet_pools",
+    "SELECT 'subnet' AS kind, id, project_id FROM subnets WHERE subnetpool_id = $1",
+);
+
+/// Where the rows are.
+pub const TABLE: Table = Table { name: "subnet_pools", id: "id", tags: "tags" };
+
+/// What works.
+pub const EXTENSIONS: &[Extension] = &[
+    Extension {
+        alias: "subnet_allocation",
+        name: "Subnet Allocation",
+        description: "Enables allocation of subnets from a subnet pool",
+        updated: "2015-03-30T10:00:00-00:00",
+    },
+    Extension {
+        alias: "default-subnetpools",
+        name: "Default Subnetpools",
+        description: "Provides ability to mark and use a subnetpool as the default.",
+        updated: "2016-02-18T18:00:00-00:00",
+    },
+    Extension {
+        alias: "subnetpool-prefix-ops",
+        name: "Subnet Pool Prefix Operations",
+        description: "Provides support for adjusting the prefix list of subnet pools",
+        updated: "2019-02-08T10:00:00-00:00",
+    },
+    Extension {
+        alias: "subnet_onboard",
+        name: "Subnet Onboard",
+        description: "Provides support for onboarding subnets into subnet pools",
+        updated: "2018-12-18T09:00:00-00:00",
+    },
+];
+
+/// The URLs of subnet pools.
+pub fn routes() -> Collection {
+    Routes::of(TYPE, "/v2.0/subnetpools")
+        .list(handlers::list)
+        .create(handlers::create)
+        .show(handlers::show)
+        .update(changes::update)
+        .delete(handlers::delete)
+        .action(Verb::Put, "add_prefixes", prefix_changes::add)
+        .action(Verb::Put, "remove_prefixes", prefix_changes::remove)
+        .action(Verb::Put, "onboard_network_subnets", onboarding::onboard)
+}
