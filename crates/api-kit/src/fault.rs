@@ -53,6 +53,7 @@ fault_types! {
     IllegalSubnetPoolIpVersionAssociationToAddressScope => 400, MinPrefixSubnetAllocationError => 400,
     MaxPrefixSubnetAllocationError => 400, NetworkAddressScopeAffinityError => 400,
     AddressScopeUpdateError => 400,
+    ConntrackHelperNotAllowed => 400, InvalidProtocolForHelper => 400, ServiceProfileEmpty => 400,
     // 403: visible, but not allowed.
     PolicyNotAuthorized => 403, HTTPForbidden => 403, AdminRequired => 403, NotAuthorized => 403,
     // 404: unknown, or hidden from the caller.
@@ -64,6 +65,9 @@ fault_types! {
     RouterInterfaceNotFoundForSubnet => 404, PortNotFoundOnNetwork => 404, PortBindingNotFound => 404,
     TenantQuotaNotFound => 404, InvalidDHCPAgent => 404, InvalidL3Agent => 404, RbacPolicyNotFound => 404,
     AddressGroupNotFound => 404, AddressesNotFound => 404, DefaultSecurityGroupRuleNotFound => 404, AvailabilityZoneNotFound => 404,
+    PortForwardingNotFound => 404, ConntrackHelperNotFound => 404, FlavorNotFound => 404,
+    ServiceProfileNotFound => 404, ServiceProfileDriverNotFound => 404,
+    FlavorServiceProfileBindingNotFound => 404, MeteringLabelNotFound => 404, MeteringLabelRuleNotFound => 404,
     // 405
     HTTPMethodNotAllowed => 405,
     // 409: conflict with what exists.
@@ -72,7 +76,9 @@ fault_types! {
     PortInUse => 409, PortBound => 409, ServicePortInUse => 409, RouterInUse => 409,
     RouterInterfaceInUseByFloatingIP => 409, RouterInterfaceInUseByRoute => 409,
     RouterInterfaceAttachmentConflict => 409, RouterExternalGatewayInUseByFloatingIp => 409,
-    FloatingIPPortAlreadyAssociated => 409, FipAssociated => 409, SecurityGroupInUse => 409,
+    FloatingIPPortAlreadyAssociated => 409, FipAssociated => 409, FipInUseByPortForwarding => 409,
+    PortHasBindingFloatingIP => 409, FlavorInUse => 409, ServiceProfileInUse => 409,
+    FlavorServiceProfileBindingExists => 409, MeteringLabelRuleOverlaps => 409, SecurityGroupInUse => 409,
     SecurityGroupRuleExists => 409, DuplicateSecurityGroupRuleInPost => 409,
     SecurityGroupDefaultAlreadyExists => 409, SecurityGroupCannotRemoveDefault => 409,
     SecurityGroupCannotUpdateDefault => 409, InvalidSharedSetting => 409, ExternalNetworkInUse => 409,
@@ -92,7 +98,7 @@ fault_types! {
     HTTPRequestEntityTooLarge => 413, HTTPRequestURITooLong => 414,
     // 5xx: ours, not the caller's.
     HTTPInternalServerError => 500, HTTPNotImplemented => 501, ServiceUnavailable => 503,
-    NoNetworkAvailable => 503, NetworkMacAddressGenerationFailure => 503,
+    FlavorDisabled => 503, ServiceProfileDisabled => 503, NoNetworkAvailable => 503, NetworkMacAddressGenerationFailure => 503,
 }
 
 /// A refusal, ready to be told to a client.

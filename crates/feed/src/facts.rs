@@ -195,6 +195,18 @@ pub struct Router {
     pub gateway_port_id: Option<PortId>,
     pub interface_port_ids: BTreeSet<PortId>,
     pub routes: Vec<Route>,
+    pub conntrack_helpers: BTreeSet<ConntrackHelper>,
+}
+
+/// A protocol whose side connections a router follows.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ConntrackHelper {
+    /// Name of the kernel's helper: lower-case letters, digits and hyphens.
+    pub helper: String,
+    /// IP protocol number.
+    pub protocol: u8,
+    /// Where connections it reads go.
+    pub port: u16,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -202,9 +214,34 @@ pub struct FloatingIp {
     pub id: FloatingIpId,
     pub router_id: RouterId,
     pub floating_ip_address: IpAddr,
-    pub fixed_ip_address: IpAddr,
+    /// Address and port it leads to as a whole; `None` when it only forwards ports.
+    pub fixed: Option<Fixed>,
     pub floating_network_id: NetworkId,
+    pub port_forwardings: Vec<PortForwarding>,
+}
+
+/// Where a floating IP leads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fixed {
+    pub ip_address: IpAddr,
     pub port_id: PortId,
+}
+
+/// Ports of a floating IP that lead to ports of an inner address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PortForwarding {
+    /// IP protocol number.
+    pub protocol: u8,
+    pub internal_ip_address: IpAddr,
+    /// `None` for protocols without ports.
+    pub ports: Option<ForwardedPorts>,
+}
+
+/// Ports from first to last; as many internal ones as external ones, or only one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ForwardedPorts {
+    pub external: (u16, u16),
+    pub internal: (u16, u16),
 }
 
 /// This host serves DHCP for the network, with this port.

@@ -156,9 +156,13 @@ prop_compose! {
         id in any_id(), name in text(), project_id in text(), admin_state_up in any::<bool>(),
         enable_snat in any::<bool>(), gateway_port_id in option::of(any_id()),
         interface_port_ids in btree_set(any_id(), 0..3), routes in vec(route(), 0..3),
+        helpers in btree_set(("[a-z0-9-]{1,12}", any::<u8>(), any::<u16>()), 0..3),
     ) -> Router {
+        let helper = |(helper, protocol, port)| ConntrackHelper { helper, protocol, port };
+        let conntrack_helpers = helpers.into_iter().map(helper).collect();
         Router {
             id, name, project_id, admin_state_up, enable_snat, gateway_port_id, interface_port_ids, routes,
+            conntrack_helpers,
         }
     }
 }
@@ -166,9 +170,22 @@ prop_compose! {
 prop_compose! {
     fn floating_ip()(
         id in any_id(), router_id in any_id(), floating_ip_address in address(),
-        fixed_ip_address in address(), floating_network_id in any_id(), port_id in any_id(),
+        fixed in option::of((address(), any_id())), floating_network_id in any_id(),
+        port_forwardings in vec(port_forwarding(), 0..3),
     ) -> FloatingIp {
-        FloatingIp { id, router_id, floating_ip_address, fixed_ip_address, floating_network_id, port_id }
+        let fixed = fixed.map(|(ip_address, port_id)| Fixed { ip_address, port_id });
+        FloatingIp { id, router_id, floating_ip_address, fixed, floating_network_id, port_forwardings }
+    }
+}
+
+prop_compose! {
+    fn port_forwarding()(
+        protocol in any::<u8>(), internal_ip_address in address(), with_ports in any::<bool>(),
+        external in 1u16..60_000, internal in 1u16..60_000, span in 0u16..9, to_one in any::<bool>(),
+    ) -> PortForwarding {
+        let last = if to_one { internal } else { internal + span };
+        let ports = ForwardedPorts { external: (external, external + span), internal: (internal, last) };
+        PortForwarding { protocol, internal_ip_address, ports: with_ports.then_some(ports) }
     }
 }
 

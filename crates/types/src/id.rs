@@ -81,6 +81,18 @@ uuid_ids! {
     RouterInterfaceId,
     /// A floating IP.
     FloatingIpId,
+    /// A forwarding of ports of a floating IP.
+    PortForwardingId,
+    /// A conntrack helper of a router.
+    ConntrackHelperId,
+    /// A flavor of a service.
+    FlavorId,
+    /// A way a flavor is provided.
+    ServiceProfileId,
+    /// A metering label.
+    MeteringLabelId,
+    /// A rule of a metering label.
+    MeteringLabelRuleId,
     /// A security group.
     SecurityGroupId,
     /// A security group rule.

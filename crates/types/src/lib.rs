@@ -6,8 +6,9 @@ mod id;
 mod mac;
 
 pub use id::{
-    AddressGroupId, AddressScopeId, AgentId, DefaultSecurityGroupRuleId, FloatingIpId, IdError, NetworkId,
-    PortId, ProjectId, RbacPolicyId, RouterId, RouterInterfaceId, SecurityGroupId, SecurityGroupRuleId,
-    SegmentRowId, SubnetId, SubnetPoolId, UserId,
+    AddressGroupId, AddressScopeId, AgentId, ConntrackHelperId, DefaultSecurityGroupRuleId, FlavorId,
+    FloatingIpId, IdError, MeteringLabelId, MeteringLabelRuleId, NetworkId, PortForwardingId, PortId,
+    ProjectId, RbacPolicyId, RouterId, RouterInterfaceId, SecurityGroupId, SecurityGroupRuleId, SegmentRowId,
+    ServiceProfileId, SubnetId, SubnetPoolId, UserId,
 };
 pub use mac::{MacAddr, MacError};

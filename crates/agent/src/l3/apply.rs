@@ -77,8 +77,9 @@ fn note(outcome: &mut Outcome, step: &Step, reason: String) -> bool {
         }
         // Neighbours find the address by asking.
         Step::Announce { .. } => false,
-        // One route that leads nowhere does not spoil its device.
-        Step::PutRoute(_) | Step::RemoveRoute(_) | Step::ForgetFlows(_) => {
+        // One route that leads nowhere does not spoil its device, and one helper the kernel
+        // lacks not the router.
+        Step::PutRoute(_) | Step::RemoveRoute(_) | Step::ForgetFlows(_) | Step::Helper(_) => {
             outcome.others.push(reason);
             false
         }
@@ -112,7 +113,7 @@ async fn one(
             doors.links.set("lo", &change).await
         }
         Step::Settings(settings) => settings_that_exist(doors, settings).await,
-        Step::Rules(script) => doors.nft.apply(script).await,
+        Step::Rules(script) | Step::Helper(script) => doors.nft.apply(script).await,
         Step::RemovePair { device, tap } => {
             host.delete(tap).await?;
             doors.links.delete(device).await
@@ -181,6 +182,7 @@ impl Step {
             | Self::Claim(_)
             | Self::Settings(_)
             | Self::Rules(_)
+            | Self::Helper(_)
             | Self::ForgetFlows(_) => None,
         }
     }
@@ -191,6 +193,7 @@ impl Step {
             Self::Claim(_) => "mark namespace",
             Self::Settings(_) => "kernel settings",
             Self::Rules(_) => "rules",
+            Self::Helper(_) => "conntrack helper",
             Self::RemovePair { .. } => "remove device",
             Self::CreatePair { .. } => "create device",
             Self::Resize { .. } => "set MTU",

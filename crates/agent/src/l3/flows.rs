@@ -19,6 +19,10 @@ struct Way {
     destination: Ipv4Addr,
     reply_source: Ipv4Addr,
     reply_destination: Ipv4Addr,
+    protocol: u8,
+    /// Port it goes to, and port answers come from.
+    port: Option<u16>,
+    reply_port: Option<u16>,
 }
 
 /// Whether the connection is translated in a way the rules of `nat` would not.
@@ -33,7 +37,16 @@ pub(super) fn contradicts(nat: &Nat, flow: &Flow) -> bool {
     else {
         return false;
     };
-    wrong(nat, Way { source, destination, reply_source, reply_destination })
+    let way = Way {
+        source,
+        destination,
+        reply_source,
+        reply_destination,
+        protocol: flow.protocol,
+        port: flow.original.destination_port,
+        reply_port: flow.reply.source_port,
+    };
+    wrong(nat, way)
 }
 
 fn wrong(nat: &Nat, way: Way) -> bool {
@@ -44,7 +57,11 @@ fn wrong_destination(nat: &Nat, way: Way) -> bool {
     match nat.floating.get(&way.destination) {
         // Also when it was let through to the router itself before.
         Some(fixed) => *fixed != way.reply_source,
-        None => way.reply_source != way.destination && way.destination != METADATA_ADDRESS,
+        None if way.destination == METADATA_ADDRESS => false,
+        None => match nat.forward(way.destination, way.protocol, way.port) {
+            Some((inner, port)) => inner != way.reply_source || (port.is_some() && port != way.reply_port),
+            None => way.reply_source != way.destination,
+        },
     }
 }
 
@@ -57,9 +74,11 @@ fn wrong_source(nat: &Nat, way: Way) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::collections::{BTreeMap, BTreeSet};
 
-    use super::super::intent::Gateway;
+    use isospin_feed::facts::ForwardedPorts;
+
+    use super::super::intent::{Forward, Gateway};
     use super::*;
 
     #[test]
@@ -69,6 +88,7 @@ mod tests {
         let nat = Nat {
             gateway: Some(Gateway { device: "qg-x".to_owned(), snat }),
             floating: BTreeMap::from([(ip("172.24.0.76"), ip("10.20.0.146"))]),
+            forwarded: BTreeMap::new(),
         };
         // Source, destination, source and destination of replies; whether it is wrong.
         let table = [
@@ -90,6 +110,9 @@ mod tests {
                 destination: ip(destination),
                 reply_source: ip(reply_source),
                 reply_destination: ip(reply_destination),
+                protocol: 6,
+                port: Some(80),
+                reply_port: Some(80),
             };
             assert_eq!(wrong(&nat, way), expected, "{what}");
         }
@@ -98,7 +121,48 @@ mod tests {
             destination: ip("9.9.9.9"),
             reply_source: ip("9.9.9.9"),
             reply_destination: ip("172.24.2.252"),
+            protocol: 6,
+            port: Some(80),
+            reply_port: Some(80),
         };
         assert!(wrong(&Nat::default(), way), "SNAT that was switched off");
+    }
+
+    #[test]
+    fn forwarded_ports_are_judged_with_their_ports() {
+        let ip = |text: &str| -> Ipv4Addr { text.parse().expect("ip") };
+        let forward = |protocol, ports: Option<((u16, u16), (u16, u16))>| Forward {
+            protocol,
+            ports: ports.map(|(external, internal)| ForwardedPorts { external, internal }),
+            inner: ip("10.20.0.5"),
+        };
+        let forwards = [
+            forward(6, Some(((2222, 2222), (22, 22)))),
+            forward(6, Some(((100, 200), (300, 400)))),
+            forward(17, Some(((100, 200), (53, 53)))),
+            forward(1, None),
+        ];
+        let forwarded = BTreeMap::from([(ip("172.24.0.80"), BTreeSet::from(forwards))]);
+        let nat = Nat { forwarded, ..Nat::default() };
+        // Protocol, port, where it led to, which port there; whether that is wrong.
+        let table = [
+            (6, Some(2222), "10.20.0.5", Some(22), false, "one port"),
+            (6, Some(2222), "10.20.0.5", Some(23), true, "to another port than now"),
+            (6, Some(2222), "10.20.0.6", Some(22), true, "to another address than now"),
+            (6, Some(2223), "172.24.0.80", Some(2223), false, "not forwarded"),
+            (6, Some(2223), "10.20.0.5", Some(22), true, "not forwarded any more"),
+            (6, Some(2222), "172.24.0.80", Some(2222), true, "from before it was forwarded"),
+            (6, Some(150), "10.20.0.5", Some(350), false, "in the middle of a range"),
+            (6, Some(150), "10.20.0.5", Some(300), true, "in the middle of a range, to its first"),
+            (17, Some(150), "10.20.0.5", Some(53), false, "many to one"),
+            (1, None, "10.20.0.5", None, false, "a protocol without ports"),
+        ];
+        for (protocol, port, reply_source, reply_port, expected, what) in table {
+            let (source, reply_destination) = (ip("9.9.9.9"), ip("9.9.9.9"));
+            let (destination, reply_source) = (ip("172.24.0.80"), ip(reply_source));
+            let way =
+                Way { source, destination, reply_source, reply_destination, protocol, port, reply_port };
+            assert_eq!(wrong(&nat, way), expected, "{what}");
+        }
     }
 }

@@ -7,11 +7,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
-use isospin_feed::facts::{Facts, Ipv6Mode, Network, Port, Router, Subnet};
+use isospin_feed::facts::{
+    ConntrackHelper, Facts, FloatingIp, ForwardedPorts, Ipv6Mode, Network, Port, Router, Subnet,
+};
 use isospin_host_io::{RouteEntry, RouteScope};
 use isospin_types::{FloatingIpId, MacAddr, RouterId};
 
-use super::owned;
+use super::{helpers, owned};
 
 /// Routers of this host.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -32,6 +34,7 @@ pub(super) struct RouterIntent {
     pub(super) unknown: BTreeSet<String>,
     pub(super) routes: BTreeSet<RouteEntry>,
     pub(super) nat: Nat,
+    pub(super) helpers: BTreeSet<ConntrackHelper>,
     /// By device name.
     pub(super) advertisements: BTreeMap<String, Advertisement>,
     /// What each floating IP needs, or why it cannot be had.
@@ -59,6 +62,38 @@ pub(super) struct Nat {
     pub(super) gateway: Option<Gateway>,
     /// Floating address to fixed address.
     pub(super) floating: BTreeMap<Ipv4Addr, Ipv4Addr>,
+    /// By floating address: the ports of it that lead somewhere.
+    pub(super) forwarded: BTreeMap<Ipv4Addr, BTreeSet<Forward>>,
+}
+
+/// A protocol of a floating address, or ports of one, that leads to an inner address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Forward {
+    /// IP protocol number.
+    pub(super) protocol: u8,
+    /// `None` for protocols without ports.
+    pub(super) ports: Option<ForwardedPorts>,
+    pub(super) inner: Ipv4Addr,
+}
+
+impl Nat {
+    /// Where a new connection to a port of a floating address is led.
+    pub(super) fn forward(
+        &self,
+        outer: Ipv4Addr,
+        protocol: u8,
+        port: Option<u16>,
+    ) -> Option<(Ipv4Addr, Option<u16>)> {
+        let of_address = self.forwarded.get(&outer)?.iter().filter(|forward| forward.protocol == protocol);
+        of_address.into_iter().find_map(|forward| match (forward.ports, port) {
+            (None, _) => Some((forward.inner, None)),
+            (Some(ports), Some(port)) if (ports.external.0..=ports.external.1).contains(&port) => {
+                let shift = if ports.internal.0 == ports.internal.1 { 0 } else { port - ports.external.0 };
+                Some((forward.inner, Some(ports.internal.0 + shift)))
+            }
+            _ => None,
+        })
+    }
 }
 
 /// The way out of a router.
@@ -118,6 +153,7 @@ impl<'a> Builder<'a> {
             unknown: BTreeSet::new(),
             routes: BTreeSet::new(),
             nat: Nat::default(),
+            helpers: router.conntrack_helpers.clone(),
             advertisements: BTreeMap::new(),
             floating_ips: BTreeMap::new(),
             problems: Vec::new(),
@@ -136,6 +172,8 @@ impl<'a> Builder<'a> {
         }
         self.floating_ips();
         self.extra_routes();
+        let (_, problems) = helpers::wanted(&self.intent.helpers);
+        self.intent.problems.extend(problems);
         self.intent
     }
 
@@ -218,22 +256,35 @@ impl<'a> Builder<'a> {
     fn floating_ips(&mut self) {
         let router = self.router.id;
         for floating in self.facts.floating_ips.values().filter(|ip| ip.router_id == router) {
-            let fit = match (floating.floating_ip_address, floating.fixed_ip_address) {
-                (IpAddr::V4(outer), IpAddr::V4(inner)) => self.float(outer, inner).map(|()| outer),
-                _ => Err("floating IPs are IPv4 only".to_owned()),
-            };
+            let fit = self.float(floating);
             self.intent.floating_ips.insert(floating.id, fit);
         }
     }
 
-    fn float(&mut self, outer: Ipv4Addr, inner: Ipv4Addr) -> Result<(), String> {
+    fn float(&mut self, floating: &FloatingIp) -> Result<Ipv4Addr, String> {
+        let v4 = |ip| match ip {
+            IpAddr::V4(ip) => Ok(ip),
+            IpAddr::V6(_) => Err("floating IPs are IPv4 only".to_owned()),
+        };
+        let outer = v4(floating.floating_ip_address)?;
+        let fixed = floating.fixed.map(|fixed| v4(fixed.ip_address)).transpose()?;
+        let forward = |it: &isospin_feed::facts::PortForwarding| {
+            let inner = v4(it.internal_ip_address)?;
+            Ok(Forward { protocol: it.protocol, ports: it.ports, inner })
+        };
+        let forwards: Result<BTreeSet<Forward>, String> =
+            floating.port_forwardings.iter().map(forward).collect();
+        let forwards = forwards?;
         let gateway = self.intent.nat.gateway.as_ref();
         let device = gateway.map(|gateway| &gateway.device);
         let interface = device.and_then(|device| self.intent.interfaces.get_mut(device));
         let interface = interface.ok_or("the router has no gateway on this host")?;
         interface.addresses.insert(IpNet::from(IpAddr::V4(outer)));
-        self.intent.nat.floating.insert(outer, inner);
-        Ok(())
+        self.intent.nat.floating.extend(fixed.map(|inner| (outer, inner)));
+        if !forwards.is_empty() {
+            self.intent.nat.forwarded.insert(outer, forwards);
+        }
+        Ok(outer)
     }
 
     fn extra_routes(&mut self) {

@@ -13,6 +13,8 @@ mod advertise;
 mod announce;
 mod apply;
 mod flows;
+mod forwards;
+mod helpers;
 mod intent;
 mod observe;
 mod owned;

@@ -1,15 +1,15 @@
 //! A router as it is on the host now, read into plain values.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
 
 use ipnet::IpNet;
 use isospin_host_io::{AddressScope, Conntrack, HostError, Links, Namespace, Nft, Place, RouteEntry, sysctl};
 use isospin_types::MacAddr;
 use serde_json::Value;
 
-use super::owned;
+use super::forwards::Elements;
 use super::render::{Table, chain_line};
+use super::{helpers, owned};
 
 /// The open doors into one router's namespace. They keep it alive.
 #[derive(Debug, Clone)]
@@ -59,6 +59,8 @@ pub(super) struct Inside {
     pub(super) settings: BTreeMap<String, String>,
     /// `None` when there is no such table, or it holds what we never write.
     pub(super) table: Option<Table>,
+    /// Tables of conntrack helpers.
+    pub(super) helpers: helpers::Tables,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,7 +104,14 @@ pub(super) async fn inside(doors: &Doors, settings: &[String]) -> Result<Inside,
     let values = sysctl::get_all(&doors.place(), settings).await?;
     let known = settings.iter().zip(values).filter_map(|(key, value)| Some((key.clone(), value?)));
     inside.settings = known.collect();
-    inside.table = doors.nft.list_table("ip", owned::TABLE).await?.as_ref().and_then(table);
+    // With numbers: the names of protocols are those of this host.
+    inside.table = doors.nft.list_table_numeric("ip", owned::TABLE).await?.as_ref().and_then(table);
+    for (family, name) in doors.nft.list_tables().await? {
+        if family == "ip" && name.starts_with(owned::HELPER_PREFIX) {
+            let listing = doors.nft.list_table("ip", &name).await?;
+            inside.helpers.insert(name, listing.as_ref().map(helpers::listed).unwrap_or_default());
+        }
+    }
     Ok(inside)
 }
 
@@ -138,11 +147,24 @@ fn chain_of(chain: &Value) -> Option<String> {
         .flatten()
 }
 
-fn elements(map: &Value) -> Option<BTreeMap<Ipv4Addr, Ipv4Addr>> {
-    let Some(elements) = map.get("elem") else { return Some(BTreeMap::new()) };
-    let pair = |element: &Value| {
-        let at = |index: usize| element.get(index)?.as_str()?.parse().ok();
-        Some((at(0)?, at(1)?))
-    };
+fn elements(map: &Value) -> Option<Elements> {
+    let Some(elements) = map.get("elem") else { return Some(Elements::new()) };
+    let pair = |element: &Value| Some((part(element.get(0)?)?, part(element.get(1)?)?));
     elements.as_array()?.iter().map(pair).collect()
+}
+
+/// A key or value of a map, as a script would write it.
+fn part(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Object(object) => {
+            let list = |name| object.get(name).and_then(Value::as_array);
+            if let Some(parts) = list("concat") {
+                return Some(parts.iter().map(part).collect::<Option<Vec<_>>>()?.join(" . "));
+            }
+            Some(list("range")?.iter().map(part).collect::<Option<Vec<_>>>()?.join("-"))
+        }
+        _ => None,
+    }
 }

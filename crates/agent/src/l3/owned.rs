@@ -7,7 +7,7 @@
 //!   it leaves an empty unmarked one; it is marked when its router is wanted
 //!   again, and left alone otherwise;
 //! - inside, devices named `qr-*` and `qg-*`, routes with our protocol number and
-//!   the table [`TABLE`] are ours; everything else there is somebody else's;
+//!   the tables [`TABLE`] and [`HELPER_PREFIX`]`*` are ours; everything else there is somebody else's;
 //! - outside, `tap<port id>` of a router port is ours when it is a veth device.
 
 use isospin_types::{PortId, RouterId};
@@ -18,6 +18,9 @@ pub(super) const ROUTE_PROTOCOL: u8 = 73;
 
 /// The nftables table of family `ip` we keep in each router's namespace.
 pub(super) const TABLE: &str = "isospin_router";
+
+/// What the names of the tables of conntrack helpers begin with, of the same family.
+pub(super) const HELPER_PREFIX: &str = "isospin_helper_";
 
 /// What the names of routers' namespaces begin with.
 pub(super) const NAMESPACE_PREFIX: &str = "qrouter-";

@@ -15,7 +15,7 @@ use isospin_types::MacAddr;
 
 use super::intent::{Interface, Nat, RouterIntent};
 use super::observe::{Device, Inside, Observed};
-use super::{owned, render};
+use super::{helpers, owned, render};
 
 /// One thing to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub(super) enum Step {
     Settings(Vec<(String, String)>),
     /// A script that makes the table what it should be.
     Rules(String),
+    /// A script that makes or removes the table of one conntrack helper.
+    Helper(String),
     /// Removes a pair of devices by its host end, then by its inner end.
     RemovePair {
         device: String,
@@ -130,6 +132,7 @@ pub(super) fn plan(intent: &RouterIntent, observed: &Observed, mark: &str, may_r
     }
     planner.settings(inside, fresh);
     planner.rules(inside);
+    planner.helpers(inside);
     planner.unwanted_devices(inside);
     let mut announcements = Vec::new();
     for (device, interface) in &intent.interfaces {
@@ -178,6 +181,18 @@ impl Planner<'_> {
         };
         if !script.is_empty() {
             self.steps.push(Step::Rules(script));
+        }
+    }
+
+    fn helpers(&mut self, inside: &Inside) {
+        let (wanted, _) = helpers::wanted(&self.intent.helpers);
+        for name in inside.helpers.keys().filter(|name| self.may_remove && !wanted.contains_key(*name)) {
+            self.steps.push(Step::Helper(helpers::remove(name)));
+        }
+        for (name, script) in wanted {
+            if inside.helpers.get(&name).map(String::as_str) != Some(helpers::comment_of(&script)) {
+                self.steps.push(Step::Helper(script));
+            }
         }
     }
 

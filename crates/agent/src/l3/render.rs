@@ -3,7 +3,7 @@
 //! Every rule carries a comment with its name and a digest of its text, so that
 //! a listing can be compared rule by rule, also by an agent that has just
 //! started. Floating IPs are elements of two maps: one look-up per new
-//! connection, however many there are.
+//! connection, however many there are; forwarded ports likewise ([`forwards`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -11,6 +11,7 @@ use std::net::Ipv4Addr;
 
 use uuid::Uuid;
 
+use super::forwards::{self, Elements};
 use super::intent::{Gateway, Nat};
 use super::owned::TABLE;
 
@@ -44,7 +45,7 @@ pub(super) struct Table {
     pub(super) chains: BTreeSet<String>,
     /// Comments of the rules of each chain in order; "" for a rule without.
     pub(super) rules: BTreeMap<String, Vec<String>>,
-    pub(super) maps: BTreeMap<String, BTreeMap<Ipv4Addr, Ipv4Addr>>,
+    pub(super) maps: BTreeMap<String, Elements>,
 }
 
 struct Rule {
@@ -56,9 +57,15 @@ struct Rule {
 impl Rule {
     /// Name and digest: another text is another comment.
     fn comment(&self) -> String {
-        let digest = Uuid::new_v5(&Uuid::NAMESPACE_OID, self.text.as_bytes()).simple().to_string();
-        format!("{}#{}", self.name, &digest[..8])
+        format!("{}#{}", self.name, digest(&self.text))
     }
+}
+
+/// A short text that differs when `text` does.
+pub(super) fn digest(text: &str) -> String {
+    let mut digest = Uuid::new_v5(&Uuid::NAMESPACE_OID, text.as_bytes()).simple().to_string();
+    digest.truncate(8);
+    digest
 }
 
 fn rules(nat: &Nat) -> Vec<Rule> {
@@ -87,6 +94,9 @@ fn rules(nat: &Nat) -> Vec<Rule> {
         },
         Rule { chain: "forward", name: "link-local", text: format!("ip daddr {METADATA_ADDRESS} drop") },
     ];
+    for chain in ["prerouting", "output"] {
+        rules.extend(forwards::rules().map(|(name, text)| Rule { chain, name, text }));
+    }
     if let Some(gateway) = &nat.gateway {
         rules.extend(gateway_rules(gateway, &mark(FROM_OUTSIDE)));
     }
@@ -113,13 +123,19 @@ fn gateway_rules(gateway: &Gateway, mark_outside: &str) -> Vec<Rule> {
     rules
 }
 
-fn maps(nat: &Nat) -> BTreeMap<String, BTreeMap<Ipv4Addr, Ipv4Addr>> {
-    let mut back = BTreeMap::new();
+fn maps(nat: &Nat) -> BTreeMap<String, Elements> {
+    let mut back: BTreeMap<Ipv4Addr, Ipv4Addr> = BTreeMap::new();
     for (floating, fixed) in &nat.floating {
         // Of several floating IPs of one address the lowest speaks for it.
         back.entry(*fixed).or_insert(*floating);
     }
-    BTreeMap::from([(TO_FIXED.to_owned(), nat.floating.clone()), (TO_FLOATING.to_owned(), back)])
+    let text = |map: &BTreeMap<Ipv4Addr, Ipv4Addr>| -> Elements {
+        map.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect()
+    };
+    let mut maps = forwards::elements(nat);
+    maps.insert(TO_FIXED.to_owned(), text(&nat.floating));
+    maps.insert(TO_FLOATING.to_owned(), text(&back));
+    maps
 }
 
 /// The table as a listing must show it.
@@ -140,8 +156,12 @@ pub(super) fn chain_line(name: &str, kind: &str, hook: &str, priority: i32) -> S
 pub(super) fn replace(nat: &Nat) -> String {
     let mut script = format!("table ip {TABLE}\ndelete table ip {TABLE}\ntable ip {TABLE} {{\n");
     for (name, elements) in maps(nat) {
+        let (kind, flags) = kind_of(&name);
         // Writing to a String cannot fail.
-        let _ = write!(script, "  map {name} {{\n    type ipv4_addr : ipv4_addr\n");
+        let _ = write!(script, "  map {name} {{\n    type {kind}\n");
+        if !flags.is_empty() {
+            let _ = writeln!(script, "    flags {flags}");
+        }
         if !elements.is_empty() {
             let _ = writeln!(script, "    elements = {{ {} }}", pairs(&elements));
         }
@@ -160,21 +180,26 @@ pub(super) fn replace(nat: &Nat) -> String {
     script
 }
 
+fn kind_of(map: &str) -> (&'static str, &'static str) {
+    let known = forwards::MAPS.iter().find(|(name, ..)| *name == map);
+    known.map_or(("ipv4_addr : ipv4_addr", ""), |(_, kind, flags)| (*kind, *flags))
+}
+
 /// Script that changes only elements of maps, in one transaction; empty when
 /// nothing differs. Without `may_remove` elements nobody wants stay.
 pub(super) fn change_elements(observed: &Table, wanted: &Table, may_remove: bool) -> String {
     let mut script = String::new();
-    let nothing = BTreeMap::new();
+    let nothing = Elements::new();
     for (name, wanted) in &wanted.maps {
         let now = observed.maps.get(name).unwrap_or(&nothing);
-        let without = |left: &BTreeMap<Ipv4Addr, Ipv4Addr>, right: &BTreeMap<Ipv4Addr, Ipv4Addr>| {
-            let differs = |(key, value): &(&Ipv4Addr, &Ipv4Addr)| right.get(key) != Some(value);
-            left.iter().filter(differs).map(|(key, value)| (*key, *value)).collect::<BTreeMap<_, _>>()
+        let without = |left: &Elements, right: &Elements| -> Elements {
+            let differs = |(key, value): &(&String, &String)| right.get(*key) != Some(*value);
+            left.iter().filter(differs).map(|(key, value)| (key.clone(), value.clone())).collect()
         };
-        let mut old = without(now, wanted);
-        // A key whose value changes must go before it comes again.
-        old.retain(|key, _| may_remove || wanted.contains_key(key));
-        for (verb, elements) in [("delete", old), ("add", without(wanted, now))] {
+        let (mut old, new) = (without(now, wanted), without(wanted, now));
+        // What stands in the way of something new must go before it comes.
+        old.retain(|key, _| may_remove || new.keys().any(|other| forwards::collide(key, other)));
+        for (verb, elements) in [("delete", old), ("add", new)] {
             if !elements.is_empty() {
                 let _ = writeln!(script, "{verb} element ip {TABLE} {name} {{ {} }}", pairs(&elements));
             }
@@ -183,7 +208,7 @@ pub(super) fn change_elements(observed: &Table, wanted: &Table, may_remove: bool
     script
 }
 
-fn pairs(elements: &BTreeMap<Ipv4Addr, Ipv4Addr>) -> String {
+fn pairs(elements: &Elements) -> String {
     let pairs: Vec<String> = elements.iter().map(|(key, value)| format!("{key} : {value}")).collect();
     pairs.join(", ")
 }

@@ -181,8 +181,10 @@ impl Index {
     }
 
     fn add_floating(&mut self, floating: &Arc<FloatingIp>) {
-        self.port_of_floating.insert(floating.id, floating.port_id);
-        self.floating.entry(floating.port_id).or_default().insert(floating.id, floating.clone());
+        // One that only forwards ports is not the instance's address.
+        let Some(fixed) = floating.fixed else { return };
+        self.port_of_floating.insert(floating.id, fixed.port_id);
+        self.floating.entry(fixed.port_id).or_default().insert(floating.id, floating.clone());
     }
 
     fn remove_floating(&mut self, id: FloatingIpId) {

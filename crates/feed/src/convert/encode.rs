@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use super::Fact;
 use crate::facts::{
-    DhcpService, Direction, FloatingIp, IpVersion, Ipv6Mode, Network, Port, Remote, Route, Router,
-    SecurityGroup, SecurityGroupMember, SecurityGroupRule, Segment, Subnet,
+    ConntrackHelper, DhcpService, Direction, FloatingIp, IpVersion, Ipv6Mode, Network, Port, PortForwarding,
+    Remote, Route, Router, SecurityGroup, SecurityGroupMember, SecurityGroupRule, Segment, Subnet,
 };
 use crate::proto::{self, record::Fact as WireFact};
 
@@ -181,7 +181,14 @@ impl From<&Router> for proto::Router {
             gateway_port_id: it.gateway_port_id.map(|id| id.to_string()).unwrap_or_default(),
             interface_port_ids: texts(&it.interface_port_ids),
             routes: it.routes.iter().map(Into::into).collect(),
+            conntrack_helpers: it.conntrack_helpers.iter().map(Into::into).collect(),
         }
+    }
+}
+
+impl From<&ConntrackHelper> for proto::ConntrackHelper {
+    fn from(it: &ConntrackHelper) -> Self {
+        Self { helper: it.helper.clone(), protocol: it.protocol.into(), port: it.port.into() }
     }
 }
 
@@ -191,9 +198,27 @@ impl From<&FloatingIp> for proto::FloatingIp {
             id: it.id.to_string(),
             router_id: it.router_id.to_string(),
             floating_ip_address: it.floating_ip_address.to_string(),
-            fixed_ip_address: it.fixed_ip_address.to_string(),
+            fixed_ip_address: optional(it.fixed.map(|fixed| fixed.ip_address)),
             floating_network_id: it.floating_network_id.to_string(),
-            port_id: it.port_id.to_string(),
+            port_id: it.fixed.map(|fixed| fixed.port_id.to_string()).unwrap_or_default(),
+            port_forwardings: it.port_forwardings.iter().map(Into::into).collect(),
+        }
+    }
+}
+
+impl From<&PortForwarding> for proto::PortForwarding {
+    fn from(it: &PortForwarding) -> Self {
+        let ports = it.ports.map_or([0; 4], |ports| {
+            [ports.external.0, ports.external.1, ports.internal.0, ports.internal.1].map(u32::from)
+        });
+        let [external_first, external_last, internal_first, internal_last] = ports;
+        Self {
+            protocol: it.protocol.into(),
+            internal_ip_address: it.internal_ip_address.to_string(),
+            external_first,
+            external_last,
+            internal_first,
+            internal_last,
         }
     }
 }

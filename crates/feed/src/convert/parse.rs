@@ -9,8 +9,9 @@ use isospin_types::MacAddr;
 use super::key::parse_id;
 use super::{Fact, RecordError};
 use crate::facts::{
-    AddressPair, DhcpOption, DhcpService, Direction, FixedIp, FloatingIp, IpVersion, Ipv6Mode, Network, Port,
-    Remote, Route, Router, SecurityGroup, SecurityGroupMember, SecurityGroupRule, Segment, Subnet,
+    AddressPair, ConntrackHelper, DhcpOption, DhcpService, Direction, Fixed, FixedIp, FloatingIp,
+    ForwardedPorts, IpVersion, Ipv6Mode, Network, Port, PortForwarding, Remote, Route, Router, SecurityGroup,
+    SecurityGroupMember, SecurityGroupRule, Segment, Subnet,
 };
 use crate::proto::{self, record::Fact as WireFact};
 
@@ -239,6 +240,21 @@ fn router(it: &proto::Router) -> Parsed<Router> {
         gateway_port_id: optional("gateway_port_id", &it.gateway_port_id, parse_id)?,
         interface_port_ids: each("interface_port_ids", &it.interface_port_ids, parse_id)?,
         routes: it.routes.iter().map(route).collect::<Parsed<_>>()?,
+        conntrack_helpers: it.conntrack_helpers.iter().map(conntrack_helper).collect::<Parsed<_>>()?,
+    })
+}
+
+/// The name goes into a script of another program: only plain ones may (N21).
+fn conntrack_helper(it: &proto::ConntrackHelper) -> Parsed<ConntrackHelper> {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    if it.helper.is_empty() || it.helper.len() > 64 || !it.helper.bytes().all(plain) {
+        return Err(RecordError::field("conntrack_helpers.helper", &it.helper, "not a name of a helper"));
+    }
+    let number = |field, value: u32| RecordError::field(field, value, "too large");
+    Ok(ConntrackHelper {
+        helper: it.helper.clone(),
+        protocol: u8::try_from(it.protocol).map_err(|_| number("conntrack_helpers.protocol", it.protocol))?,
+        port: u16::try_from(it.port).map_err(|_| number("conntrack_helpers.port", it.port))?,
     })
 }
 
@@ -247,10 +263,36 @@ fn floating_ip(it: &proto::FloatingIp) -> Parsed<FloatingIp> {
         id: parse_id("id", &it.id)?,
         router_id: parse_id("router_id", &it.router_id)?,
         floating_ip_address: address("floating_ip_address", &it.floating_ip_address)?,
-        fixed_ip_address: address("fixed_ip_address", &it.fixed_ip_address)?,
+        fixed: match optional("fixed_ip_address", &it.fixed_ip_address, address)? {
+            Some(ip_address) => Some(Fixed { ip_address, port_id: parse_id("port_id", &it.port_id)? }),
+            None => None,
+        },
         floating_network_id: parse_id("floating_network_id", &it.floating_network_id)?,
-        port_id: parse_id("port_id", &it.port_id)?,
+        port_forwardings: it.port_forwardings.iter().map(port_forwarding).collect::<Parsed<_>>()?,
     })
+}
+
+fn port_forwarding(it: &proto::PortForwarding) -> Parsed<PortForwarding> {
+    let protocol = u8::try_from(it.protocol)
+        .map_err(|_| RecordError::field("port_forwardings.protocol", it.protocol, "expected 0 to 255"))?;
+    let internal_ip_address = address("port_forwardings.internal_ip_address", &it.internal_ip_address)?;
+    let all = [it.external_first, it.external_last, it.internal_first, it.internal_last];
+    let ports = if all == [0; 4] { None } else { Some(forwarded_ports(it)?) };
+    Ok(PortForwarding { protocol, internal_ip_address, ports })
+}
+
+fn forwarded_ports(it: &proto::PortForwarding) -> Parsed<ForwardedPorts> {
+    let range = |field, first: u32, last: u32| match (u16::try_from(first), u16::try_from(last)) {
+        (Ok(first), Ok(last)) if first > 0 && first <= last => Ok((first, last)),
+        _ => Err(RecordError::field(field, last, "not the end of a range of ports from 1 to 65535")),
+    };
+    let external = range("port_forwardings.external_last", it.external_first, it.external_last)?;
+    let internal = range("port_forwardings.internal_last", it.internal_first, it.internal_last)?;
+    if internal.0 != internal.1 && internal.1 - internal.0 != external.1 - external.0 {
+        let why = "neither one port nor as many as external ones";
+        return Err(RecordError::field("port_forwardings.internal_last", internal.1, why));
+    }
+    Ok(ForwardedPorts { external, internal })
 }
 
 fn dhcp_service(it: &proto::DhcpService) -> Parsed<DhcpService> {

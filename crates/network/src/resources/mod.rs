@@ -4,17 +4,22 @@ pub mod address_scope;
 pub mod agent;
 pub mod auto_allocated_topology;
 pub mod availability_zone;
+pub mod conntrack_helper;
 pub mod discovery;
 pub mod extension;
+pub mod flavor;
 pub mod floating_ip;
 pub mod network;
 pub mod network_ip_availability;
 pub mod port;
+pub mod port_forwarding;
 pub mod quota;
 pub mod rbac_policy;
 pub mod router;
 pub mod security_group;
 pub mod security_group_rule;
+pub mod service_profile;
+pub mod service_provider;
 pub mod subnet;
 pub mod subnet_pool;
 pub mod tag;
@@ -32,6 +37,7 @@ const BASE_RULES: &[Rule] = &[
     Rule::new("context_is_advsvc", "role:advsvc"),
     Rule::new("owner", "project_id:%(project_id)s"),
     Rule::new("network_owner", "project_id:%(network:project_id)s"),
+    Rule::new("ext_parent_owner", "project_id:%(ext_parent:project_id)s"),
     Rule::new("sg_owner", "project_id:%(security_group:project_id)s"),
     Rule::new("admin_or_service", "rule:admin_only or rule:service_api"),
     Rule::new("admin_or_owner_member", "rule:admin_only or role:member and rule:owner"),
@@ -65,6 +71,11 @@ pub fn policy_rules() -> impl Iterator<Item = &'static Rule> {
         router::POLICY,
         rbac_policy::POLICY,
         floating_ip::POLICY,
+        port_forwarding::POLICY,
+        conntrack_helper::POLICY,
+        flavor::POLICY,
+        service_profile::POLICY,
+        service_provider::POLICY,
         tag::POLICY,
     ];
     groups.iter().copied().flatten()
@@ -89,6 +100,10 @@ pub fn extensions() -> impl Iterator<Item = &'static Extension> {
         router::EXTENSIONS,
         rbac_policy::EXTENSIONS,
         floating_ip::EXTENSIONS,
+        port_forwarding::EXTENSIONS,
+        conntrack_helper::EXTENSIONS,
+        flavor::EXTENSIONS,
+        service_provider::EXTENSIONS,
         tag::EXTENSIONS,
     ];
     groups.iter().copied().flatten()
@@ -125,6 +140,11 @@ pub fn routes() -> Routes {
         .merge(router::routes())
         .merge(rbac_policy::routes())
         .merge(floating_ip::routes())
+        .merge(port_forwarding::routes())
+        .merge(conntrack_helper::routes())
+        .merge(flavor::routes())
+        .merge(service_profile::routes())
+        .merge(service_provider::routes())
         .merge(tag::routes())
 }
 

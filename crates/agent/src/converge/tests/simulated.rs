@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use isospin_feed::convert::Fact;
-use isospin_feed::facts::{DhcpService, FactKey, Facts, FloatingIp, Router};
+use isospin_feed::facts::{DhcpService, FactKey, Facts, Fixed, FloatingIp, Router};
 use proptest::prelude::*;
 use uuid::Uuid;
 
@@ -38,6 +38,7 @@ fn step() -> impl Strategy<Value = (Fact, bool)> {
                 gateway_port_id: None,
                 interface_port_ids: BTreeSet::new(),
                 routes: Vec::new(),
+                conntrack_helpers: BTreeSet::new(),
             })
         }),
         (0..3_u8, 0..2_u8).prop_map(|(n, router)| {
@@ -45,9 +46,9 @@ fn step() -> impl Strategy<Value = (Fact, bool)> {
                 id: id(n),
                 router_id: id(router),
                 floating_ip_address: [10, 0, 0, n].into(),
-                fixed_ip_address: [10, 1, 0, n].into(),
+                fixed: Some(Fixed { ip_address: [10, 1, 0, n].into(), port_id: id(n) }),
                 floating_network_id: id(0),
-                port_id: id(n),
+                port_forwardings: Vec::new(),
             })
         }),
     ];

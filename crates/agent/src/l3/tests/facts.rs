@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use isospin_feed::facts::{
-    Facts, FixedIp, FloatingIp, Ipv6Mode, Network, Port, Route, Router, Segment, Subnet,
+    ConntrackHelper, Facts, Fixed, FixedIp, FloatingIp, ForwardedPorts, Ipv6Mode, Network, Port,
+    PortForwarding, Route, Router, Segment, Subnet,
 };
 use isospin_types::{FloatingIpId, MacAddr, NetworkId, PortId, RouterId, SubnetId};
 
@@ -142,6 +143,7 @@ impl World {
             gateway_port_id: None,
             interface_port_ids: BTreeSet::new(),
             routes: Vec::new(),
+            conntrack_helpers: BTreeSet::new(),
         };
         self.facts.routers.insert(id, Arc::new(router));
         id
@@ -180,12 +182,43 @@ impl World {
             id,
             router_id,
             floating_ip_address: ip(outer),
-            fixed_ip_address: ip(inner),
+            fixed: Some(Fixed { ip_address: ip(inner), port_id: random() }),
             floating_network_id: self.external,
-            port_id: random(),
+            port_forwardings: Vec::new(),
         };
         self.facts.floating_ips.insert(id, Arc::new(floating));
         id
+    }
+
+    /// A floating IP that forwards ports: protocol, external and internal range, address.
+    pub fn forwarding(
+        &mut self,
+        router_id: RouterId,
+        outer: &str,
+        forwards: &[(u8, Option<[(u16, u16); 2]>, &str)],
+    ) -> FloatingIpId {
+        let id = self.id();
+        let forward = |(protocol, ports, inner): &(u8, Option<[(u16, u16); 2]>, &str)| PortForwarding {
+            protocol: *protocol,
+            internal_ip_address: inner.parse().expect("ip"),
+            ports: ports.map(|[external, internal]| ForwardedPorts { external, internal }),
+        };
+        let floating = FloatingIp {
+            id,
+            router_id,
+            floating_ip_address: outer.parse().expect("ip"),
+            fixed: None,
+            floating_network_id: self.external,
+            port_forwardings: forwards.iter().map(forward).collect(),
+        };
+        self.facts.floating_ips.insert(id, Arc::new(floating));
+        id
+    }
+
+    /// Lets a router follow side connections.
+    pub fn helper(&mut self, router: RouterId, helper: &str, protocol: u8, port: u16) {
+        let helper = ConntrackHelper { helper: helper.to_owned(), protocol, port };
+        self.change(router, |router| drop(router.conntrack_helpers.insert(helper)));
     }
 
     /// A tenant network 10.20.0.0/24, a router with a gateway, and one floating IP.

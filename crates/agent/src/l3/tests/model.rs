@@ -2,7 +2,6 @@
 //! routers on it: from any state a plan leads to the same end, in one go.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use ipnet::IpNet;
@@ -13,7 +12,7 @@ use super::facts::World;
 use crate::l3::intent::{self, RouterIntent};
 use crate::l3::observe::{Device, Inside, Observed};
 use crate::l3::plan::{SETTINGS, Step, plan, setting_keys};
-use crate::l3::render;
+use crate::l3::{forwards, helpers, render};
 
 const MARK: &str = "isospin l3 host-1";
 
@@ -39,6 +38,7 @@ fn carry_out(host: &mut Observed, intent: &RouterIntent, steps: Vec<Step>) {
             Step::Claim(mark) => (inside.mark, inside.loopback_up) = (Some(mark), true),
             Step::Settings(settings) => inside.settings.extend(settings),
             Step::Rules(script) => apply_rules(inside, intent, &script),
+            Step::Helper(script) => apply_helper(inside, &script),
             Step::RemovePair { device, tap } => {
                 inside.devices.remove(&device);
                 inside.settings.remove(&format!("net/ipv6/conf/{device}/accept_ra"));
@@ -106,14 +106,25 @@ fn apply_rules(inside: &mut Inside, intent: &RouterIntent, script: &str) {
         let elements = line.split_once('{').and_then(|(_, rest)| rest.strip_suffix('}')).expect("braces");
         for pair in elements.split(',') {
             let (key, value) = pair.split_once(" : ").expect("pair");
-            let (key, value): (Ipv4Addr, Ipv4Addr) =
-                (key.trim().parse().expect("ip"), value.trim().parse().expect("ip"));
+            let (key, value) = (key.trim().to_owned(), value.trim().to_owned());
             match words[0] {
                 "delete" => assert_eq!(map.remove(&key), Some(value), "no such element"),
-                "add" => assert_eq!(map.insert(key, value), None, "the element exists"),
+                "add" => {
+                    assert!(!map.keys().any(|other| forwards::collide(other, &key)), "in the way of {key}");
+                    map.insert(key, value);
+                }
                 other => panic!("{other}"),
             }
         }
+    }
+}
+
+fn apply_helper(inside: &mut Inside, script: &str) {
+    let name = script.lines().next().and_then(|line| line.rsplit(' ').next()).expect("a name").to_owned();
+    if script.starts_with("delete") {
+        assert!(inside.helpers.remove(&name).is_some(), "no such table");
+    } else {
+        inside.helpers.insert(name, helpers::comment_of(script).to_owned());
     }
 }
 
@@ -125,6 +136,9 @@ struct Shape {
     snat: bool,
     interfaces: BTreeSet<u8>,
     floating: BTreeMap<u8, u8>,
+    /// First port, how many more, and whether they change their numbers.
+    forwarded: BTreeMap<u8, (u16, u16, bool)>,
+    helpers: BTreeSet<u16>,
     routes: BTreeSet<(u8, u8)>,
     mtu: u32,
     mac: u8,
@@ -133,18 +147,37 @@ struct Shape {
 
 fn shape() -> impl Strategy<Value = Shape> {
     let floating = proptest::collection::btree_map(1u8..6, 10u8..14, 0..4);
+    let forwarded = proptest::collection::btree_map(1u8..4, (80u16..84, 0u16..4, any::<bool>()), 0..3);
+    let helpers = proptest::collection::btree_set(20u16..23, 0..3);
     let routes = proptest::collection::btree_set((0u8..4, 0u8..4), 0..4);
     (
         (proptest::option::of(2u8..4), any::<bool>(), any::<bool>(), any::<bool>()),
         proptest::collection::btree_set(0u8..4, 0..4),
-        floating,
+        (floating, forwarded, helpers),
         routes,
         prop_oneof![Just(1450u32), Just(1400)],
         0u8..2,
     )
         .prop_map(
-            |((gateway, gateway_known, snat, other_external), interfaces, floating, routes, mtu, mac)| {
-                Shape { gateway, gateway_known, snat, interfaces, floating, routes, mtu, mac, other_external }
+            |(
+                (gateway, gateway_known, snat, other_external),
+                interfaces,
+                (floating, forwarded, helpers),
+                routes,
+                mtu,
+                mac,
+            )| Shape {
+                gateway,
+                gateway_known,
+                snat,
+                interfaces,
+                floating,
+                forwarded,
+                helpers,
+                routes,
+                mtu,
+                mac,
+                other_external,
             },
         )
 }
@@ -186,6 +219,18 @@ fn intent_of(shape: &Shape) -> RouterIntent {
     }
     for (outer, inner) in &shape.floating {
         world.floating(router, &format!("172.24.9.{outer}"), &format!("10.0.0.{inner}"));
+    }
+    for (outer, (first, more, shifted)) in &shape.forwarded {
+        let external = (*first, first + more);
+        let internal = if *shifted { (first + 1000, first + more + 1000) } else { external };
+        world.forwarding(
+            router,
+            &format!("172.24.8.{outer}"),
+            &[(6, Some([external, internal]), "10.0.0.10"), (17, Some([external, (53, 53)]), "10.0.0.11")],
+        );
+    }
+    for port in &shape.helpers {
+        world.helper(router, "ftp", 6, *port);
     }
     for (to, by) in &shape.routes {
         world.route(router, &format!("192.168.{to}.0/24"), &format!("10.{by}.0.{}", 40 + to));

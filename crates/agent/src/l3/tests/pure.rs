@@ -1,7 +1,5 @@
 //! Intent, plan and rendered text, without a host.
 
-use std::net::Ipv4Addr;
-
 use isospin_feed::facts::Ipv6Mode;
 
 use super::facts::World;
@@ -9,7 +7,7 @@ use super::model::settle;
 use crate::l3::intent::{self, RouterIntent};
 use crate::l3::observe::{self, Observed};
 use crate::l3::plan::{Step, plan};
-use crate::l3::{owned, render};
+use crate::l3::{forwards, owned, render};
 
 const MARK: &str = "isospin l3 host-1";
 
@@ -180,6 +178,93 @@ fn two_floating_ips_of_one_address_both_lead_to_it_and_one_speaks_for_it() {
     world.floating(usual.router, "172.24.0.75", "10.20.0.146");
     let table = render::expected(&only(&world).nat);
     assert_eq!(table.maps[render::TO_FIXED].len(), 2);
-    let back = &table.maps[render::TO_FLOATING];
-    assert_eq!(back[&Ipv4Addr::new(10, 20, 0, 146)], Ipv4Addr::new(172, 24, 0, 75));
+    assert_eq!(table.maps[render::TO_FLOATING]["10.20.0.146"], "172.24.0.75");
+}
+
+#[test]
+fn forwarded_ports_are_elements_of_the_map_that_fits() {
+    let mut world = World::counted();
+    let usual = world.usual();
+    world.forwarding(
+        usual.router,
+        "172.24.0.80",
+        &[
+            (6, Some([(2222, 2222), (22, 22)]), "10.20.0.5"),
+            (17, Some([(100, 102), (53, 53)]), "10.20.0.5"),
+            (6, Some([(1000, 2000), (1000, 2000)]), "10.20.0.6"),
+            (6, Some([(3000, 3002), (4000, 4002)]), "10.20.0.6"),
+            (1, None, "10.20.0.7"),
+        ],
+    );
+    let intent = only(&world);
+    let maps = render::expected(&intent.nat).maps;
+    let of = |map: &str| -> Vec<String> {
+        maps[map].iter().map(|(key, value)| format!("{key} : {value}")).collect()
+    };
+    assert_eq!(
+        of(forwards::PORT),
+        [
+            "172.24.0.80 . 6 . 2222 : 10.20.0.5 . 22",
+            "172.24.0.80 . 6 . 3000 : 10.20.0.6 . 4000",
+            "172.24.0.80 . 6 . 3001 : 10.20.0.6 . 4001",
+            "172.24.0.80 . 6 . 3002 : 10.20.0.6 . 4002",
+        ]
+    );
+    assert_eq!(of(forwards::TO_ONE), ["172.24.0.80 . 17 . 100-102 : 10.20.0.5 . 53"]);
+    assert_eq!(of(forwards::SAME), ["172.24.0.80 . 6 . 1000-2000 : 10.20.0.6"]);
+    assert_eq!(of(forwards::PROTOCOL), ["172.24.0.80 . 1 : 10.20.0.7"]);
+    let device = owned::gateway_device(usual.gateway);
+    let addresses = &intent.interfaces[&device].addresses;
+    assert!(addresses.contains(&"172.24.0.80/32".parse().expect("net")), "{addresses:?}");
+}
+
+#[test]
+fn a_changed_forwarding_changes_elements_and_forgets_its_connections() {
+    let mut world = World::counted();
+    let usual = world.usual();
+    let old = world.forwarding(usual.router, "172.24.0.80", &[(6, Some([(80, 90), (80, 90)]), "10.20.0.5")]);
+    let mut host = Observed::default();
+    settle(&mut host, &only(&world), true);
+    world.facts.floating_ips.remove(&old);
+    world.forwarding(usual.router, "172.24.0.80", &[(6, Some([(85, 95), (85, 95)]), "10.20.0.5")]);
+    for may_remove in [true, false] {
+        let steps = plan(&only(&world), &host, MARK, may_remove);
+        let Step::Rules(script) = &steps[0] else { panic!("{steps:#?}") };
+        assert_eq!(
+            script,
+            "delete element ip isospin_router forwarded_same { 172.24.0.80 . 6 . 80-90 : 10.20.0.5 }\n\
+             add element ip isospin_router forwarded_same { 172.24.0.80 . 6 . 85-95 : 10.20.0.5 }\n",
+            "also before the first snapshot: the old one stands in the way"
+        );
+        assert_eq!(steps.iter().any(|step| matches!(step, Step::ForgetFlows(_))), may_remove);
+    }
+}
+
+#[test]
+fn helpers_have_a_table_each() {
+    let mut world = World::counted();
+    let usual = world.usual();
+    world.helper(usual.router, "tftp", 17, 69);
+    world.helper(usual.router, "tftp", 17, 6969);
+    world.helper(usual.router, "ftp", 6, 21);
+    world.helper(usual.router, "odd", 132, 5);
+    let intent = only(&world);
+    assert_eq!(intent.problems, ["helper odd: protocol 132 has no helpers"]);
+    let mut host = Observed::default();
+    let steps = plan(&intent, &host, MARK, true);
+    let scripts: Vec<&str> = steps
+        .iter()
+        .filter_map(|step| match step {
+            Step::Helper(script) => Some(script.as_str()),
+            _ => None,
+        })
+        .collect();
+    insta::assert_snapshot!(scripts.join("\n"));
+    settle(&mut host, &intent, true);
+    world.change(usual.router, |router| router.conntrack_helpers.clear());
+    world.helper(usual.router, "ftp", 6, 2121);
+    let steps = plan(&only(&world), &host, MARK, true);
+    assert_eq!(steps[0], Step::Helper("delete table ip isospin_helper_tftp_udp\n".to_owned()));
+    assert!(matches!(&steps[1], Step::Helper(script) if script.contains("{ 2121 }")), "{steps:#?}");
+    assert_eq!(steps.len(), 2);
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use http::{Method, StatusCode};
 use http_body_util::BodyExt;
-use isospin_feed::facts::{FloatingIp, Router};
+use isospin_feed::facts::{Fixed, FloatingIp, Router};
 use isospin_types::{FloatingIpId, NetworkId, PortId, RouterId};
 use parking_lot::RwLock;
 
@@ -30,6 +30,7 @@ fn add_router(cloud: &mut Cloud, legs: &[PortId]) -> RouterId {
         gateway_port_id: None,
         interface_port_ids: legs.iter().copied().collect::<BTreeSet<_>>(),
         routes: Vec::new(),
+        conntrack_helpers: BTreeSet::new(),
     };
     cloud.facts.routers.insert(id, Arc::new(router));
     id
@@ -40,9 +41,9 @@ fn add_floating(cloud: &mut Cloud, port: PortId, address: &str) -> FloatingIpId 
         id: FloatingIpId::random(),
         router_id: RouterId::random(),
         floating_ip_address: address.parse().expect("address"),
-        fixed_ip_address: "10.0.0.5".parse().expect("address"),
+        fixed: Some(Fixed { ip_address: "10.0.0.5".parse().expect("address"), port_id: port }),
         floating_network_id: NetworkId::random(),
-        port_id: port,
+        port_forwardings: Vec::new(),
     };
     let id = floating.id;
     cloud.facts.floating_ips.insert(id, Arc::new(floating));

@@ -44,6 +44,7 @@ enum Kind {
     FloatingIp,
     Associate,
     Disassociate,
+    Forward,
     DeleteFloatingIp,
     Serve,
     Abandon,
@@ -100,6 +101,8 @@ const KINDS: &[Kind] = {
         FloatingIp,
         Associate,
         Associate,
+        Forward,
+        Forward,
         Disassociate,
         DeleteFloatingIp,
         Serve,
@@ -266,6 +269,18 @@ impl World {
                 let port = (kind == Kind::Associate).then(|| pick(&self.ports, b));
                 let path = format!("floatingips/{}", pick(&self.floating_ips, a));
                 put(api, &path, "floatingip", json!({"port_id": port})).await;
+            }
+            Kind::Forward => {
+                let port = pick(&self.ports, b);
+                let Some(found) = ask(api, "GET", &format!("ports/{port}"), Value::Null).await else {
+                    return;
+                };
+                let object = json!({
+                    "protocol": "tcp", "internal_port_id": port, "internal_port": 22, "external_port": 22 + b,
+                    "internal_ip_address": found["port"]["fixed_ips"][0]["ip_address"],
+                });
+                let path = format!("floatingips/{}/port_forwardings", pick(&self.floating_ips, a));
+                post(api, &path, "port_forwarding", object).await;
             }
             Kind::DeleteFloatingIp => delete(api, "floatingips", &mut self.floating_ips, a).await,
             Kind::Serve | Kind::Abandon => {

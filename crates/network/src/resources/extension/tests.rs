@@ -7,8 +7,9 @@ use isospin_store_kit::Engine;
 use serde_json::{Value, json};
 
 use crate::resources::{
-    self, address_scope, auto_allocated_topology, availability_zone, floating_ip, network,
-    network_ip_availability, port, router, security_group, security_group_rule, subnet, subnet_pool,
+    self, address_scope, auto_allocated_topology, availability_zone, conntrack_helper, flavor, floating_ip,
+    network, network_ip_availability, port, port_forwarding, router, security_group, security_group_rule,
+    service_profile, service_provider, subnet, subnet_pool,
 };
 use crate::testing::TestApi;
 
@@ -59,6 +60,11 @@ fn attributes_belong_to_listed_extensions() {
         security_group_rule::TYPE,
         router::TYPE,
         floating_ip::TYPE,
+        port_forwarding::TYPE,
+        conntrack_helper::TYPE,
+        flavor::TYPE,
+        service_profile::TYPE,
+        service_provider::TYPE,
     ];
     for attribute in types.iter().flat_map(ResourceType::attributes) {
         let alias = attribute.alias;

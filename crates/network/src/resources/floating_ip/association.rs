@@ -10,8 +10,8 @@ use super::model::{Association, FloatingIp, FloatingIpStatus};
 use super::rules::bad;
 use super::{rules, store};
 use crate::App;
-use crate::resources::port;
 use crate::resources::port::model::Port;
+use crate::resources::{port, port_forwarding};
 
 /// What a request wants of the association.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +62,9 @@ pub async fn apply(
                 floating_ip.status = FloatingIpStatus::Down;
             }
         }
+        Wish::Lead { .. } if !floating_ip.port_forwardings.is_empty() => {
+            return Err(port_forwarding::rules::in_use(floating_ip.id));
+        }
         Wish::Lead { port_id, fixed_ip_address } => {
             let port = visible_port(tx, app, caller, port_id).await?;
             if !caller.is_admin() {
@@ -101,7 +104,11 @@ async fn lead(
     Ok(())
 }
 
-async fn visible_port(tx: &mut Tx, app: &App, caller: &Caller, id: PortId) -> Result<Port, Fault> {
+/// The port, if the caller may see it.
+///
+/// # Errors
+/// 404.
+pub async fn visible_port(tx: &mut Tx, app: &App, caller: &Caller, id: PortId) -> Result<Port, Fault> {
     port::store::find(tx, id)
         .await?
         .filter(|found| app.policy.allows("get_port", caller, &port::policy::target(found)))

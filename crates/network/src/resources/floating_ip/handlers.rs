@@ -19,7 +19,7 @@ use super::model::{FloatingIp, FloatingIpStatus};
 use super::{TYPE, rules, store, view};
 use crate::resources::network::model::Network;
 use crate::resources::port::model::{Addresses, FLOATING_IP, NewPort, Port, WantedIp};
-use crate::resources::{network, port};
+use crate::resources::{network, port, port_forwarding};
 use crate::{App, owner, page, quota};
 
 /// `GET /v2.0/floatingips`
@@ -137,6 +137,8 @@ async fn create_one(
         floating_ip_address: address,
         floating_port_id: holder.id,
         association: None,
+        port_forwardings: Vec::new(),
+        forwarding_router: None,
         status: FloatingIpStatus::Down,
         dns_name: new.dns_name,
         dns_domain: new.dns_domain,
@@ -252,6 +254,9 @@ pub async fn delete(
                 let target = Target::owned_by(&found.project_id);
                 app.policy.check("delete_floatingip", &context.caller, &target)?;
                 context.check_revision(found.revision_number)?;
+                if !found.port_forwardings.is_empty() {
+                    return Err(port_forwarding::rules::in_use(found.id));
+                }
                 store::delete(tx, &found).await?;
                 if let Some(holder) = port::store::get(tx, found.floating_port_id).await? {
                     port::store::delete(tx, &holder).await?;
@@ -265,7 +270,10 @@ pub async fn delete(
 }
 
 /// The floating IP of this id with its tags, if the caller may see it.
-async fn visible(
+///
+/// # Errors
+/// 404.
+pub async fn visible(
     session: &mut Session,
     app: &App,
     caller: &Caller,

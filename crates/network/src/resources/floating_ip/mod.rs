@@ -10,12 +10,12 @@ mod handlers;
 pub mod model;
 mod policy;
 mod pools;
-mod rules;
+pub(super) mod rules;
 pub mod store;
 mod view;
 
 #[cfg(test)]
-mod tests;
+pub mod tests;
 
 use isospin_api_kit::attribute::{Absent, Attribute, Check, Filter, ResourceType, STANDARD, Show};
 use isospin_api_kit::extension::Extension;
@@ -24,6 +24,8 @@ use isospin_api_kit::list::Table;
 use crate::resources::{network, port};
 use crate::routes::Routes;
 
+pub(super) use association::visible_port;
+pub(super) use handlers::visible;
 pub use policy::POLICY;
 
 /// What a floating IP is on the wire (reference/network-api-core §7).
@@ -55,6 +57,7 @@ const OWN: &[Attribute] = &[
 
 const EXTENDED: &[Attribute] = &[
     Attribute::read_only("port_details", Check::Object).alias("fip-port-details"),
+    Attribute::read_only("port_forwardings", Check::Object).alias("expose-port-forwarding-in-fip"),
     Attribute::fixed("dns_domain", Check::Own(network::rules::dns_domain), Absent::EMPTY_TEXT)
         .alias("dns-integration"),
     Attribute::fixed("dns_name", Check::Own(port::rules::checks::dns_name), Absent::EMPTY_TEXT)

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use isospin_types::{FloatingIpId, MacAddr, NetworkId, PortId, RouterId};
 
 use crate::resources::port::model::{Port, PortStatus};
+use crate::resources::port_forwarding::model::PortForwarding;
 
 /// Life cycle of a floating IP as clients see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,10 +94,22 @@ pub struct FloatingIp {
     /// The hidden port that holds the address.
     pub floating_port_id: PortId,
     pub association: Option<Association>,
+    /// Only while it is not associated itself.
+    pub port_forwardings: Vec<PortForwarding>,
+    /// The router they lead through.
+    pub forwarding_router: Option<RouterId>,
     pub status: FloatingIpStatus,
     pub dns_name: String,
     pub dns_domain: String,
     pub created_at: String,
     pub updated_at: String,
     pub revision_number: i64,
+}
+
+impl FloatingIp {
+    /// The router that carries it; `None` while it leads nowhere.
+    #[must_use]
+    pub fn router_id(&self) -> Option<RouterId> {
+        self.association.as_ref().map(|to| to.router_id).or(self.forwarding_router)
+    }
 }

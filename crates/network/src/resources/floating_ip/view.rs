@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::TYPE;
 use super::model::{FloatingIp, PortDetails};
+use crate::resources::port_forwarding;
 
 /// The JSON of a floating IP for this caller; `fields` empty = all keys.
 pub fn floating_ip(
@@ -23,7 +24,7 @@ pub fn floating_ip(
     put("project_id", floating_ip.project_id.as_str().into());
     put("floating_ip_address", floating_ip.floating_ip_address.to_string().into());
     put("floating_network_id", floating_ip.floating_network_id.to_string().into());
-    put("router_id", association.map(|to| to.router_id.to_string()).into());
+    put("router_id", floating_ip.router_id().map(|id| id.to_string()).into());
     put("port_id", association.map(|to| to.port_id.to_string()).into());
     put("fixed_ip_address", association.map(|to| to.fixed_ip_address.to_string()).into());
     put("status", floating_ip.status.as_str().into());
@@ -35,6 +36,8 @@ pub fn floating_ip(
     put("revision_number", floating_ip.revision_number.into());
     put("created_at", floating_ip.created_at.as_str().into());
     put("updated_at", floating_ip.updated_at.as_str().into());
+    let forwardings = floating_ip.port_forwardings.iter().map(port_forwarding::view::in_floating_ip);
+    put("port_forwardings", forwardings.collect());
     view::project(&TYPE, policy, caller, &Target::owned_by(&floating_ip.project_id), fields, object)
 }
 

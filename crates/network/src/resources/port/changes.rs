@@ -11,7 +11,7 @@ use super::model::{DhcpOption, FLOATING_IP, NewAddressPair, Port, ROUTER_GATEWAY
 use super::rules::{references, security};
 use super::store;
 use crate::App;
-use crate::resources::{floating_ip, security_group};
+use crate::resources::{floating_ip, port_forwarding, security_group};
 
 /// Applies the body to the port; the caller authorises before and saves after.
 /// Addresses are written here.
@@ -211,6 +211,8 @@ async fn addresses(tx: &mut Tx, body: &Body, before: &Port, port: &mut Port) -> 
     if let Some(address) = gone.iter().find(|address| translated.contains(address)) {
         return Err(references::translated(port.id, *address));
     }
+    let kept: Vec<_> = port.fixed_ips.iter().map(|own| own.ip_address).collect();
+    port_forwarding::store::forget_port(tx, port.id, &kept).await?;
     let subnets =
         |port: &Port| -> BTreeSet<SubnetId> { port.fixed_ips.iter().map(|own| own.subnet_id).collect() };
     let moved = before.device_owner == FLOATING_IP || subnets(before) != subnets(port);

@@ -22,7 +22,7 @@ use super::{TYPE, changes, filters, input, view};
 use crate::background::scheduling;
 use crate::resources::network::model::Network;
 use crate::resources::rbac_policy::Access;
-use crate::resources::{floating_ip, network, security_group};
+use crate::resources::{floating_ip, network, port_forwarding, security_group};
 use crate::{App, owner};
 
 /// `GET /v2.0/ports`
@@ -201,6 +201,7 @@ pub async fn delete(
                 }
                 let project = (!caller.is_admin()).then_some(caller.project_id.as_str());
                 floating_ip::store::disassociate_port(tx, project, found.port.id).await?;
+                port_forwarding::store::forget_port(tx, found.port.id, &[]).await?;
                 store::delete(tx, &found.port).await?;
                 if found.port.device_owner == DHCP {
                     scheduling::ensure_dhcp(tx, &app, found.port.network_id).await?;

@@ -9,13 +9,15 @@ use isospin_api_kit::list::ListQuery;
 use isospin_api_kit::policy::{Policy, Target};
 use isospin_api_kit::{Body, Caller, Fault, FaultType, now_seconds};
 use isospin_store_kit::{Session, Tx};
-use isospin_types::RouterId;
+use isospin_types::{FlavorId, RouterId};
 use serde_json::Value;
 
 use super::input::GatewayChange;
 use super::model::{Details, Router, RouterStatus};
 use super::{TYPE, gateway, rules, store, view};
 use crate::background::scheduling::agents;
+use crate::resources::flavor;
+use crate::resources::service_provider::ROUTERS;
 use crate::{App, owner, page, quota};
 
 /// `GET /v2.0/routers`
@@ -98,6 +100,7 @@ fn wanted(app: &App, caller: &Caller, body: &Body) -> Result<NewRouter, Fault> {
         enable_snat: app.settings.enable_snat_by_default,
         gateway: None,
         availability_zone_hints: body.texts("availability_zone_hints").unwrap_or_default(),
+        flavor_id: body.parsed("flavor_id"),
         host: String::new(),
         availability_zone: None,
         created_at: now.clone(),
@@ -129,6 +132,9 @@ async fn create_one(
 ) -> Result<(Router, Details), Fault> {
     let NewRouter { mut router, gateway } = new;
     quota::take(tx, &app.settings, &router.project_id, "router", 1).await?;
+    if let Some(id) = router.flavor_id {
+        check_flavor(tx, app, caller, id).await?;
+    }
     agents::check_zones(tx, agents::L3, &router.availability_zone_hints).await?;
     let mut details = Details::default();
     if let GatewayChange::Set(request) = gateway {
@@ -137,6 +143,16 @@ async fn create_one(
     }
     store::insert(tx, &router).await?;
     Ok((router, details))
+}
+
+/// Refuses a flavor that is none of routers, or that nobody provides.
+async fn check_flavor(tx: &mut Tx, app: &App, caller: &Caller, id: FlavorId) -> Result<(), Fault> {
+    let (flavor, provider) = flavor::provider_of(tx, app, caller, &id.to_string()).await?;
+    if flavor.service_type != ROUTERS || provider.service_type != ROUTERS {
+        let (id, service_type) = (flavor.id, flavor.service_type);
+        return Err(rules::bad(format!("flavor_id {id} is a flavor of {service_type}, not of {ROUTERS}")));
+    }
+    Ok(())
 }
 
 /// `DELETE /v2.0/routers/{id}`

@@ -31,6 +31,7 @@ use isospin_api_kit::list::Table;
 
 use crate::routes::{Collection, Routes, Verb};
 
+pub(super) use handlers::found;
 pub(super) use handlers::{delete_one, make};
 pub(super) use interfaces::{attach_subnet, detach_subnet};
 pub use policy::POLICY;
@@ -58,6 +59,8 @@ const EXTENDED: &[Attribute] = &[
     Attribute::fixed("availability_zone_hints", Check::TextList { each: 255 }, Absent::EMPTY_LIST)
         .alias("router_availability_zone"),
     routes_attribute(),
+    Attribute::fixed("flavor_id", Check::Uuid, Absent::NULL).or_null().sort("flavor_id").alias("l3-flavors"),
+    Attribute::read_only("conntrack_helpers", Check::Object).alias("expose-l3-conntrack-helper"),
 ];
 
 /// Set by PUT only: a new router is connected to nothing a route could use.
@@ -96,6 +99,12 @@ pub const EXTENSIONS: &[Extension] = &[
         name: "Atomically add/remove extra routes",
         description: "Edit extra routes of a router on server side by atomically adding/removing extra routes",
         updated: "2019-07-10T00:00:00+00:00",
+    },
+    Extension {
+        alias: "l3-flavors",
+        name: "Router Flavor Extension",
+        description: "Flavor support for routers.",
+        updated: "2016-05-17T00:00:00-00:00",
     },
     Extension {
         alias: "router_availability_zone",

@@ -4,8 +4,9 @@ use std::net::IpAddr;
 use std::str::FromStr;
 
 use ipnet::IpNet;
-use isospin_types::{NetworkId, PortId, RouterId, SubnetId};
+use isospin_types::{FlavorId, NetworkId, PortId, RouterId, SubnetId};
 
+use crate::resources::conntrack_helper::model::ConntrackHelper;
 use crate::resources::port::model::FixedIp;
 
 /// Life cycle of a router as clients see it.
@@ -63,6 +64,7 @@ pub struct Router {
     pub enable_snat: bool,
     pub gateway: Option<Gateway>,
     pub availability_zone_hints: Vec<String>,
+    pub flavor_id: Option<FlavorId>,
     /// Host whose agent carries it; "" = none yet.
     pub host: String,
     /// Zone of that agent.
@@ -87,6 +89,7 @@ pub struct Details {
     /// In the order given by the client.
     pub routes: Vec<Route>,
     pub tags: Vec<String>,
+    pub conntrack_helpers: Vec<ConntrackHelper>,
 }
 
 /// A subnet a router reaches directly.

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::TYPE;
 use super::model::{Details, Route, Router};
+use crate::resources::conntrack_helper::model::ConntrackHelper;
 
 /// The JSON of a router for this caller; `fields` empty = all keys.
 pub fn router(
@@ -29,10 +30,13 @@ pub fn router(
     put("ha", false.into());
     put("availability_zone_hints", router.availability_zone_hints.iter().cloned().collect());
     put("routes", details.routes.iter().map(route).collect());
+    put("flavor_id", router.flavor_id.map(|id| id.to_string()).into());
     put("tags", details.tags.iter().cloned().collect());
     put("revision_number", router.revision_number.into());
     put("created_at", router.created_at.as_str().into());
     put("updated_at", router.updated_at.as_str().into());
+    let helpers = details.conntrack_helpers.iter().map(ConntrackHelper::in_router);
+    put("conntrack_helpers", helpers.collect());
     view::project(&TYPE, policy, caller, &Target::owned_by(&router.project_id), fields, object)
 }
 

@@ -12,7 +12,7 @@ use super::super::TABLE;
 use super::super::model::{Association, FloatingIp, FloatingIpStatus, PortDetails};
 use super::super::rules::not_found;
 use crate::page;
-use crate::resources::tag;
+use crate::resources::{port_forwarding, tag};
 
 /// The select list as a literal, so that whole statements stay constant.
 macro_rules! selected {
@@ -50,6 +50,8 @@ fn read(row: Row) -> Result<FloatingIp, StoreError> {
         floating_ip_address: columns.parse()?,
         floating_port_id: columns.parse()?,
         association: None,
+        port_forwardings: Vec::new(),
+        forwarding_router: None,
         status: FloatingIpStatus::Down,
         dns_name: String::new(),
         dns_domain: String::new(),
@@ -69,6 +71,8 @@ fn read(row: Row) -> Result<FloatingIp, StoreError> {
     if let (Some(port_id), Some(fixed_ip_address), Some(router_id)) = (port_id, fixed_ip_address, router_id) {
         let port = port_details(&mut columns)?;
         floating_ip.association = Some(Association { port_id, fixed_ip_address, router_id, port });
+    } else {
+        floating_ip.forwarding_router = router_id;
     }
     Ok(floating_ip)
 }
@@ -85,7 +89,7 @@ fn port_details(columns: &mut Columns) -> Result<PortDetails, StoreError> {
     })
 }
 
-/// The floating IP of this id with its tags, in one round trip.
+/// The floating IP of this id with its port forwardings and tags, in one round trip.
 ///
 /// # Errors
 /// The store's.
@@ -93,14 +97,19 @@ pub async fn find(
     session: &mut Session,
     id: FloatingIpId,
 ) -> Result<Option<(FloatingIp, Vec<String>)>, StoreError> {
-    let queries = vec![(BY_ID, values![id]), (tag::store::OF, values![id])];
-    let mut answers = session.rows_many(queries).await?.into_iter();
+    let queries = [BY_ID, tag::store::OF, port_forwarding::store::OF].map(|sql| (sql, values![id]));
+    let mut answers = session.rows_many(queries.into()).await?.into_iter();
     let Some(row) = answers.next().unwrap_or_default().pop() else { return Ok(None) };
     let tags = answers.next().unwrap_or_default().into_iter().map(|row| row.columns().text());
-    Ok(Some((read(row)?, tags.collect::<Result<_, _>>()?)))
+    let tags = tags.collect::<Result<_, _>>()?;
+    let mut floating_ip = read(row)?;
+    let forwardings = answers.next().unwrap_or_default().into_iter().map(port_forwarding::store::read);
+    floating_ip.port_forwardings = forwardings.collect::<Result<_, _>>()?;
+    Ok(Some((floating_ip, tags)))
 }
 
-/// One page of the floating IPs the caller may know of, with their tags.
+/// One page of the floating IPs the caller may know of, with their
+/// port forwardings and tags.
 ///
 /// # Errors
 /// 404 for an unknown marker; the store's.
@@ -117,7 +126,10 @@ pub async fn list(
     let rows = page::rows(session, query, &TABLE, select, |marker| not_found(marker)).await?;
     let all = rows.into_iter().map(read).collect::<Result<Vec<_>, _>>()?;
     let mut tags = tag::store::of_many(session, all.iter().map(|each| Value::from(each.id))).await?;
-    let with = |each: FloatingIp| {
+    let ids = all.iter().map(|each| Value::from(each.id));
+    let mut forwardings = port_forwarding::store::of_many(session, ids).await?;
+    let with = |mut each: FloatingIp| {
+        each.port_forwardings = forwardings.remove(&each.id).unwrap_or_default();
         let tags = tags.remove(&each.id.to_string()).unwrap_or_default();
         (each, tags)
     };

@@ -28,7 +28,7 @@ pub async fn insert(tx: &mut Tx, floating_ip: &FloatingIp) -> Result<bool, Store
                 floating_ip.floating_port_id,
                 to.map(|to| to.port_id),
                 to.map(|to| to.fixed_ip_address),
-                to.map(|to| to.router_id),
+                floating_ip.router_id(),
                 floating_ip.status.as_str(),
                 &floating_ip.dns_name,
                 &floating_ip.dns_domain,
@@ -57,7 +57,7 @@ pub async fn save(tx: &mut Tx, before: &FloatingIp, floating_ip: &mut FloatingIp
             &floating_ip.description,
             to.map(|to| to.port_id),
             to.map(|to| to.fixed_ip_address),
-            to.map(|to| to.router_id),
+            floating_ip.router_id(),
             floating_ip.status.as_str(),
             &floating_ip.updated_at,
             floating_ip.revision_number,
@@ -87,7 +87,7 @@ pub async fn delete(tx: &mut Tx, floating_ip: &FloatingIp) -> Result<(), StoreEr
 
 /// The router a change is told under; "" while there is none.
 fn scope(floating_ip: &FloatingIp) -> String {
-    floating_ip.association.as_ref().map(|to| to.router_id.to_string()).unwrap_or_default()
+    floating_ip.router_id().map(|id| id.to_string()).unwrap_or_default()
 }
 
 /// Parts every floating IP from a port that is about to go. `caller_project` is

@@ -26,6 +26,7 @@ const KEYS: &[&str] = &[
     "revision_number",
     "created_at",
     "updated_at",
+    "port_forwardings",
 ];
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use super::super::{rules, store};
 use super::{Attached, existing_port, wanted};
 use crate::resources::port::model::Addresses;
 use crate::resources::port::store as ports;
-use crate::resources::{floating_ip, subnet as subnets};
+use crate::resources::{floating_ip, port_forwarding, subnet as subnets};
 
 /// Removes the interface named, or one subnet of it, unless something needs it.
 pub(super) async fn interface(
@@ -37,6 +37,7 @@ pub(super) async fn interface(
     if whole {
         // A floating IP may lead to the interface itself, through another router.
         floating_ip::store::disassociate_port(tx, None, port_id).await?;
+        port_forwarding::store::forget_port(tx, port_id, &[]).await?;
         ports::delete(tx, &before).await?;
     } else {
         let mut port = before.clone();

@@ -67,7 +67,7 @@ pub struct Interface {
     pub port_id: PortId,
     pub subnet_id: SubnetId,
     pub cidr: IpNet,
-    /// Whether a floating IP leads to an address of the subnet through this router.
+    /// Whether a floating IP, or a port of one, leads to an address of the subnet through this router.
     pub floated: bool,
 }
 
@@ -80,6 +80,9 @@ pub async fn interfaces(session: &mut Session, id: RouterId) -> Result<Vec<Inter
         .rows(
             "SELECT i.port_id, i.subnet_id, s.cidr, CASE WHEN EXISTS (SELECT 1 FROM floating_ips f \
              JOIN port_addresses a ON a.port_id = f.port_id AND a.ip_address = f.fixed_ip_address \
+             WHERE f.router_id = i.router_id AND a.subnet_id = i.subnet_id) OR EXISTS (SELECT 1 FROM floating_ips f \
+             JOIN port_forwardings w ON w.floating_ip_id = f.id JOIN port_addresses a \
+             ON a.port_id = w.internal_port_id AND a.ip_address = w.internal_ip_address \
              WHERE f.router_id = i.router_id AND a.subnet_id = i.subnet_id) THEN 1 ELSE 0 END \
              FROM router_interfaces i JOIN subnets s ON s.id = i.subnet_id WHERE i.router_id = $1 \
              ORDER BY i.port_id, i.subnet_id",

@@ -13,14 +13,14 @@ use super::super::model::{Details, Gateway, Route, Router};
 use super::super::rules::not_found;
 use crate::page;
 use crate::resources::port::model::FixedIp;
-use crate::resources::tag;
+use crate::resources::{conntrack_helper, tag};
 
 /// The select list as a literal, so that whole statements stay constant.
 macro_rules! selected {
     () => {
         "routers.id, routers.project_id, routers.name, routers.description, routers.admin_state_up, \
          routers.status, routers.enable_snat, routers.gateway_port_id, routers.gateway_network_id, \
-         routers.availability_zone_hints, routers.host, agents.availability_zone, routers.created_at, \
+         routers.availability_zone_hints, routers.flavor_id, routers.host, agents.availability_zone, routers.created_at, \
          routers.updated_at, routers.revision_number"
     };
 }
@@ -61,6 +61,7 @@ pub fn read(row: Row) -> Result<Router, StoreError> {
             .zip(columns.opt_parse::<NetworkId>()?)
             .map(|(port_id, network_id)| Gateway { port_id, network_id }),
         availability_zone_hints: page::texts(&columns.parse()?),
+        flavor_id: columns.opt_parse()?,
         host: columns.text()?,
         availability_zone: columns.opt_text()?,
         created_at: columns.text()?,
@@ -82,7 +83,8 @@ pub async fn get(session: &mut Session, id: RouterId) -> Result<Option<Router>, 
 /// # Errors
 /// The store's.
 pub async fn find(session: &mut Session, id: RouterId) -> Result<Option<(Router, Details)>, StoreError> {
-    let queries = [BY_ID, GATEWAY_ADDRESSES, ROUTES, tag::store::OF].map(|sql| (sql, values![id]));
+    let queries = [BY_ID, GATEWAY_ADDRESSES, ROUTES, tag::store::OF, conntrack_helper::store::OF]
+        .map(|sql| (sql, values![id]));
     let mut answers = session.rows_many(queries.into()).await?.into_iter();
     let mut next = || answers.next().unwrap_or_default();
     let Some(row) = next().pop() else { return Ok(None) };
@@ -95,6 +97,9 @@ pub async fn find(session: &mut Session, id: RouterId) -> Result<Option<(Router,
     }
     for row in next() {
         details.tags.push(row.columns().text()?);
+    }
+    for row in next() {
+        details.conntrack_helpers.push(conntrack_helper::store::read(row)?);
     }
     Ok(Some((read(row)?, details)))
 }
@@ -146,10 +151,17 @@ async fn details_of(
         let (route_sql, route_values) =
             children("router_id, destination, nexthop", "router_routes", "router_id", "ordinal");
         let (tag_sql, tag_values) = children("resource_id, tag", "tags", "resource_id", "tag");
+        let (helper_sql, helper_values) = children(
+            conntrack_helper::store::SELECTED,
+            "conntrack_helpers",
+            "conntrack_helpers.router_id",
+            "conntrack_helpers.id",
+        );
         let queries = vec![
             (address_sql.as_str(), address_values),
             (route_sql.as_str(), route_values),
             (tag_sql.as_str(), tag_values),
+            (helper_sql.as_str(), helper_values),
         ];
         let mut answers = session.rows_many(queries).await?.into_iter();
         for row in answers.next().unwrap_or_default() {
@@ -163,6 +175,10 @@ async fn details_of(
         for row in answers.next().unwrap_or_default() {
             let (id, tag) = of_router(row, Columns::text)?;
             all.entry(id).or_default().tags.push(tag);
+        }
+        for row in answers.next().unwrap_or_default() {
+            let helper = conntrack_helper::store::read(row)?;
+            all.entry(helper.router_id).or_default().conntrack_helpers.push(helper);
         }
     }
     Ok(all)

@@ -15,7 +15,7 @@ pub async fn insert(tx: &mut Tx, router: &Router) -> Result<(), StoreError> {
     tx.execute(
         "INSERT INTO routers (id, project_id, name, description, admin_state_up, status, enable_snat, \
          gateway_port_id, gateway_network_id, availability_zone_hints, host, created_at, updated_at, \
-         revision_number) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+         revision_number, flavor_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
         values![
             router.id,
             &router.project_id,
@@ -31,6 +31,7 @@ pub async fn insert(tx: &mut Tx, router: &Router) -> Result<(), StoreError> {
             &router.created_at,
             &router.updated_at,
             router.revision_number,
+            router.flavor_id,
         ],
     )
     .await?;

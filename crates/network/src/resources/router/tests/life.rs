@@ -18,10 +18,12 @@ const KEYS: &[&str] = &[
     "availability_zones",
     "availability_zone_hints",
     "routes",
+    "flavor_id",
     "tags",
     "revision_number",
     "created_at",
     "updated_at",
+    "conntrack_helpers",
     "tenant_id",
 ];
 
