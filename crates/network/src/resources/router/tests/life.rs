@@ -149,7 +149,7 @@ async fn what_is_not_offered_is_refused_by_name() {
             assert_eq!(post("member", 403, json!({name: false})).await.0, "PolicyNotAuthorized");
             api.create("admin", "/v2.0/routers", "router", json!({name: false})).await;
         }
-        for name in ["flavor_id", "enable_ndp_proxy", "nonsense"] {
+        for name in ["enable_ndp_proxy", "nonsense"] {
             let message = format!("Unrecognized attribute(s) '{name}'");
             assert_eq!(post("admin", 400, json!({name: null})).await, refusal("HTTPBadRequest", message));
         }
