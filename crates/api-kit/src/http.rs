@@ -214,17 +214,22 @@ pub fn lenient(router: Router) -> Router {
     Router::new().fallback_service(rewritten)
 }
 
+/// Words in front of collections: `/v2.0/metering/metering-labels`.
+const PREFIXES: [&str; 3] = ["log", "metering", "qos"];
+
 /// The canonical form of a path under `/v2.0`, when it differs.
 fn canonical(uri: &Uri) -> Option<Uri> {
     let path = uri.path();
     let rest = path.strip_prefix("/v2.0/")?;
     let rest = rest.strip_suffix(".json").unwrap_or(rest);
+    // Some collections lie under a word of their own.
+    let first = usize::from(PREFIXES.iter().any(|prefix| rest.split('/').next() == Some(prefix)));
     let parts: Vec<String> = rest
         .split('/')
         .enumerate()
-        .map(|(index, part)| match index {
-            0 => part.replace('_', "-"),
-            2 => part.replace('-', "_"),
+        .map(|(index, part)| match index.checked_sub(first) {
+            Some(0) => part.replace('_', "-"),
+            Some(2) => part.replace('-', "_"),
             _ => part.to_owned(),
         })
         .collect();
@@ -307,6 +312,7 @@ mod tests {
         assert_eq!(of("/v2.0/routers/x/add-router-interface"), "/v2.0/routers/x/add_router_interface");
         assert_eq!(of("/v2.0/agents/x/dhcp-networks"), "/v2.0/agents/x/dhcp_networks");
         assert_eq!(of("/v2.0/networks/x/tags/a_b"), "/v2.0/networks/x/tags/a_b");
+        assert_eq!(of("/v2.0/metering/metering_labels/a-b"), "/v2.0/metering/metering-labels/a-b");
         assert_eq!(of("/"), "/");
     }
 

@@ -9,6 +9,8 @@ pub mod discovery;
 pub mod extension;
 pub mod flavor;
 pub mod floating_ip;
+pub mod metering_label;
+pub mod metering_label_rule;
 pub mod network;
 pub mod network_ip_availability;
 pub mod port;
@@ -74,6 +76,8 @@ pub fn policy_rules() -> impl Iterator<Item = &'static Rule> {
         port_forwarding::POLICY,
         conntrack_helper::POLICY,
         flavor::POLICY,
+        metering_label::POLICY,
+        metering_label_rule::POLICY,
         service_profile::POLICY,
         service_provider::POLICY,
         tag::POLICY,
@@ -143,6 +147,8 @@ pub fn routes() -> Routes {
         .merge(port_forwarding::routes())
         .merge(conntrack_helper::routes())
         .merge(flavor::routes())
+        .merge(metering_label::routes())
+        .merge(metering_label_rule::routes())
         .merge(service_profile::routes())
         .merge(service_provider::routes())
         .merge(tag::routes())

@@ -44,6 +44,9 @@ fn plain(app: &App, body: &Body, port: &mut Port) -> Result<(), Fault> {
     if body.has("dns_name") {
         port.dns_name = input::dns_name(&app.settings, body)?;
     }
+    if let Some(dns_domain) = body.text("dns_domain") {
+        dns_domain.clone_into(&mut port.dns_domain);
+    }
     if body.has("extra_dhcp_opts") {
         merge_options(&mut port.extra_dhcp_opts, input::options(body));
     }

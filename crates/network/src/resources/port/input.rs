@@ -47,6 +47,7 @@ pub fn new_port(
             .filter_map(|(option, kept)| kept.then_some(option))
             .collect(),
         dns_name: dns_name(settings, body)?,
+        dns_domain: text("dns_domain"),
         host: text("binding:host_id"),
         vnic_type: text("binding:vnic_type"),
         profile: profile(body),

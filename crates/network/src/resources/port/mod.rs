@@ -20,6 +20,7 @@ use isospin_api_kit::attribute::{Absent, Attribute, Check, Filter, ResourceType,
 use isospin_api_kit::extension::Extension;
 use isospin_api_kit::list::Table;
 
+use crate::resources::network;
 use crate::routes::{Collection, Routes};
 use rules::checks;
 
@@ -81,6 +82,8 @@ const OTHER: &[Attribute] = &[
     Attribute::settable("dns_name", Check::Own(checks::dns_name), Absent::EMPTY_TEXT)
         .alias("dns-integration"),
     Attribute::read_only("dns_assignment", Check::Object).alias("dns-integration"),
+    Attribute::settable("dns_domain", Check::Own(network::rules::dns_domain), Absent::EMPTY_TEXT)
+        .alias("dns-domain-ports"),
     Attribute::fixed("tags", Check::TextList { each: 255 }, Absent::EMPTY_LIST)
         .alias("tag-ports-during-bulk-creation"),
 ];
@@ -117,6 +120,12 @@ pub const EXTENSIONS: &[Extension] = &[
         description: "Extra options configuration for DHCP. For example PXE boot options to DHCP clients can \
                       be specified (e.g. tftp-server, server-ip-address, bootfile-name)",
         updated: "2013-03-17T12:00:00-00:00",
+    },
+    Extension {
+        alias: "dns-domain-ports",
+        name: "dns_domain for ports",
+        description: "Allows the DNS domain to be specified for a network port.",
+        updated: "2017-04-24T10:00:00-00:00",
     },
     Extension {
         alias: "ip_allocation",

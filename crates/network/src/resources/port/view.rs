@@ -42,6 +42,7 @@ pub fn show(app: &App, caller: &Caller, found: &Found, fields: &[String]) -> Val
     if wanted("dns_assignment") {
         put("dns_assignment", dns_assignment(port, &app.settings.dns_domain));
     }
+    put("dns_domain", Value::from(port.dns_domain.as_str()));
     put("tags", Value::from(found.tags.clone()));
     put("revision_number", Value::from(port.revision_number));
     put("created_at", Value::from(port.created_at.as_str()));
@@ -65,8 +66,9 @@ fn options(port: &Port) -> Value {
     port.extra_dhcp_opts.iter().map(entry).collect()
 }
 
-/// One name for each address, under the server's domain.
+/// One name for each address, under the port's domain, else the server's.
 fn dns_assignment(port: &Port, domain: &str) -> Value {
+    let domain = port.dns_domain.strip_suffix('.').unwrap_or(domain);
     let entry = |fixed_ip: &super::model::FixedIp| {
         let hostname = port.hostname(fixed_ip.ip_address);
         let fqdn = if domain.is_empty() { format!("{hostname}.") } else { format!("{hostname}.{domain}.") };

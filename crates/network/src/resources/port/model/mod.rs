@@ -225,6 +225,8 @@ pub struct Port {
     pub device_owner: String,
     pub port_security_enabled: bool,
     pub dns_name: String,
+    /// With its final dot; "" = the server's.
+    pub dns_domain: String,
     pub ip_allocation: IpAllocation,
     pub allowed_address_pairs: Vec<AddressPair>,
     pub extra_dhcp_opts: Vec<DhcpOption>,

@@ -49,6 +49,7 @@ pub struct NewPort {
     pub allowed_address_pairs: Vec<NewAddressPair>,
     pub extra_dhcp_opts: Vec<DhcpOption>,
     pub dns_name: String,
+    pub dns_domain: String,
     /// Host to bind to; "" = none.
     pub host: String,
     pub vnic_type: String,
@@ -84,6 +85,7 @@ impl NewPort {
             allowed_address_pairs: Vec::new(),
             extra_dhcp_opts: Vec::new(),
             dns_name: String::new(),
+            dns_domain: String::new(),
             host: String::new(),
             vnic_type: "normal".to_owned(),
             profile: Map::new(),

@@ -14,7 +14,7 @@ macro_rules! selected {
     () => {
         "ports.id, ports.project_id, ports.network_id, ports.name, ports.description, \
          ports.mac_address, ports.admin_state_up, ports.status, ports.device_id, ports.device_owner, \
-         ports.port_security_enabled, ports.dns_name, ports.ip_allocation, ports.allowed_address_pairs, \
+         ports.port_security_enabled, ports.dns_name, ports.dns_domain, ports.ip_allocation, ports.allowed_address_pairs, \
          ports.extra_dhcp_opts, ports.binding_host, ports.binding_vnic_type, ports.binding_profile, \
          ports.binding_vif_type, ports.binding_vif_details, ports.created_at, ports.updated_at, \
          ports.revision_number, networks.project_id, networks.shared"
@@ -151,6 +151,7 @@ fn found(row: Row) -> Result<Found, StoreError> {
         device_owner: columns.text()?,
         port_security_enabled: columns.flag()?,
         dns_name: columns.text()?,
+        dns_domain: columns.text()?,
         ip_allocation: columns.parse()?,
         allowed_address_pairs: list(&columns.text()?, pair)?,
         extra_dhcp_opts: list(&columns.text()?, option)?,

@@ -13,7 +13,7 @@ const UPDATE: &str = "UPDATE ports SET name = $1, description = $2, mac_address 
      status = $5, device_id = $6, device_owner = $7, port_security_enabled = $8, dns_name = $9, \
      ip_allocation = $10, allowed_address_pairs = $11, extra_dhcp_opts = $12, binding_host = $13, \
      binding_vnic_type = $14, binding_profile = $15, binding_vif_type = $16, binding_vif_details = $17, \
-     updated_at = $18, revision_number = $19 WHERE id = $20";
+     updated_at = $18, revision_number = $19, dns_domain = $20 WHERE id = $21";
 
 /// Writes a changed port: its row, groups and open parties. Addresses are written
 /// by [`super::set_addresses`]. A port that did not change is left alone; else the
@@ -85,6 +85,7 @@ fn row(port: &Port) -> Vec<Value> {
         object_json(&binding.vif_details),
         &port.updated_at,
         port.revision_number,
+        &port.dns_domain,
         port.id,
     ]
 }

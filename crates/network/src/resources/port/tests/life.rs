@@ -30,6 +30,7 @@ const ADMIN_KEYS: &[&str] = &[
     "port_security_enabled",
     "dns_name",
     "dns_assignment",
+    "dns_domain",
     "tags",
     "revision_number",
     "created_at",

@@ -85,6 +85,16 @@ async fn dns_names_are_host_names() {
         }
         let long = "a".repeat(64);
         api.refused(400, "member", "PUT", &path(&made), json!({"port": { "dns_name": long }})).await;
+        let domain = json!({"dns_domain": "Example.ORG."});
+        let named = update(&api, "member", &made, domain.clone()).await;
+        assert_eq!(named["dns_domain"], "example.org.");
+        assert_eq!(named["dns_assignment"][0]["fqdn"], "web.example.org.");
+        let again = update(&api, "member", &made, domain).await;
+        assert_eq!(again["revision_number"], named["revision_number"]);
+        let wrong = json!({"port": {"dns_domain": "example.org"}});
+        api.refused(400, "member", "PUT", &path(&made), wrong).await;
+        let plain = update(&api, "member", &made, json!({"dns_domain": ""})).await;
+        assert_eq!(plain["dns_assignment"][0]["fqdn"], "web.openstacklocal.");
         let cleared = update(&api, "member", &made, json!({"dns_name": ""})).await;
         assert_eq!(cleared["dns_assignment"][0]["hostname"], "host-10-7-0-2");
     })

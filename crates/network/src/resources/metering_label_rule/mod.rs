@@ -1,0 +1,55 @@
+//! Rules of metering labels: which traffic counts under a label, or does not
+//! (reference/network-api-core §20). A rule belongs to its label's project.
+
+mod handlers;
+pub mod model;
+mod rules;
+mod store;
+
+#[cfg(test)]
+mod tests;
+
+use isospin_api_kit::attribute::{Absent, Attribute, Check, ResourceType};
+use isospin_api_kit::list::Table;
+use isospin_api_kit::policy::Rule;
+
+use crate::routes::{Collection, Routes};
+
+/// What a metering label rule is on the wire.
+pub const TYPE: ResourceType = ResourceType {
+    name: "metering_label_rule",
+    collection: "metering_label_rules",
+    attributes: &[&[
+        Attribute::read_only("id", Check::Uuid).column("id"),
+        Attribute::fixed("metering_label_id", Check::Uuid, Absent::Required).column("metering_label_id"),
+        Attribute::fixed("direction", Check::OneOf(&["ingress", "egress"]), Absent::Required)
+            .column("direction"),
+        prefix("remote_ip_prefix"),
+        prefix("source_ip_prefix"),
+        prefix("destination_ip_prefix"),
+        Attribute::fixed("excluded", Check::Bool, Absent::FALSE).column("excluded"),
+    ]],
+};
+
+const fn prefix(name: &'static str) -> Attribute {
+    Attribute::fixed(name, Check::Cidr, Absent::NULL).or_null().column(name)
+}
+
+/// Where metering label rules are stored.
+pub const TABLE: Table = Table { name: "metering_label_rules", id: "id", tags: "" };
+
+/// Default rules (reference/policy.md §2).
+pub const POLICY: &[Rule] = &[
+    Rule::new("create_metering_label_rule", "rule:admin_or_owner_manager"),
+    Rule::new("get_metering_label_rule", "rule:admin_or_owner_reader"),
+    Rule::new("delete_metering_label_rule", "rule:admin_or_owner_manager"),
+];
+
+/// The URLs of metering label rules.
+pub fn routes() -> Collection {
+    Routes::of(TYPE, "/v2.0/metering/metering-label-rules")
+        .list(handlers::list)
+        .create(handlers::create)
+        .show(handlers::show)
+        .delete(handlers::delete)
+}
