@@ -2,6 +2,7 @@
 //! sessions, and real servers with simulated hosts.
 
 mod bad_rows;
+mod forwardings;
 mod history;
 mod live;
 mod registration;

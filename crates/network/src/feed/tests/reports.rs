@@ -8,7 +8,7 @@ use super::super::reports;
 use super::{create, id, join, network, port, shown, status};
 use crate::testing::TestApi;
 
-fn item(kind: &str, id: &str, party: &str, state: State) -> ItemStatus {
+pub fn item(kind: &str, id: &str, party: &str, state: State) -> ItemStatus {
     ItemStatus {
         kind: kind.to_owned(),
         id: id.to_owned(),
@@ -18,7 +18,7 @@ fn item(kind: &str, id: &str, party: &str, state: State) -> ItemStatus {
     }
 }
 
-async fn report(api: &TestApi, host: &str, items: Vec<ItemStatus>) {
+pub async fn report(api: &TestApi, host: &str, items: Vec<ItemStatus>) {
     let before = *api.store().versions().borrow();
     reports::store(api.store(), host, Report { items, applied_version: 1 }).await.expect("stored");
     assert_eq!(*api.store().versions().borrow(), before, "a report woke the followers of changes");

@@ -7,7 +7,7 @@ use isospin_types::{RouterId, SubnetId};
 
 use super::model::{PortForwarding, PortRange, Ports};
 use crate::resources::floating_ip::model::FloatingIp;
-use crate::resources::port::model::{DHCP, Port};
+use crate::resources::port::model::{DHCP, FLOATING_IP, Port, ROUTER_GATEWAY};
 
 /// 400 in the words of the reference.
 pub fn bad(reason: impl std::fmt::Display) -> Fault {
@@ -102,7 +102,8 @@ fn check_apart(
 /// # Errors
 /// 400: the port cannot be led to, or the address is not its own.
 pub fn inner_subnet(port: &Port, new: &PortForwarding) -> Result<SubnetId, Fault> {
-    if port.device_owner == DHCP {
+    // Ports that come and go with what the cloud itself does.
+    if [DHCP, FLOATING_IP, ROUTER_GATEWAY].contains(&port.device_owner.as_str()) {
         return Err(bad(format!("Port {} is unable to be assigned a floating IP", port.id)));
     }
     if !port.fixed_ips.iter().any(|ip| ip.ip_address.is_ipv4()) {

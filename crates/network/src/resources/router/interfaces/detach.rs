@@ -47,6 +47,8 @@ pub(super) async fn interface(
             store::remove_interface(tx, router.id, *subnet_id).await?;
         }
         ports::set_addresses(tx, &mut port, Addresses::Exactly(stay)).await?;
+        let kept: Vec<_> = port.fixed_ips.iter().map(|ip| ip.ip_address).collect();
+        port_forwarding::store::forget_port(tx, port_id, &kept).await?;
         ports::save(tx, &before, &mut port).await?;
     }
     Ok(Attached { port_id, network_id: before.network_id, subnet_ids })
