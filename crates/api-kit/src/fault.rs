@@ -64,7 +64,8 @@ fault_types! {
     ExternalGatewayForFloatingIPNotFound => 404, RouterInterfaceNotFound => 404,
     RouterInterfaceNotFoundForSubnet => 404, PortNotFoundOnNetwork => 404, PortBindingNotFound => 404,
     TenantQuotaNotFound => 404, InvalidDHCPAgent => 404, InvalidL3Agent => 404, RbacPolicyNotFound => 404,
-    AddressGroupNotFound => 404, AddressesNotFound => 404, DefaultSecurityGroupRuleNotFound => 404, AvailabilityZoneNotFound => 404,
+    AddressGroupNotFound => 404, AddressesNotFound => 404, DefaultSecurityGroupRuleNotFound => 404,
+    SecurityGroupDefaultStatefulnessNotFound => 404, AvailabilityZoneNotFound => 404,
     PortForwardingNotFound => 404, ConntrackHelperNotFound => 404, FlavorNotFound => 404,
     ServiceProfileNotFound => 404, ServiceProfileDriverNotFound => 404,
     FlavorServiceProfileBindingNotFound => 404, MeteringLabelNotFound => 404, MeteringLabelRuleNotFound => 404,
@@ -89,9 +90,10 @@ fault_types! {
     NetworkHostedByDHCPAgent => 409, NetworkNotHostedByDhcpAgent => 409, RouterHostedByL3Agent => 409,
     RouterNotHostedByL3Agent => 409, RouterSchedulingFailed => 409,
     DuplicateRbacPolicy => 409, RbacPolicyInUse => 409, AddressGroupInUse => 409,
-    DefaultSecurityGroupRuleExists => 409,
+    DefaultSecurityGroupRuleExists => 409, DuplicateDefaultSgRuleInPost => 409,
     AddressScopeInUse => 409, AddressScopePrefixConflict => 409, SubnetPoolQuotaExceeded => 409,
     SubnetAllocationError => 409, AutoAllocationFailure => 409,
+    SecurityGroupDefaultStatefulnessAlreadyExists => 409,
     // 412
     RevisionNumberConstraintFailed => 412,
     // 413, 414

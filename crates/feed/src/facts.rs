@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 use isospin_types::{
-    FloatingIpId, MacAddr, NetworkId, PortId, RouterId, SecurityGroupId, SecurityGroupRuleId, SubnetId,
+    AddressGroupId, FloatingIpId, MacAddr, NetworkId, PortId, RouterId, SecurityGroupId, SecurityGroupRuleId,
+    SubnetId,
 };
 
 /// The key of one fact.
@@ -22,6 +23,7 @@ pub enum FactKey {
     Router(RouterId),
     FloatingIp(FloatingIpId),
     DhcpService(NetworkId),
+    AddressGroup(AddressGroupId),
 }
 
 /// How frames of a network travel between hosts.
@@ -161,6 +163,7 @@ pub enum Remote {
     Any,
     Prefix(IpNet),
     Group(SecurityGroupId),
+    Addresses(AddressGroupId),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -182,6 +185,13 @@ pub struct SecurityGroupRule {
 pub struct SecurityGroupMember {
     pub security_group_id: SecurityGroupId,
     pub port_id: PortId,
+    pub addresses: BTreeSet<IpNet>,
+}
+
+/// Addresses that rules name as the other end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AddressGroup {
+    pub id: AddressGroupId,
     pub addresses: BTreeSet<IpNet>,
 }
 
@@ -263,4 +273,5 @@ pub struct Facts {
     pub routers: BTreeMap<RouterId, Arc<Router>>,
     pub floating_ips: BTreeMap<FloatingIpId, Arc<FloatingIp>>,
     pub dhcp_services: BTreeMap<NetworkId, DhcpService>,
+    pub address_groups: BTreeMap<AddressGroupId, Arc<AddressGroup>>,
 }

@@ -135,13 +135,14 @@ prop_compose! {
         id in any_id(), security_group_id in any_id(), ingress in any::<bool>(),
         (protocol, port_range_min, port_range_max) in protocol_and_ports(),
         remote in prop_oneof![
-            Just(Remote::Any), prefix().prop_map(Remote::Prefix), any_id().prop_map(Remote::Group)
+            Just(Remote::Any), prefix().prop_map(Remote::Prefix), any_id().prop_map(Remote::Group),
+            any_id().prop_map(Remote::Addresses),
         ],
         four in any::<bool>(),
     ) -> SecurityGroupRule {
         let four = match remote {
             Remote::Prefix(net) => net.addr().is_ipv4(),
-            Remote::Any | Remote::Group(_) => four,
+            Remote::Any | Remote::Group(_) | Remote::Addresses(_) => four,
         };
         SecurityGroupRule {
             id, security_group_id, protocol, port_range_min, port_range_max, remote,
@@ -207,6 +208,8 @@ pub fn fact() -> impl Strategy<Value = Fact> {
         floating_ip().prop_map(Fact::FloatingIp),
         (any_id(), any_id())
             .prop_map(|(network_id, port_id)| Fact::DhcpService(DhcpService { network_id, port_id })),
+        (any_id(), btree_set(prefix(), 0..3))
+            .prop_map(|(id, addresses)| Fact::AddressGroup(AddressGroup { id, addresses })),
     ]
 }
 

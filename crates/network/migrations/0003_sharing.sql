@@ -66,7 +66,11 @@ CREATE TABLE default_security_group_rules (
     -- What makes two rules the same, as with security group rules.
     identity TEXT NOT NULL
 );
-CREATE UNIQUE INDEX default_security_group_rules_identity ON default_security_group_rules (identity);
+CREATE UNIQUE INDEX default_security_group_rules_default ON default_security_group_rules (identity)
+    WHERE used_in_default_sg;
+CREATE UNIQUE INDEX default_security_group_rules_others ON default_security_group_rules (identity)
+    WHERE used_in_non_default_sg;
+CREATE INDEX default_security_group_rules_group ON default_security_group_rules (remote_group_id);
 CREATE INDEX default_security_group_rules_address_group
     ON default_security_group_rules (remote_address_group_id);
 

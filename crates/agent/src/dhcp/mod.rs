@@ -154,6 +154,7 @@ impl Dhcp {
                 FactKey::SecurityGroup(_)
                 | FactKey::SecurityGroupRule(_)
                 | FactKey::SecurityGroupMember(..)
+                | FactKey::AddressGroup(_)
                 | FactKey::Router(_)
                 | FactKey::FloatingIp(_) => {}
             }

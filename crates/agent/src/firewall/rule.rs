@@ -3,9 +3,11 @@
 //! A rule the data plane cannot express is refused here, alone, so that every
 //! other rule of the host still applies (N04, N17, N18).
 
+use std::fmt;
+
 use ipnet::IpNet;
 use isospin_feed::facts::{Direction, IpVersion, Remote, SecurityGroupRule};
-use isospin_types::SecurityGroupId;
+use isospin_types::{AddressGroupId, SecurityGroupId};
 
 /// IP protocol numbers the firewall treats specially.
 pub const ICMP: u8 = 1;
@@ -45,7 +47,26 @@ pub enum Traffic {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OtherEnd {
     Prefix(IpNet),
-    Group(SecurityGroupId),
+    OneOf(Named),
+}
+
+/// Addresses that rules name together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Named {
+    /// Those of the ports in a security group.
+    Members(SecurityGroupId),
+    /// Those of an address group.
+    Addresses(AddressGroupId),
+}
+
+impl fmt::Display for Named {
+    /// The id of the group.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Members(group) => group.fmt(f),
+            Self::Addresses(group) => group.fmt(f),
+        }
+    }
 }
 
 /// A rule that can be programmed.
@@ -124,7 +145,8 @@ fn icmp(protocol: u8, range: (Option<u16>, Option<u16>)) -> Result<Traffic, Refu
 fn other_end(rule: &SecurityGroupRule) -> Result<OtherEnd, Refusal> {
     match rule.remote {
         Remote::Any => Ok(OtherEnd::Prefix(everything(rule.ip_version))),
-        Remote::Group(group) => Ok(OtherEnd::Group(group)),
+        Remote::Group(group) => Ok(OtherEnd::OneOf(Named::Members(group))),
+        Remote::Addresses(group) => Ok(OtherEnd::OneOf(Named::Addresses(group))),
         Remote::Prefix(prefix) => match (prefix, rule.ip_version) {
             (IpNet::V4(_), IpVersion::V4) | (IpNet::V6(_), IpVersion::V6) => {
                 Ok(OtherEnd::Prefix(prefix.trunc()))

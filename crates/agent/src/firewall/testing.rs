@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 use isospin_feed::facts::{
-    AddressPair, Direction, Facts, FixedIp, IpVersion, Network, Port, Remote, SecurityGroup,
+    AddressGroup, AddressPair, Direction, Facts, FixedIp, IpVersion, Network, Port, Remote, SecurityGroup,
     SecurityGroupMember, SecurityGroupRule, Segment,
 };
-use isospin_types::{MacAddr, NetworkId, PortId, SecurityGroupId, SecurityGroupRuleId, SubnetId};
+use isospin_types::{
+    AddressGroupId, MacAddr, NetworkId, PortId, SecurityGroupId, SecurityGroupRuleId, SubnetId,
+};
 use proptest::prelude::*;
 use uuid::Uuid;
 
@@ -97,6 +99,14 @@ pub(crate) fn add_port(facts: &mut Facts, index: u8, groups: &[SecurityGroupId])
     id
 }
 
+/// An address group of these prefixes.
+pub(crate) fn add_addresses(facts: &mut Facts, index: u8, addresses: BTreeSet<IpNet>) -> AddressGroupId {
+    let id = AddressGroupId::from(id(5, index));
+    let addresses = addresses.iter().map(IpNet::trunc).collect();
+    facts.address_groups.insert(id, Arc::new(AddressGroup { id, addresses }));
+    id
+}
+
 pub(crate) fn add_rule(facts: &mut Facts, rule: SecurityGroupRule) {
     facts.security_group_rules.insert(rule.id, Arc::new(rule));
 }
@@ -130,6 +140,8 @@ fn rule(groups: u8) -> impl Strategy<Value = SecurityGroupRule> {
         2 => Just(Remote::Any),
         3 => prefix().prop_map(Remote::Prefix),
         2 => (0..4_u8).prop_map(|index| Remote::Group(SecurityGroupId::from(id(2, index)))),
+        // One more than there are: a rule may come before the group it names.
+        2 => (0..3_u8).prop_map(|index| Remote::Addresses(AddressGroupId::from(id(5, index)))),
     ];
     let ends = (any::<bool>(), any::<bool>(), 0..groups, remote);
     let range = prop_oneof![
@@ -157,8 +169,13 @@ fn rule(groups: u8) -> impl Strategy<Value = SecurityGroupRule> {
 pub(crate) fn facts() -> impl Strategy<Value = Facts> {
     let pairs = prop::collection::vec((prefix(), 0..8_u8), 0..4);
     let port = (prop::collection::btree_set(0..4_u8, 0..3), pairs, 0..12_u8);
-    (prop::collection::vec(rule(2), 0..24), prop::collection::vec(port, 1..5)).prop_map(|(rules, ports)| {
+    let addresses = prop::collection::vec(prop::collection::btree_set(prefix(), 0..4), 2);
+    let all = (prop::collection::vec(rule(2), 0..24), prop::collection::vec(port, 1..5), addresses);
+    all.prop_map(|(rules, ports, addresses)| {
         let (mut facts, groups) = cloud(4);
+        for (index, addresses) in addresses.into_iter().enumerate() {
+            add_addresses(&mut facts, u8::try_from(index).unwrap_or(0), addresses);
+        }
         for rule in rules {
             add_rule(&mut facts, rule);
         }

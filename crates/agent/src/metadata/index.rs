@@ -96,6 +96,7 @@ impl Index {
             FactKey::SecurityGroup(_)
             | FactKey::SecurityGroupRule(_)
             | FactKey::SecurityGroupMember(..)
+            | FactKey::AddressGroup(_)
             | FactKey::DhcpService(_) => {}
         }
     }

@@ -129,6 +129,7 @@ impl Metadata {
                 FactKey::SecurityGroup(_)
                 | FactKey::SecurityGroupRule(_)
                 | FactKey::SecurityGroupMember(..)
+                | FactKey::AddressGroup(_)
                 | FactKey::Router(_)
                 | FactKey::FloatingIp(_) => {}
             }

@@ -46,6 +46,7 @@ impl Facts {
             Fact::Router(it) => put(&mut self.routers, it.id, it),
             Fact::FloatingIp(it) => put(&mut self.floating_ips, it.id, it),
             Fact::DhcpService(it) => self.dhcp_services.insert(it.network_id, it) != Some(it),
+            Fact::AddressGroup(it) => put(&mut self.address_groups, it.id, it),
         };
         changed.then_some(key)
     }
@@ -64,6 +65,7 @@ impl Facts {
             FactKey::Router(id) => self.routers.remove(id).is_some(),
             FactKey::FloatingIp(id) => self.floating_ips.remove(id).is_some(),
             FactKey::DhcpService(id) => self.dhcp_services.remove(id).is_some(),
+            FactKey::AddressGroup(id) => self.address_groups.remove(id).is_some(),
         }
     }
 
@@ -82,6 +84,7 @@ impl Facts {
             FactKey::Router(id) => self.routers.contains_key(id),
             FactKey::FloatingIp(id) => self.floating_ips.contains_key(id),
             FactKey::DhcpService(id) => self.dhcp_services.contains_key(id),
+            FactKey::AddressGroup(id) => self.address_groups.contains_key(id),
         }
     }
 
@@ -97,6 +100,7 @@ impl Facts {
             + self.routers.len()
             + self.floating_ips.len()
             + self.dhcp_services.len()
+            + self.address_groups.len()
     }
 
     /// Whether there is no fact at all.
@@ -112,6 +116,7 @@ impl Facts {
             .chain(self.security_groups.values().map(|it| (&**it).into()))
             .chain(self.security_group_rules.values().map(|it| (&**it).into()))
             .chain(self.security_group_members.values().map(|it| (&**it).into()))
+            .chain(self.address_groups.values().map(|it| (&**it).into()))
             .chain(self.ports.values().map(|it| (&**it).into()))
             .chain(self.routers.values().map(|it| (&**it).into()))
             .chain(self.floating_ips.values().map(|it| (&**it).into()))

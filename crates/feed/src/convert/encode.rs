@@ -4,8 +4,9 @@ use std::net::IpAddr;
 
 use super::Fact;
 use crate::facts::{
-    ConntrackHelper, DhcpService, Direction, FloatingIp, IpVersion, Ipv6Mode, Network, Port, PortForwarding,
-    Remote, Route, Router, SecurityGroup, SecurityGroupMember, SecurityGroupRule, Segment, Subnet,
+    AddressGroup, ConntrackHelper, DhcpService, Direction, FloatingIp, IpVersion, Ipv6Mode, Network, Port,
+    PortForwarding, Remote, Route, Router, SecurityGroup, SecurityGroupMember, SecurityGroupRule, Segment,
+    Subnet,
 };
 use crate::proto::{self, record::Fact as WireFact};
 
@@ -28,6 +29,7 @@ macro_rules! records {
 
 records! {
     Network, Subnet, Port, SecurityGroup, SecurityGroupRule, SecurityGroupMember, Router, FloatingIp, DhcpService,
+    AddressGroup,
 }
 
 impl From<&Network> for proto::Network {
@@ -137,11 +139,13 @@ impl From<&SecurityGroup> for proto::SecurityGroup {
 
 impl From<&SecurityGroupRule> for proto::SecurityGroupRule {
     fn from(it: &SecurityGroupRule) -> Self {
-        let (remote_ip_prefix, remote_group_id) = match it.remote {
-            Remote::Any => (String::new(), String::new()),
-            Remote::Prefix(net) => (net.to_string(), String::new()),
-            Remote::Group(id) => (String::new(), id.to_string()),
-        };
+        let (mut remote_ip_prefix, mut remote_group_id, mut remote_address_group_id) = Default::default();
+        match it.remote {
+            Remote::Any => {}
+            Remote::Prefix(net) => remote_ip_prefix = net.to_string(),
+            Remote::Group(id) => remote_group_id = id.to_string(),
+            Remote::Addresses(id) => remote_address_group_id = id.to_string(),
+        }
         Self {
             id: it.id.to_string(),
             security_group_id: it.security_group_id.to_string(),
@@ -155,6 +159,7 @@ impl From<&SecurityGroupRule> for proto::SecurityGroupRule {
             port_range_max: it.port_range_max.map(u32::from),
             remote_ip_prefix,
             remote_group_id,
+            remote_address_group_id,
         }
     }
 }
@@ -167,6 +172,12 @@ impl From<&SecurityGroupMember> for proto::SecurityGroupMember {
             port_id: it.port_id.to_string(),
             addresses: texts(&it.addresses),
         }
+    }
+}
+
+impl From<&AddressGroup> for proto::AddressGroup {
+    fn from(it: &AddressGroup) -> Self {
+        Self { id: it.id.to_string(), addresses: texts(&it.addresses) }
     }
 }
 

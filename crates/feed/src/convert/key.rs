@@ -21,6 +21,7 @@ impl FactKey {
             Self::Router(_) => Kind::Router,
             Self::FloatingIp(_) => Kind::FloatingIp,
             Self::DhcpService(_) => Kind::DhcpService,
+            Self::AddressGroup(_) => Kind::AddressGroup,
         }
     }
 
@@ -46,6 +47,7 @@ impl FactKey {
             Self::SecurityGroupMember(group, port) => format!("{group}/{port}"),
             Self::Router(id) => id.to_string(),
             Self::FloatingIp(id) => id.to_string(),
+            Self::AddressGroup(id) => id.to_string(),
         }
     }
 }
@@ -69,6 +71,7 @@ pub(crate) const fn kind_name(kind: Kind) -> &'static str {
         Kind::Router => "router",
         Kind::FloatingIp => "floating_ip",
         Kind::DhcpService => "dhcp_service",
+        Kind::AddressGroup => "address_group",
     }
 }
 
@@ -99,6 +102,7 @@ impl TryFrom<&proto::Key> for FactKey {
             Kind::Router => Self::Router(parse_id("id", id)?),
             Kind::FloatingIp => Self::FloatingIp(parse_id("id", id)?),
             Kind::DhcpService => Self::DhcpService(parse_id("id", id)?),
+            Kind::AddressGroup => Self::AddressGroup(parse_id("id", id)?),
         })
     }
 }
@@ -120,6 +124,7 @@ pub fn record_key(record: &proto::Record) -> Option<proto::Key> {
         WireFact::Router(it) => (Kind::Router, &it.id),
         WireFact::FloatingIp(it) => (Kind::FloatingIp, &it.id),
         WireFact::DhcpService(it) => (Kind::DhcpService, &it.id),
+        WireFact::AddressGroup(it) => (Kind::AddressGroup, &it.id),
     };
     Some(proto::Key { kind: kind.into(), id: id.clone() })
 }

@@ -15,8 +15,8 @@ pub use key::record_key;
 pub use parse::parse_record;
 
 use crate::facts::{
-    DhcpService, FactKey, FloatingIp, Network, Port, Router, SecurityGroup, SecurityGroupMember,
-    SecurityGroupRule, Subnet,
+    AddressGroup, DhcpService, FactKey, FloatingIp, Network, Port, Router, SecurityGroup,
+    SecurityGroupMember, SecurityGroupRule, Subnet,
 };
 
 /// One typed record, not yet put into [`crate::facts::Facts`].
@@ -32,6 +32,7 @@ pub enum Fact {
     Router(Router),
     FloatingIp(FloatingIp),
     DhcpService(DhcpService),
+    AddressGroup(AddressGroup),
 }
 
 impl Fact {
@@ -48,6 +49,7 @@ impl Fact {
             Self::Router(it) => FactKey::Router(it.id),
             Self::FloatingIp(it) => FactKey::FloatingIp(it.id),
             Self::DhcpService(it) => FactKey::DhcpService(it.network_id),
+            Self::AddressGroup(it) => FactKey::AddressGroup(it.id),
         }
     }
 }

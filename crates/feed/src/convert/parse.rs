@@ -9,7 +9,7 @@ use isospin_types::MacAddr;
 use super::key::parse_id;
 use super::{Fact, RecordError};
 use crate::facts::{
-    AddressPair, ConntrackHelper, DhcpOption, DhcpService, Direction, Fixed, FixedIp, FloatingIp,
+    AddressGroup, AddressPair, ConntrackHelper, DhcpOption, DhcpService, Direction, Fixed, FixedIp, FloatingIp,
     ForwardedPorts, IpVersion, Ipv6Mode, Network, Port, PortForwarding, Remote, Route, Router, SecurityGroup,
     SecurityGroupMember, SecurityGroupRule, Segment, Subnet,
 };
@@ -34,6 +34,7 @@ pub fn parse_record(record: &proto::Record) -> Parsed<Fact> {
         WireFact::Router(it) => Fact::Router(router(it)?),
         WireFact::FloatingIp(it) => Fact::FloatingIp(floating_ip(it)?),
         WireFact::DhcpService(it) => Fact::DhcpService(dhcp_service(it)?),
+        WireFact::AddressGroup(it) => Fact::AddressGroup(address_group(it)?),
     })
 }
 
@@ -201,18 +202,33 @@ fn port_range(it: &proto::SecurityGroupRule, protocol: Option<u8>) -> Parsed<(Op
 }
 
 fn remote(it: &proto::SecurityGroupRule, ip_version: IpVersion) -> Parsed<Remote> {
-    match (it.remote_ip_prefix.as_str(), it.remote_group_id.as_str()) {
-        ("", "") => Ok(Remote::Any),
-        ("", group) => Ok(Remote::Group(parse_id("remote_group_id", group)?)),
-        (text, "") => {
+    let named =
+        (it.remote_ip_prefix.as_str(), it.remote_group_id.as_str(), it.remote_address_group_id.as_str());
+    match named {
+        ("", "", "") => Ok(Remote::Any),
+        ("", group, "") => Ok(Remote::Group(parse_id("remote_group_id", group)?)),
+        ("", "", group) => Ok(Remote::Addresses(parse_id("remote_address_group_id", group)?)),
+        (text, "", "") => {
             let net = prefix("remote_ip_prefix", text)?.trunc();
             if net.addr().is_ipv4() != (ip_version == IpVersion::V4) {
                 return Err(RecordError::field("remote_ip_prefix", text, "not of the rule's IP version"));
             }
             Ok(Remote::Prefix(net))
         }
-        (_, group) => Err(RecordError::field("remote_group_id", group, "both a group and a prefix given")),
+        (_, "", group) => {
+            Err(RecordError::field("remote_address_group_id", group, "both a group and a prefix given"))
+        }
+        (_, group, _) => Err(RecordError::field("remote_group_id", group, "more than one remote given")),
     }
+}
+
+fn address_group(it: &proto::AddressGroup) -> Parsed<AddressGroup> {
+    Ok(AddressGroup {
+        id: parse_id("id", &it.id)?,
+        addresses: each("addresses", &it.addresses, |field, text| {
+            prefix(field, text).map(|net| net.trunc())
+        })?,
+    })
 }
 
 fn member(it: &proto::SecurityGroupMember) -> Parsed<SecurityGroupMember> {

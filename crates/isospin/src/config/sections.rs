@@ -113,6 +113,7 @@ pub struct Quotas {
     pub port: i64,
     pub router: i64,
     pub floatingip: i64,
+    pub rbac_policy: i64,
     pub security_group: i64,
     pub security_group_rule: i64,
 }
@@ -125,6 +126,7 @@ impl Default for Quotas {
             port: 500,
             router: 10,
             floatingip: 50,
+            rbac_policy: 10,
             security_group: 10,
             security_group_rule: 100,
         }

@@ -50,6 +50,7 @@ pub fn network(config: &config::Network, agent: &config::Agent) -> Result<Settin
                 ("port", quotas.port),
                 ("router", quotas.router),
                 ("floatingip", quotas.floatingip),
+                ("rbac_policy", quotas.rbac_policy),
                 ("security_group", quotas.security_group),
                 ("security_group_rule", quotas.security_group_rule),
             ]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use isospin_feed::proto::{
-    DhcpService, FloatingIp, Network, Port, Router, SecurityGroup, SecurityGroupRule, Subnet,
+    AddressGroup, DhcpService, FloatingIp, Network, Port, Router, SecurityGroup, SecurityGroupRule, Subnet,
 };
 use isospin_store_kit::{Change, Session, Store, StoreError, changes};
 use tokio::sync::broadcast;
@@ -42,6 +42,7 @@ pub(super) struct Batch {
     pub ports: Loaded<Port>,
     pub groups: Loaded<SecurityGroup>,
     pub rules: Loaded<SecurityGroupRule>,
+    pub address_groups: Loaded<AddressGroup>,
     /// With the host that carries each.
     pub routers: Loaded<(Router, String)>,
     pub floating_ips: Loaded<FloatingIp>,
@@ -171,6 +172,9 @@ async fn load_batch(session: &mut Session, version: u64, rows: &[Change]) -> Res
     let wanted = ids("security_group_rule");
     let found = load::rules(session, &of("id", wanted.clone())).await?;
     let rules = loaded(wanted, found, |rule| &rule.id);
+    let wanted = ids("address_group");
+    let found = load::address_groups(session, wanted.clone()).await?;
+    let address_groups = loaded(wanted, found, |group| &group.id);
     let wanted = ids("router");
     let found = load::routers(session, &of("r.id", wanted.clone())).await?;
     let routers = loaded(wanted, found, |(router, _)| &router.id);
@@ -197,6 +201,7 @@ async fn load_batch(session: &mut Session, version: u64, rows: &[Change]) -> Res
         ports,
         groups,
         rules,
+        address_groups,
         routers,
         floating_ips,
         dhcp,

@@ -27,7 +27,7 @@ const TOLD_PORTS: &str = "(p.binding_host = ? OR p.network_id IN (SELECT b.netwo
 /// A host needs: the networks that have a port bound to it, with their subnets; all
 /// ports of those networks (leases, metadata, forwarding), but of provider networks
 /// only those bound to it; the groups of its ports with their rules, and the members
-/// of the groups those rules name; its routers with their floating IPs; the DHCP
+/// and addresses of the groups those rules name; its routers with their floating IPs; the DHCP
 /// services it gives.
 pub(super) async fn of_host(session: &mut Session, host: &str) -> Result<Snapshot, StoreError> {
     let version = changes::latest_version(session).await?;
@@ -44,6 +44,12 @@ pub(super) async fn of_host(session: &mut Session, host: &str) -> Result<Snapsho
     let remote: BTreeSet<String> =
         rules.iter().map(|rule| rule.remote_group_id.clone()).filter(|group| !group.is_empty()).collect();
     let member_ports = member_ports(session, &remote).await?;
+    let addresses: BTreeSet<String> = rules
+        .iter()
+        .map(|rule| rule.remote_address_group_id.clone())
+        .filter(|group| !group.is_empty())
+        .collect();
+    let address_groups = load::address_groups(session, addresses.into_iter().collect()).await?;
     let members = load::members(member_ports.iter(), |group| remote.contains(group));
     let routers = load::routers(session, &Of::Where("r.host = ?", host_text.clone())).await?;
     let floating_ips = load::floating_ips(
@@ -60,6 +66,7 @@ pub(super) async fn of_host(session: &mut Session, host: &str) -> Result<Snapsho
     facts.extend(groups.into_iter().map(Fact::SecurityGroup));
     facts.extend(rules.into_iter().map(Fact::SecurityGroupRule));
     facts.extend(members.into_iter().map(Fact::SecurityGroupMember));
+    facts.extend(address_groups.into_iter().map(Fact::AddressGroup));
     facts.extend(routers.into_iter().map(|(router, _)| Fact::Router(router)));
     facts.extend(floating_ips.into_iter().map(Fact::FloatingIp));
     facts.extend(services.into_iter().map(|(service, _)| Fact::DhcpService(service)));

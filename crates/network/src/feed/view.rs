@@ -67,8 +67,10 @@ pub(super) struct View {
     groups: Counts,
     /// Rules that name a remote group, by that group.
     remote: Counts,
-    /// Remote group of each rule that has one.
-    rules: HashMap<String, String>,
+    /// Rules that name an address group, by that group.
+    addresses: Counts,
+    /// Remote group and address group of each rule that has one.
+    rules: HashMap<String, (String, String)>,
     routers: BTreeSet<String>,
 }
 
@@ -174,8 +176,9 @@ impl View {
 
     /// Whether since the last call something became needed, or is needed no more.
     fn needs_changed(&mut self) -> bool {
-        // All three must forget what changed.
-        let changed = [self.bound.changed(), self.groups.changed(), self.remote.changed()];
+        // All of them must forget what changed.
+        let changed =
+            [self.bound.changed(), self.groups.changed(), self.remote.changed(), self.addresses.changed()];
         changed.contains(&true)
     }
 
@@ -212,12 +215,25 @@ impl View {
 
     /// Counts a rule as it is now instead of as it was.
     fn count_rule(&mut self, id: &str, rule: Option<&SecurityGroupRule>) {
-        if let Some(before) = self.rules.remove(id) {
-            self.remote.drop_one(&before);
+        let none = (String::new(), String::new());
+        let before = self.rules.remove(id).unwrap_or_else(|| none.clone());
+        let after = rule.map_or_else(
+            || none.clone(),
+            |rule| (rule.remote_group_id.clone(), rule.remote_address_group_id.clone()),
+        );
+        for (counts, before, after) in
+            [(&mut self.remote, &before.0, &after.0), (&mut self.addresses, &before.1, &after.1)]
+        {
+            if !before.is_empty() {
+                counts.drop_one(before);
+            }
+            if !after.is_empty() {
+                counts.add_one(after);
+            }
         }
-        let Some(rule) = rule.filter(|rule| !rule.remote_group_id.is_empty()) else { return };
-        self.remote.add_one(&rule.remote_group_id);
-        self.rules.insert(id.to_owned(), rule.remote_group_id.clone());
+        if after != none {
+            self.rules.insert(id.to_owned(), after);
+        }
     }
 
     fn tell_networks(&mut self, batch: &Batch, mut touched: BTreeSet<String>, difference: &mut Difference) {
@@ -291,6 +307,14 @@ impl View {
                     self.set(Fact::SecurityGroupRule(rule.clone()), difference);
                 }
                 _ => self.remove(Kind::SecurityGroupRule, id, difference),
+            }
+        }
+        for (id, group) in &batch.address_groups {
+            match group {
+                Some(group) if self.addresses.has(id) => {
+                    self.set(Fact::AddressGroup(group.clone()), difference);
+                }
+                _ => self.remove(Kind::AddressGroup, id, difference),
             }
         }
     }

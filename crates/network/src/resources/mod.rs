@@ -1,10 +1,12 @@
 //! The resources of the API: registration only.
 
+pub mod address_group;
 pub mod address_scope;
 pub mod agent;
 pub mod auto_allocated_topology;
 pub mod availability_zone;
 pub mod conntrack_helper;
+pub mod default_security_group_rule;
 pub mod discovery;
 pub mod extension;
 pub mod flavor;
@@ -72,6 +74,8 @@ pub fn policy_rules() -> impl Iterator<Item = &'static Rule> {
         quota::POLICY,
         router::POLICY,
         rbac_policy::POLICY,
+        address_group::POLICY,
+        default_security_group_rule::POLICY,
         floating_ip::POLICY,
         port_forwarding::POLICY,
         conntrack_helper::POLICY,
@@ -103,6 +107,8 @@ pub fn extensions() -> impl Iterator<Item = &'static Extension> {
         quota::EXTENSIONS,
         router::EXTENSIONS,
         rbac_policy::EXTENSIONS,
+        address_group::EXTENSIONS,
+        default_security_group_rule::EXTENSIONS,
         floating_ip::EXTENSIONS,
         port_forwarding::EXTENSIONS,
         conntrack_helper::EXTENSIONS,
@@ -118,6 +124,7 @@ pub fn shareable() -> impl Iterator<Item = &'static rbac_policy::Shareable> {
     let kinds: &'static [&'static rbac_policy::Shareable] = &[
         &network::SHAREABLE,
         &security_group::SHAREABLE,
+        &address_group::SHAREABLE,
         &subnet_pool::SHAREABLE,
         &address_scope::SHAREABLE,
     ];
@@ -143,6 +150,8 @@ pub fn routes() -> Routes {
         .merge(quota::routes())
         .merge(router::routes())
         .merge(rbac_policy::routes())
+        .merge(address_group::routes())
+        .merge(default_security_group_rule::routes())
         .merge(floating_ip::routes())
         .merge(port_forwarding::routes())
         .merge(conntrack_helper::routes())

@@ -18,13 +18,13 @@ use isospin_types::SecurityGroupId;
 pub use packet::{Advertisement, Arp, Frame, Packet};
 pub use source::may_send;
 
-use crate::firewall::rule::{self, ICMPV6, OtherEnd, Rule, Traffic, UDP, has_ports};
+use crate::firewall::rule::{self, ICMPV6, Named, OtherEnd, Rule, Traffic, UDP, has_ports};
 
 /// The facts, arranged to be asked about many packets.
 #[derive(Debug, Default)]
 pub struct Evaluator {
     rules: BTreeMap<SecurityGroupId, Vec<Rule>>,
-    members: BTreeMap<SecurityGroupId, Vec<IpNet>>,
+    named: BTreeMap<Named, Vec<IpNet>>,
 }
 
 impl Evaluator {
@@ -38,7 +38,12 @@ impl Evaluator {
             }
         }
         for ((group, _), member) in &facts.security_group_members {
-            evaluator.members.entry(*group).or_default().extend(member.addresses.iter().copied());
+            let addresses = evaluator.named.entry(Named::Members(*group)).or_default();
+            addresses.extend(member.addresses.iter().copied());
+        }
+        for group in facts.address_groups.values() {
+            let addresses = group.addresses.iter().copied().collect();
+            evaluator.named.insert(Named::Addresses(group.id), addresses);
         }
         evaluator
     }
@@ -70,8 +75,8 @@ impl Evaluator {
         let version = if other.is_ipv4() { IpVersion::V4 } else { IpVersion::V6 };
         let other_end = match rule.other_end {
             OtherEnd::Prefix(net) => net.contains(&other),
-            OtherEnd::Group(group) => {
-                self.members.get(&group).is_some_and(|nets| nets.iter().any(|net| net.contains(&other)))
+            OtherEnd::OneOf(named) => {
+                self.named.get(&named).is_some_and(|nets| nets.iter().any(|net| net.contains(&other)))
             }
         };
         rule.ip_version == version && other_end && traffic_matches(rule.traffic, packet)

@@ -7,7 +7,7 @@ use isospin_feed::facts::{AddressPair, Direction, Facts, IpVersion, Remote, Secu
 use isospin_types::{PortId, SecurityGroupId, SecurityGroupRuleId};
 
 use super::{Advertisement, Arp, Evaluator, Frame, Packet, may_send};
-use crate::firewall::testing::{add_port, add_rule, cloud, mac};
+use crate::firewall::testing::{add_addresses, add_port, add_rule, cloud, mac};
 
 fn packet(
     source: &str,
@@ -69,6 +69,24 @@ fn a_remote_group_means_its_members_addresses() {
     let cloud = with_rule(|rule, other| rule.remote = Remote::Group(other));
     check(&cloud, Direction::Ingress, packet("10.0.0.8", "10.0.0.7", 6, Some((1, 80)), None), true);
     check(&cloud, Direction::Ingress, packet("10.0.0.9", "10.0.0.7", 6, Some((1, 80)), None), false);
+}
+
+#[test]
+fn an_address_group_means_its_prefixes() {
+    let (mut facts, port) = with_rule(|_, _| {});
+    let prefixes = ["10.1.0.0/16", "10.2.0.9/32", "fd00:1::/32"].map(|text| text.parse().expect("prefix"));
+    let group = add_addresses(&mut facts, 0, prefixes.into());
+    let rule = facts.security_group_rules.values_mut().next().expect("a rule");
+    Arc::make_mut(rule).remote = Remote::Addresses(group);
+    let cloud = (facts, port);
+    let tcp = |source: &str| packet(source, "10.0.0.7", 6, Some((1, 80)), None);
+    check(&cloud, Direction::Ingress, tcp("10.1.255.1"), true);
+    check(&cloud, Direction::Ingress, tcp("10.2.0.9"), true);
+    check(&cloud, Direction::Ingress, tcp("10.2.0.8"), false);
+    check(&cloud, Direction::Ingress, packet("fd00:1::1", "fd00::7", 6, Some((1, 80)), None), false);
+    let mut empty = cloud;
+    empty.0.address_groups.clear();
+    check(&empty, Direction::Ingress, tcp("10.1.255.1"), false);
 }
 
 #[test]

@@ -10,6 +10,7 @@ use super::values::{Key, Part, Table};
 use crate::firewall::policy::{
     FilteredPort, Group, IcmpBox, Members, Policy, PortBox, Profile, Shapes, Span,
 };
+use crate::firewall::rule::Named;
 
 /// The tables that carry out a policy: the bridge one and the inet one.
 #[must_use]
@@ -25,8 +26,8 @@ pub fn render(policy: &Policy) -> [Table; 2] {
         port_elements(&mut bridge, device, port);
     }
     zones(&mut inet, policy);
-    for (group, members) in &policy.members {
-        member_sets(&mut inet, *group, members);
+    for (named, members) in &policy.members {
+        member_sets(&mut inet, *named, members);
     }
     for ((id, direction), group) in &policy.groups {
         group_chains(&mut inet, *id, *direction, group);
@@ -111,14 +112,22 @@ fn zones(table: &mut Table, policy: &Policy) {
     }
 }
 
-fn member_sets(table: &mut Table, group: SecurityGroupId, members: &Members) {
+/// The sets of a group rules name: single addresses of this version, and ranges.
+fn member_names(named: Named, digit: char) -> [String; 2] {
+    let kind = match named {
+        Named::Members(_) => "rg",
+        Named::Addresses(_) => "ag",
+    };
+    [format!("{kind}{digit}_{named}"), format!("{kind}n{digit}_{named}")]
+}
+
+fn member_sets(table: &mut Table, named: Named, members: &Members) {
     for (digit, kind, is_v4) in [('4', "type ipv4_addr;", true), ('6', "type ipv6_addr;", false)] {
-        let single = format!("rg{digit}_{group}");
+        let [single, spans] = member_names(named, digit);
         table.declare(&single, "set", kind);
         for ip in members.single.iter().filter(|ip| ip.is_ipv4() == is_v4) {
             table.put(&single, vec![Part::ip(*ip)], None);
         }
-        let spans = format!("rgn{digit}_{group}");
         let kind = if is_v4 { "type ipv4_addr; flags interval;" } else { "type ipv6_addr; flags interval;" };
         table.declare(&spans, "set", kind);
         for span in members.spans.iter().filter(|span| span.first.is_ipv4() == is_v4) {
@@ -195,9 +204,10 @@ fn group_chains(table: &mut Table, id: SecurityGroupId, direction: Direction, gr
             if shapes.is_empty() {
                 continue;
             }
-            let (digit, ip, end) = (family.digit(), family.ip(), other_end(direction));
-            rules.push(format!("{ip} {end} @rg{digit}_{remote} jump {inner}"));
-            rules.push(format!("{ip} {end} @rgn{digit}_{remote} jump {inner}"));
+            let (ip, end) = (family.ip(), other_end(direction));
+            for set in member_names(*remote, family.digit()) {
+                rules.push(format!("{ip} {end} @{set} jump {inner}"));
+            }
             inner_rules.extend(shape_rules(table, &inner, family, direction, shapes, false));
         }
         table.chain(inner, None, inner_rules);

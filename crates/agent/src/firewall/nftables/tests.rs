@@ -135,3 +135,48 @@ fn a_group_reads_like_this() {
     assert_eq!(elements(&format!("{name}_proto4")), ["10.0.0.0-10.255.255.255 . 0x1"]);
     assert_eq!(elements(&format!("rg4_{}", groups[0])), ["10.0.0.7"]);
 }
+
+#[test]
+fn a_change_of_an_address_group_changes_elements_and_no_rule() {
+    let (mut facts, groups) = testing::cloud(1);
+    testing::add_port(&mut facts, 7, &groups);
+    let prefixes = |texts: &[&str]| texts.iter().map(|text| text.parse().expect("prefix")).collect();
+    let addresses = testing::add_addresses(&mut facts, 0, prefixes(&["10.1.0.0/16", "10.2.0.9/32"]));
+    for (number, ip_version) in [(1, IpVersion::V4), (2, IpVersion::V6)] {
+        let rule = SecurityGroupRule {
+            id: SecurityGroupRuleId::from(Uuid::from_u128(number)),
+            security_group_id: groups[0],
+            direction: Direction::Ingress,
+            ip_version,
+            protocol: Some(6),
+            port_range_min: Some(443),
+            port_range_max: Some(443),
+            remote: Remote::Addresses(addresses),
+        };
+        testing::add_rule(&mut facts, rule);
+    }
+    let before = policy(&facts);
+    let [_, inet] = render(&before);
+    let chain = &inet.chains[&format!("g_{}_in", groups[0])];
+    let sets: Vec<String> = chain
+        .rules
+        .iter()
+        .map(|rule| rule.text.replace(&addresses.to_string(), "A").replace(&groups[0].to_string(), "G"))
+        .collect();
+    assert_eq!(
+        sets,
+        [
+            "ip saddr @ag4_A jump g_G_in_A",
+            "ip saddr @agn4_A jump g_G_in_A",
+            "ip6 saddr @ag6_A jump g_G_in_A",
+            "ip6 saddr @agn6_A jump g_G_in_A",
+        ]
+    );
+    testing::add_addresses(&mut facts, 0, prefixes(&["10.1.0.0/16", "10.3.0.0/24", "fd00:1::/32"]));
+    let after = policy(&facts);
+    let [_, changed] = render(&after);
+    assert_eq!(content(&inet).1, content(&changed).1, "the chains are the same");
+    assert_ne!(content(&inet).0, content(&changed).0);
+    assert!(!after.narrowed_since(&before).is_empty(), "10.2.0.9 was allowed before");
+    assert!(before.narrowed_since(&before).is_empty());
+}

@@ -1,15 +1,14 @@
-//! Addresses of the members of security groups.
+//! Addresses of the groups that rules name as the other end.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use super::shapes::{Span, merged};
+use crate::firewall::rule::Named;
 use ipnet::IpNet;
 use isospin_feed::facts::Facts;
-use isospin_types::SecurityGroupId;
 
-use super::shapes::{Span, merged};
-
-/// The members of one group. Single addresses, nearly all there are, live in
+/// The addresses of one group. Single addresses, nearly all there are, live in
 /// hash sets where adding one costs the same however many there are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Members {
@@ -31,28 +30,47 @@ impl Members {
     }
 }
 
-/// The members of each named group; a group without any has an empty entry.
-pub(super) fn of(facts: &Facts, named: BTreeSet<SecurityGroupId>) -> BTreeMap<SecurityGroupId, Members> {
-    let mut wide: BTreeMap<SecurityGroupId, Vec<IpNet>> = BTreeMap::new();
-    let mut result: BTreeMap<SecurityGroupId, Members> =
-        named.into_iter().map(|group| (group, Members::default())).collect();
+/// The addresses of each named group; a group without any has an empty entry.
+pub(super) fn of(facts: &Facts, named: BTreeSet<Named>) -> BTreeMap<Named, Members> {
+    let mut collected: BTreeMap<Named, Collected> =
+        named.into_iter().map(|named| (named, Collected::default())).collect();
     for ((group, _), member) in &facts.security_group_members {
-        let Some(members) = result.get_mut(group) else { continue };
-        for net in &member.addresses {
+        if let Some(collected) = collected.get_mut(&Named::Members(*group)) {
+            collected.add(&member.addresses);
+        }
+    }
+    for (named, collected) in &mut collected {
+        if let Named::Addresses(group) = named
+            && let Some(group) = facts.address_groups.get(group)
+        {
+            collected.add(&group.addresses);
+        }
+    }
+    collected.into_iter().map(|(named, collected)| (named, collected.finish())).collect()
+}
+
+/// Addresses of a group being gathered.
+#[derive(Default)]
+struct Collected {
+    single: BTreeSet<IpAddr>,
+    wide: Vec<IpNet>,
+}
+
+impl Collected {
+    fn add(&mut self, addresses: &BTreeSet<IpNet>) {
+        for net in addresses {
             if net.prefix_len() == net.max_prefix_len() {
-                members.single.insert(net.addr());
+                self.single.insert(net.addr());
             } else {
-                wide.entry(*group).or_default().push(net.trunc());
+                self.wide.push(net.trunc());
             }
         }
     }
-    for (group, nets) in wide {
-        if let Some(members) = result.get_mut(&group) {
-            // One merge per version: spans never mix them.
-            let (v4, v6): (Vec<IpNet>, Vec<IpNet>) =
-                nets.into_iter().partition(|net| matches!(net, IpNet::V4(_)));
-            members.spans = merged(v4).into_iter().chain(merged(v6)).collect();
-        }
+
+    fn finish(self) -> Members {
+        // One merge per version: spans never mix them.
+        let (v4, v6): (Vec<IpNet>, Vec<IpNet>) =
+            self.wide.into_iter().partition(|net| matches!(net, IpNet::V4(_)));
+        Members { single: self.single, spans: merged(v4).into_iter().chain(merged(v6)).collect() }
     }
-    result
 }

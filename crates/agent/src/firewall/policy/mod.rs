@@ -22,7 +22,7 @@ pub use shapes::{Folding, IcmpBox, Numbers, PortBox, Shapes, Span, merged};
 pub use sources::Sources;
 
 use crate::config::AgentConfig;
-use crate::firewall::rule::{self, OtherEnd, Refusal};
+use crate::firewall::rule::{self, Named, OtherEnd, Refusal};
 use crate::l2::names;
 
 /// The groups of a port, and whether running connections carry answers back.
@@ -39,9 +39,9 @@ pub struct Profile {
 pub struct Group {
     pub v4: Shapes,
     pub v6: Shapes,
-    /// Other ends that are members of a group: IPv4, IPv6. The spans in these
-    /// shapes are whole address families.
-    pub remotes: BTreeMap<SecurityGroupId, [Shapes; 2]>,
+    /// Other ends that are of a group: IPv4, IPv6. The spans in these shapes are
+    /// whole address families.
+    pub remotes: BTreeMap<Named, [Shapes; 2]>,
 }
 
 /// A port whose packets are filtered.
@@ -73,7 +73,7 @@ pub struct Policy {
     pub profiles: BTreeMap<u32, Profile>,
     pub groups: BTreeMap<(SecurityGroupId, Direction), Group>,
     /// Addresses of the groups that rules name as the other end.
-    pub members: BTreeMap<SecurityGroupId, Members>,
+    pub members: BTreeMap<Named, Members>,
     /// Rules left out, with the reason.
     pub refused: BTreeMap<SecurityGroupRuleId, Refusal>,
 }
@@ -160,7 +160,7 @@ impl Policy {
 
     fn fold(&mut self, rules: &[&SecurityGroupRule], direction: Direction) -> Group {
         let mut by_address: [Folding; 2] = Default::default();
-        let mut by_group: BTreeMap<SecurityGroupId, [Folding; 2]> = BTreeMap::new();
+        let mut by_group: BTreeMap<Named, [Folding; 2]> = BTreeMap::new();
         for rule in rules.iter().filter(|rule| rule.direction == direction) {
             match rule::check(rule) {
                 Err(refusal) => {
@@ -170,8 +170,8 @@ impl Policy {
                     let family = usize::from(checked.ip_version == IpVersion::V6);
                     let (folding, net) = match checked.other_end {
                         OtherEnd::Prefix(net) => (&mut by_address[family], net),
-                        OtherEnd::Group(group) => (
-                            &mut by_group.entry(group).or_default()[family],
+                        OtherEnd::OneOf(named) => (
+                            &mut by_group.entry(named).or_default()[family],
                             rule::everything(checked.ip_version),
                         ),
                     };

@@ -19,7 +19,7 @@ use super::Key;
 pub(super) use network::{dhcp_services, networks, subnets, tells_all_ports, tunnel_addresses};
 pub(super) use port::ports;
 pub(super) use router::{floating_ips, routers};
-pub(super) use security::{members, rules, security_groups};
+pub(super) use security::{address_groups, members, rules, security_groups};
 
 /// Ids named in one statement at most; both engines take as many parameters.
 const IDS: usize = 8192;
@@ -102,6 +102,7 @@ pub(super) fn key(record: &Record) -> Option<Key> {
         Fact::Router(fact) => (Kind::Router, &fact.id),
         Fact::FloatingIp(fact) => (Kind::FloatingIp, &fact.id),
         Fact::DhcpService(fact) => (Kind::DhcpService, &fact.id),
+        Fact::AddressGroup(fact) => (Kind::AddressGroup, &fact.id),
     };
     Some((kind as i32, id.clone()))
 }

@@ -1,6 +1,8 @@
 //! Security groups, their rules, and members of groups that rules name.
 
-use isospin_feed::proto::{Port, SecurityGroup, SecurityGroupMember, SecurityGroupRule};
+use std::collections::BTreeMap;
+
+use isospin_feed::proto::{AddressGroup, Port, SecurityGroup, SecurityGroupMember, SecurityGroupRule};
 use isospin_store_kit::{Session, StoreError};
 
 use super::{Of, each, rows};
@@ -24,7 +26,7 @@ pub(in crate::feed) async fn rules(
     let found = rows(
         session,
         "id, security_group_id, direction, ethertype, protocol, port_range_min, port_range_max, remote_ip_prefix, \
-         remote_group_id",
+         remote_group_id, remote_address_group_id",
         "security_group_rules",
         of,
     )
@@ -45,8 +47,29 @@ pub(in crate::feed) async fn rules(
             port_range_max: port(columns.opt_int()?),
             remote_ip_prefix: columns.opt_text()?.unwrap_or_default(),
             remote_group_id: columns.opt_text()?.unwrap_or_default(),
+            remote_address_group_id: columns.opt_text()?.unwrap_or_default(),
         })
     }))
+}
+
+/// Address groups of these ids with their addresses.
+pub(in crate::feed) async fn address_groups(
+    session: &mut Session,
+    ids: Vec<String>,
+) -> Result<Vec<AddressGroup>, StoreError> {
+    let found = rows(session, "id", "address_groups", &Of::Column("id", ids.clone())).await?;
+    let mut groups: BTreeMap<String, Vec<String>> =
+        each("address group", found, |columns| Ok((columns.text()?, Vec::new()))).into_iter().collect();
+    let of = Of::Column("address_group_id", ids);
+    let found = rows(session, "address_group_id, address", "address_group_addresses", &of).await?;
+    for (id, address) in each("address", found, |columns| Ok((columns.text()?, columns.text()?))) {
+        groups.entry(id).or_default().push(address);
+    }
+    let group = |(id, mut addresses): (String, Vec<String>)| {
+        addresses.sort_unstable();
+        AddressGroup { id, addresses }
+    };
+    Ok(groups.into_iter().map(group).collect())
 }
 
 /// The number of a protocol the API accepts by name (reference/network-api-core

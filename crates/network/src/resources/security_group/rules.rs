@@ -6,31 +6,20 @@ use isospin_api_kit::{Fault, FaultType};
 use isospin_types::{SecurityGroupId, SecurityGroupRuleId};
 
 use super::model::{DEFAULT_NAME, SecurityGroup};
-use crate::resources::security_group_rule::model::{
-    Direction, Ethertype, Matching, Remote, SecurityGroupRule,
-};
+use crate::resources::default_security_group_rule::model::DefaultRule;
+use crate::resources::security_group_rule::model::SecurityGroupRule;
 
-/// The rules a group starts with: everything out, both families; the default group
-/// also lets its own members in.
+/// The rules a group starts with: copies of those of the template.
 #[must_use]
-pub fn first_rules(group: &SecurityGroup) -> Vec<SecurityGroupRule> {
-    let mut matchings = vec![
-        Matching::all(Direction::Egress, Ethertype::Ipv4, Remote::Any),
-        Matching::all(Direction::Egress, Ethertype::Ipv6, Remote::Any),
-    ];
-    if group.is_default {
-        let members = Remote::Group(group.id);
-        matchings.push(Matching::all(Direction::Ingress, Ethertype::Ipv4, members));
-        matchings.push(Matching::all(Direction::Ingress, Ethertype::Ipv6, members));
-    }
-    let mut rules: Vec<SecurityGroupRule> = matchings
-        .into_iter()
-        .map(|matching| SecurityGroupRule {
+pub fn first_rules(group: &SecurityGroup, template: &[DefaultRule]) -> Vec<SecurityGroupRule> {
+    let mut rules: Vec<SecurityGroupRule> = template
+        .iter()
+        .map(|default| SecurityGroupRule {
             id: SecurityGroupRuleId::random(),
             project_id: group.project_id.clone(),
             security_group_id: group.id,
-            description: String::new(),
-            matching,
+            description: default.description.clone(),
+            matching: default.matching_in(group.id),
             created_at: group.created_at.clone(),
             updated_at: group.updated_at.clone(),
             revision_number: 0,

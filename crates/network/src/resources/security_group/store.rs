@@ -13,7 +13,7 @@ use super::rules::{first_rules, not_found};
 use super::{SHAREABLE, TABLE};
 use crate::resources::rbac_policy::{self, Access, access};
 use crate::resources::security_group_rule::store as rule_store;
-use crate::resources::{security_group_rule, tag};
+use crate::resources::{default_security_group_rule, security_group_rule, tag};
 use crate::{App, page, quota};
 
 /// The select list as a literal, so that whole statements stay constant.
@@ -157,7 +157,8 @@ pub async fn create(
     app: &App,
     group: &SecurityGroup,
 ) -> Result<Vec<security_group_rule::model::SecurityGroupRule>, Fault> {
-    let rules = first_rules(group);
+    let template = default_security_group_rule::store::template(tx, group.is_default).await?;
+    let rules = first_rules(group, &template);
     let count = i64::try_from(rules.len()).unwrap_or(i64::MAX);
     quota::take(tx, &app.settings, &group.project_id, "security_group", 1).await?;
     quota::take(tx, &app.settings, &group.project_id, "security_group_rule", count).await?;
@@ -231,8 +232,8 @@ pub async fn is_in_use(session: &mut Session, id: SecurityGroupId) -> Result<boo
     Ok(session.row(sql, values![id]).await?.is_some())
 }
 
-/// Removes a group no port is under, its rules, and the rules of other groups that
-/// name it as their remote group.
+/// Removes a group no port is under, its rules, and the rules of other groups and of
+/// the template that name it as their remote group.
 ///
 /// # Errors
 /// The store's.
@@ -248,6 +249,7 @@ pub async fn delete(tx: &mut Tx, group: &SecurityGroup) -> Result<(), Fault> {
     rbac_policy::forget(tx, group.id.uuid()).await?;
     tx.execute_many(vec![
         (tag::store::FORGET, values![group.id]),
+        ("DELETE FROM default_security_group_rules WHERE remote_group_id = $1", values![group.id]),
         ("DELETE FROM security_groups WHERE id = $1", values![group.id]),
     ])
     .await?;

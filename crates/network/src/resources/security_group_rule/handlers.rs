@@ -11,7 +11,7 @@ use isospin_api_kit::list::ListQuery;
 use isospin_api_kit::policy::Target;
 use isospin_api_kit::{Bodies, Body, Caller, Fault, FaultType, now_seconds};
 use isospin_store_kit::{Session, Tx};
-use isospin_types::{SecurityGroupId, SecurityGroupRuleId};
+use isospin_types::{AddressGroupId, SecurityGroupId, SecurityGroupRuleId};
 use serde_json::{Map, Value};
 
 use super::model::{Matching, SecurityGroupRule};
@@ -20,7 +20,7 @@ use super::rules::{duplicate, exists, matching, not_found};
 use super::store::Found;
 use super::{TYPE, store, view};
 use crate::resources::rbac_policy::Access;
-use crate::resources::security_group;
+use crate::resources::{address_group, security_group};
 use crate::{App, owner, quota};
 
 /// `GET /v2.0/security-group-rules`
@@ -150,6 +150,9 @@ async fn create_all(tx: &mut Tx, app: &App, caller: &Caller, wanted: &Wanted) ->
     let remote_groups: BTreeSet<SecurityGroupId> =
         wanted.matchings.iter().filter_map(|matching| matching.remote.group()).collect();
     security_group::store::check_usable(tx, caller, &group.project_id, &remote_groups).await?;
+    let addresses: BTreeSet<AddressGroupId> =
+        wanted.matchings.iter().filter_map(|matching| matching.remote.addresses()).collect();
+    address_group::store::check_usable(tx, caller, &group.project_id, &addresses).await?;
     let count = i64::try_from(wanted.matchings.len()).unwrap_or(i64::MAX);
     quota::take(tx, &app.settings, &wanted.project_id, "security_group_rule", count).await?;
     let now = now_seconds();

@@ -29,7 +29,7 @@ pub const TYPE: ResourceType = ResourceType {
 pub const TABLE: Table = Table { name: "security_group_rules", id: "id", tags: "" };
 
 /// Any whole number: what it may be depends on the protocol.
-const NUMBER: Check = Check::Int { min: i64::MIN, max: i64::MAX };
+pub const NUMBER: Check = Check::Int { min: i64::MIN, max: i64::MAX };
 
 const OWN: &[Attribute] = &[
     Attribute::read_only("id", Check::Uuid).column("id"),
@@ -44,6 +44,10 @@ const OWN: &[Attribute] = &[
         .or_null()
         .column("remote_ip_prefix"),
     Attribute::fixed("remote_group_id", Check::Uuid, Absent::NULL).or_null().column("remote_group_id"),
+    Attribute::fixed("remote_address_group_id", Check::Uuid, Absent::NULL)
+        .or_null()
+        .column("remote_address_group_id")
+        .alias("security-groups-remote-address-group"),
     Attribute::read_only("normalized_cidr", Check::Cidr)
         .filter(Filter::Own)
         .alias("security-groups-normalized-cidr"),
@@ -54,6 +58,12 @@ const OWN: &[Attribute] = &[
 
 /// What works.
 pub const EXTENSIONS: &[Extension] = &[
+    Extension {
+        alias: "security-groups-remote-address-group",
+        name: "Remote address group id field for security group rules",
+        description: "Add new field of remote address group id in SG rules",
+        updated: "2020-08-25T10:00:00-00:00",
+    },
     Extension {
         alias: "security-groups-normalized-cidr",
         name: "Normalized CIDR field for security group rules",

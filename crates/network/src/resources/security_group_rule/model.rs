@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use ipnet::IpNet;
-use isospin_types::{SecurityGroupId, SecurityGroupRuleId};
+use isospin_types::{AddressGroupId, SecurityGroupId, SecurityGroupRuleId};
 
 /// Seen from the instance: ingress comes to it, egress leaves it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -183,6 +183,8 @@ pub enum Remote {
     Prefix(IpNet),
     /// Addresses of the ports in this group.
     Group(SecurityGroupId),
+    /// Those of this address group.
+    Addresses(AddressGroupId),
 }
 
 impl Remote {
@@ -191,16 +193,25 @@ impl Remote {
     pub const fn prefix(self) -> Option<IpNet> {
         match self {
             Self::Prefix(net) => Some(net),
-            Self::Any | Self::Group(_) => None,
+            Self::Any | Self::Group(_) | Self::Addresses(_) => None,
         }
     }
 
-    /// The group.
+    /// The security group.
     #[must_use]
     pub const fn group(self) -> Option<SecurityGroupId> {
         match self {
             Self::Group(id) => Some(id),
-            Self::Any | Self::Prefix(_) => None,
+            Self::Any | Self::Prefix(_) | Self::Addresses(_) => None,
+        }
+    }
+
+    /// The address group.
+    #[must_use]
+    pub const fn addresses(self) -> Option<AddressGroupId> {
+        match self {
+            Self::Addresses(id) => Some(id),
+            Self::Any | Self::Prefix(_) | Self::Group(_) => None,
         }
     }
 }
@@ -230,14 +241,20 @@ impl Matching {
     /// without host bits, a prefix of everything as none (reference §8).
     #[must_use]
     pub fn identity(&self) -> String {
-        let number = |value: Option<u16>| value.map_or_else(|| "-".to_owned(), |value| value.to_string());
-        let protocol = self.protocol.map_or_else(|| "-".to_owned(), |protocol| protocol.number().to_string());
-        let remote = match self.remote {
+        self.identity_with(&match self.remote {
             Remote::Any => "-".to_owned(),
             Remote::Prefix(net) if net.prefix_len() == 0 => "-".to_owned(),
             Remote::Prefix(net) => net.trunc().to_string(),
             Remote::Group(id) => id.to_string(),
-        };
+            Remote::Addresses(id) => id.to_string(),
+        })
+    }
+
+    /// The same with another remote.
+    #[must_use]
+    pub fn identity_with(&self, remote: &str) -> String {
+        let number = |value: Option<u16>| value.map_or_else(|| "-".to_owned(), |value| value.to_string());
+        let protocol = self.protocol.map_or_else(|| "-".to_owned(), |protocol| protocol.number().to_string());
         format!(
             "{} {} {protocol} {} {} {remote}",
             self.direction.as_str(),

@@ -44,11 +44,13 @@ pub fn matching(body: &Body) -> Result<Matching, Fault> {
     let direction: Direction = body.parsed("direction").ok_or_else(|| missing("direction"))?;
     let ethertype: Ethertype = body.parsed("ethertype").ok_or_else(|| missing("ethertype"))?;
     let prefix = body.text("remote_ip_prefix").filter(|text| !text.is_empty());
-    let remote = match (prefix, body.parsed("remote_group_id")) {
-        (Some(_), Some(_)) => return Err(several_remotes()),
-        (Some(text), None) => Remote::Prefix(remote_prefix(text, ethertype)?),
-        (None, Some(group)) => Remote::Group(group),
-        (None, None) => Remote::Any,
+    let named = (prefix, body.parsed("remote_group_id"), body.parsed("remote_address_group_id"));
+    let remote = match named {
+        (None, None, None) => Remote::Any,
+        (Some(text), None, None) => Remote::Prefix(remote_prefix(text, ethertype)?),
+        (None, Some(group), None) => Remote::Group(group),
+        (None, None, Some(addresses)) => Remote::Addresses(addresses),
+        _ => return Err(several_remotes()),
     };
     let protocol = protocol(body.text("protocol"), ethertype)?;
     let (port_range_min, port_range_max) =
@@ -60,10 +62,12 @@ fn missing(name: &str) -> Fault {
     Fault::bad_request(format!("Failed to parse request. Required attribute '{name}' not specified"))
 }
 
-fn several_remotes() -> Fault {
+/// 400: one remote is named at most.
+#[must_use]
+pub fn several_remotes() -> Fault {
     Fault::new(
         FaultType::SecurityGroupMultipleRemoteEntites,
-        "Only remote_ip_prefix or remote_group_id may be provided.",
+        "Only remote_ip_prefix or remote_group_id or remote_address_group_id may be provided.",
     )
 }
 

@@ -22,7 +22,8 @@ macro_rules! columns {
          security_group_rules.description, security_group_rules.direction, security_group_rules.ethertype, \
          security_group_rules.protocol, security_group_rules.port_range_min, \
          security_group_rules.port_range_max, security_group_rules.remote_ip_prefix, \
-         security_group_rules.remote_group_id, security_group_rules.created_at, \
+         security_group_rules.remote_group_id, security_group_rules.remote_address_group_id, \
+         security_group_rules.created_at, \
          security_group_rules.updated_at, security_group_rules.revision_number"
     };
 }
@@ -42,8 +43,8 @@ const OF_OR_NAMING: &str = concat!(
 );
 const INSERT: &str = "INSERT INTO security_group_rules (id, project_id, security_group_id, description, \
      direction, ethertype, protocol, port_range_min, port_range_max, remote_ip_prefix, remote_group_id, \
-     identity, created_at, updated_at, revision_number) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, \
-     $11, $12, $13, $14, $15) ON CONFLICT DO NOTHING";
+     remote_address_group_id, identity, created_at, updated_at, revision_number) VALUES ($1, $2, $3, $4, $5, \
+     $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) ON CONFLICT DO NOTHING";
 
 const FIND: &str = concat!(
     "SELECT ",
@@ -149,12 +150,7 @@ pub fn from_columns(columns: &mut Columns) -> Result<SecurityGroupRule, StoreErr
     let port = |value: Option<i64>| value.and_then(|value| u16::try_from(value).ok());
     let port_range_min = port(columns.opt_int()?);
     let port_range_max = port(columns.opt_int()?);
-    let (prefix, group) = (columns.opt_parse()?, columns.opt_parse()?);
-    let remote = match (prefix, group) {
-        (Some(prefix), _) => Remote::Prefix(prefix),
-        (None, Some(group)) => Remote::Group(group),
-        (None, None) => Remote::Any,
-    };
+    let remote = remote(columns)?;
     Ok(SecurityGroupRule {
         id,
         project_id,
@@ -164,6 +160,20 @@ pub fn from_columns(columns: &mut Columns) -> Result<SecurityGroupRule, StoreErr
         created_at: columns.text()?,
         updated_at: columns.text()?,
         revision_number: columns.int()?,
+    })
+}
+
+/// Reads the three columns of which one at most is set.
+///
+/// # Errors
+/// A column does not hold what it must.
+pub fn remote(columns: &mut Columns) -> Result<Remote, StoreError> {
+    let (prefix, group, addresses) = (columns.opt_parse()?, columns.opt_parse()?, columns.opt_parse()?);
+    Ok(match (prefix, group, addresses) {
+        (Some(prefix), _, _) => Remote::Prefix(prefix),
+        (None, Some(group), _) => Remote::Group(group),
+        (None, None, Some(addresses)) => Remote::Addresses(addresses),
+        (None, None, None) => Remote::Any,
     })
 }
 
@@ -224,6 +234,7 @@ fn row(rule: &SecurityGroupRule) -> Vec<Value> {
         port(matching.port_range_max),
         matching.remote.prefix().map(|net| net.to_string()),
         matching.remote.group(),
+        matching.remote.addresses(),
         matching.identity(),
         &rule.created_at,
         &rule.updated_at,

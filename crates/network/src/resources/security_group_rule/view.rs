@@ -36,6 +36,7 @@ fn object(rule: &SecurityGroupRule, in_default_group: bool) -> Map<String, Value
         ("port_range_min", json!(matching.port_range_min)),
         ("port_range_max", json!(matching.port_range_max)),
         ("remote_ip_prefix", json!(prefix.map(|net| net.to_string()))),
+        ("remote_address_group_id", json!(matching.remote.addresses().map(|id| id.to_string()))),
         ("normalized_cidr", json!(prefix.map(|net| net.trunc().to_string()))),
         ("remote_group_id", json!(matching.remote.group().map(|id| id.to_string()))),
         ("belongs_to_default_sg", json!(in_default_group)),
