@@ -35,6 +35,10 @@ enum Kind {
     Rule,
     RemoteRule,
     DeleteRule,
+    AddressGroup,
+    ChangeAddresses,
+    AddressRule,
+    DeleteAddressGroup,
     Router,
     Interface,
     Detach,
@@ -89,6 +93,13 @@ const KINDS: &[Kind] = {
         RemoteRule,
         DeleteRule,
         DeleteRule,
+        AddressGroup,
+        AddressGroup,
+        ChangeAddresses,
+        ChangeAddresses,
+        AddressRule,
+        AddressRule,
+        DeleteAddressGroup,
         Router,
         Router,
         Interface,
@@ -143,6 +154,7 @@ struct World {
     ports: Vec<String>,
     groups: Vec<String>,
     rules: Vec<String>,
+    address_groups: Vec<String>,
     routers: Vec<String>,
     floating_ips: Vec<String>,
     made: usize,
@@ -208,6 +220,21 @@ impl World {
                     "remote_group_id": remote});
                 self.rules.extend(post(api, "security-group-rules", "security_group_rule", object).await);
             }
+            Kind::AddressGroup => {
+                let object = json!({"addresses": [format!("10.{}.0.0/16", n % 200)]});
+                self.address_groups.extend(post(api, "address-groups", "address_group", object).await);
+            }
+            Kind::ChangeAddresses => {
+                let action = if b % 3 == 0 { "remove" } else { "add" };
+                let path = format!("address-groups/{}/{action}_addresses", pick(&self.address_groups, a));
+                ask(api, "PUT", &path, json!({"addresses": [format!("192.0.2.{}/32", b % 4)]})).await;
+            }
+            Kind::AddressRule => {
+                let object = json!({"security_group_id": pick(&self.groups, a), "direction": "egress",
+                    "remote_address_group_id": pick(&self.address_groups, b)});
+                self.rules.extend(post(api, "security-group-rules", "security_group_rule", object).await);
+            }
+            Kind::DeleteAddressGroup => delete(api, "address-groups", &mut self.address_groups, a).await,
             Kind::DeleteRule => delete(api, "security-group-rules", &mut self.rules, a).await,
             _ => self.routing(api, change).await,
         }
@@ -436,7 +463,9 @@ fn needs_that_end_together_are_noticed() {
         change(Kind::Port, 0, 8),
         change(Kind::Port, 0, 9),
     ];
-    let rules_go = vec![change(Kind::DeleteRule, 0, 0), change(Kind::DeleteRule, 0, 0)];
+    let setup = [setup, vec![change(Kind::AddressGroup, 0, 0), change(Kind::AddressRule, 0, 0)]].concat();
+    let rules_go =
+        vec![change(Kind::DeleteRule, 0, 0), change(Kind::DeleteRule, 0, 0), change(Kind::DeleteRule, 0, 0)];
     let ports_go = vec![change(Kind::DeletePort, 0, 0), change(Kind::DeletePort, 0, 0)];
     runtime().block_on(play(vec![all(setup), all(rules_go), all(ports_go)]));
 }

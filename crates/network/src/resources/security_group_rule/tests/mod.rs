@@ -16,6 +16,7 @@ const KEYS: &[&str] = &[
     "port_range_min",
     "port_range_max",
     "remote_ip_prefix",
+    "remote_address_group_id",
     "normalized_cidr",
     "remote_group_id",
     "belongs_to_default_sg",
