@@ -29,7 +29,9 @@ impl Body {
     /// read-only or missing attribute, a value that fails its check.
     pub fn create(resource: &ResourceType, bytes: &[u8]) -> Result<Bodies, Fault> {
         let mut document = parse(bytes)?;
-        if let Some(items) = document.get_mut(resource.collection) {
+        // A few resources have one name for one and for several.
+        let one = |items: &Value| resource.collection == resource.name && items.is_object();
+        if let Some(items) = document.get_mut(resource.collection).filter(|items| !one(items)) {
             let Value::Array(items) = items.take() else {
                 return Err(Fault::bad_request(format!(
                     "Unable to find '{}' in request body",

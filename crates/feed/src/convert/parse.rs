@@ -9,9 +9,9 @@ use isospin_types::MacAddr;
 use super::key::parse_id;
 use super::{Fact, RecordError};
 use crate::facts::{
-    AddressGroup, AddressPair, ConntrackHelper, DhcpOption, DhcpService, Direction, Fixed, FixedIp, FloatingIp,
-    ForwardedPorts, IpVersion, Ipv6Mode, Network, Port, PortForwarding, Remote, Route, Router, SecurityGroup,
-    SecurityGroupMember, SecurityGroupRule, Segment, Subnet,
+    AddressGroup, AddressPair, ConntrackHelper, DhcpOption, DhcpService, Direction, Fixed, FixedIp,
+    FloatingIp, ForwardedPorts, IpVersion, Ipv6Mode, Network, Port, PortForwarding, Remote, Route, Router,
+    SecurityGroup, SecurityGroupMember, SecurityGroupRule, Segment, Subnet,
 };
 use crate::proto::{self, record::Fact as WireFact};
 

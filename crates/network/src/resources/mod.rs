@@ -21,6 +21,7 @@ pub mod quota;
 pub mod rbac_policy;
 pub mod router;
 pub mod security_group;
+pub mod security_group_default_statefulness;
 pub mod security_group_rule;
 pub mod service_profile;
 pub mod service_provider;
@@ -76,6 +77,7 @@ pub fn policy_rules() -> impl Iterator<Item = &'static Rule> {
         rbac_policy::POLICY,
         address_group::POLICY,
         default_security_group_rule::POLICY,
+        security_group_default_statefulness::POLICY,
         floating_ip::POLICY,
         port_forwarding::POLICY,
         conntrack_helper::POLICY,
@@ -109,6 +111,7 @@ pub fn extensions() -> impl Iterator<Item = &'static Extension> {
         rbac_policy::EXTENSIONS,
         address_group::EXTENSIONS,
         default_security_group_rule::EXTENSIONS,
+        security_group_default_statefulness::EXTENSIONS,
         floating_ip::EXTENSIONS,
         port_forwarding::EXTENSIONS,
         conntrack_helper::EXTENSIONS,
@@ -152,6 +155,7 @@ pub fn routes() -> Routes {
         .merge(rbac_policy::routes())
         .merge(address_group::routes())
         .merge(default_security_group_rule::routes())
+        .merge(security_group_default_statefulness::routes())
         .merge(floating_ip::routes())
         .merge(port_forwarding::routes())
         .merge(conntrack_helper::routes())

@@ -165,6 +165,7 @@ pub async fn delete(
                 let entry = find_for(tx, &app, &context.caller, "delete_rbac_policy", &id).await?;
                 let kind = kind_of(&entry)?;
                 check_unused(tx, kind, &entry).await?;
+                check_no_last_gateway(tx, kind, &entry).await?;
                 store::remove(tx, "id = $1", values![entry.id]).await?;
                 sharing::repeat(tx, kind, entry.object_id).await?;
                 sharing::touch(tx, kind, entry.object_id).await
@@ -179,6 +180,15 @@ async fn check_unused(tx: &mut Tx, kind: &Shareable, entry: &RbacPolicy) -> Resu
     let action: Action = entry.action;
     let owner = store::owner(tx, kind, entry.object_id).await?.unwrap_or_default();
     let users = store::losing(tx, kind, action, entry.object_id, &owner, &entry.target_project).await?;
+    if users.is_empty() { Ok(()) } else { Err(rules::in_use(entry.object_id, &users)) }
+}
+
+/// Refuses to make a network internal while its own project, too, leads through it.
+async fn check_no_last_gateway(tx: &mut Tx, kind: &Shareable, entry: &RbacPolicy) -> Result<(), Fault> {
+    if entry.action != Action::External || store::has_other(tx, entry).await? {
+        return Ok(());
+    }
+    let users = store::users(tx, kind, entry.action, entry.object_id).await?;
     if users.is_empty() { Ok(()) } else { Err(rules::in_use(entry.object_id, &users)) }
 }
 

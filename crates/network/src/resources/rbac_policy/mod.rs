@@ -52,12 +52,26 @@ const ATTRIBUTES: &[Attribute] = &[
 ];
 
 /// What works.
-pub const EXTENSIONS: &[Extension] = &[Extension {
-    alias: "rbac-policies",
-    name: "RBAC Policies",
-    description: "Allows creation and modification of policies that control project access to resources.",
-    updated: "2015-06-17T12:15:12-00:00",
-}];
+pub const EXTENSIONS: &[Extension] = &[
+    Extension {
+        alias: "rbac-policies",
+        name: "RBAC Policies",
+        description: "Allows creation and modification of policies that control project access to resources.",
+        updated: "2015-06-17T12:15:12-00:00",
+    },
+    Extension {
+        alias: "rbac-address-scope",
+        name: "Add address_scope type to RBAC",
+        description: "Add address_scope type to RBAC",
+        updated: "2020-02-12T00:00:00-00:00",
+    },
+    Extension {
+        alias: "rbac-subnetpool",
+        name: "Add subnetpool type to RBAC",
+        description: "Add subnetpool type to RBAC",
+        updated: "2020-02-05T00:00:00-00:00",
+    },
+];
 
 /// The URLs of entries.
 pub fn routes() -> Collection {

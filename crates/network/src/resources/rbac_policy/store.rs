@@ -161,10 +161,35 @@ pub async fn losing(
         kind.users_of(action)
     );
     let rows = session.rows(&sql, values![object_id, owner, target, action.as_str()]).await?;
-    rows.into_iter()
-        .map(|row| {
-            let mut columns = row.columns();
-            Ok(User { kind: columns.text()?, id: columns.text()? })
-        })
-        .collect()
+    rows.into_iter().map(user).collect()
+}
+
+/// The first of those that rely on the action at all, whoever they are.
+///
+/// # Errors
+/// The store's.
+pub async fn users(
+    session: &mut Session,
+    kind: &Shareable,
+    action: Action,
+    object_id: Uuid,
+) -> Result<Vec<User>, StoreError> {
+    let users = kind.users_of(action);
+    let sql = format!("SELECT u.kind, u.id FROM ({users}) u ORDER BY u.kind, u.id LIMIT {NAMED}");
+    session.rows(&sql, values![object_id]).await?.into_iter().map(user).collect()
+}
+
+fn user(row: Row) -> Result<User, StoreError> {
+    let mut columns = row.columns();
+    Ok(User { kind: columns.text()?, id: columns.text()? })
+}
+
+/// Whether another entry opens the object in the same way.
+///
+/// # Errors
+/// The store's.
+pub async fn has_other(session: &mut Session, policy: &RbacPolicy) -> Result<bool, StoreError> {
+    let sql = "SELECT 1 FROM rbac_policies WHERE object_id = $1 AND action = $2 AND id <> $3 LIMIT 1";
+    let row = session.row(sql, values![policy.object_id, policy.action.as_str(), policy.id]).await?;
+    Ok(row.is_some())
 }

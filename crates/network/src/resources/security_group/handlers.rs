@@ -16,6 +16,7 @@ use super::model::{SecurityGroup, SecurityGroupDetails};
 use super::policy::target;
 use super::rules::{cannot_remove_default, cannot_update_default, check_name, in_use, not_found};
 use super::{TYPE, store, view};
+use crate::resources::security_group_default_statefulness as statefulness;
 use crate::{App, owner};
 
 /// `GET /v2.0/security-groups`
@@ -84,7 +85,11 @@ pub async fn create(State(app): State<App>, context: Context, body: Bytes) -> Re
         .write(&context.request_id, move |tx| {
             Box::pin(async move {
                 let mut made = Vec::with_capacity(groups.len());
-                for group in groups {
+                for (mut group, stateful) in groups {
+                    group.stateful = match stateful {
+                        Some(given) => given,
+                        None => statefulness::store::default_for(tx, &group.project_id).await?,
+                    };
                     // A project that uses groups has its default one, as with Neutron.
                     store::default_group(tx, &unit_app, &group.project_id).await?;
                     let rules = store::create(tx, &unit_app, &group).await?;
@@ -105,13 +110,15 @@ pub async fn create(State(app): State<App>, context: Context, body: Bytes) -> Re
     })
 }
 
-fn wanted(app: &App, caller: &Caller, body: &Body) -> Result<SecurityGroup, Fault> {
+/// The group a POST describes, and whether it is to be stateful, if that was said.
+fn wanted(app: &App, caller: &Caller, body: &Body) -> Result<(SecurityGroup, Option<bool>), Fault> {
     let project_id = owner::project(body, caller)?;
     app.policy.check_create(&TYPE, caller, &Target::owned_by(&project_id), body)?;
     let name = body.text("name").unwrap_or_default();
     check_name(name)?;
     let now = now_seconds();
-    Ok(SecurityGroup {
+    let stateful = body.flag("stateful").filter(|_| body.has("stateful"));
+    let group = SecurityGroup {
         id: SecurityGroupId::random(),
         name: name.to_owned(),
         description: body.text("description").unwrap_or_default().to_owned(),
@@ -121,7 +128,8 @@ fn wanted(app: &App, caller: &Caller, body: &Body) -> Result<SecurityGroup, Faul
         created_at: now.clone(),
         updated_at: now,
         revision_number: 1,
-    })
+    };
+    Ok((group, stateful))
 }
 
 /// `PUT /v2.0/security-groups/{id}`

@@ -13,7 +13,9 @@ use super::rules::{first_rules, not_found};
 use super::{SHAREABLE, TABLE};
 use crate::resources::rbac_policy::{self, Access, access};
 use crate::resources::security_group_rule::store as rule_store;
-use crate::resources::{default_security_group_rule, security_group_rule, tag};
+use crate::resources::{
+    default_security_group_rule, security_group_default_statefulness, security_group_rule, tag,
+};
 use crate::{App, page, quota};
 
 /// The select list as a literal, so that whole statements stay constant.
@@ -138,7 +140,7 @@ pub async fn default_group(tx: &mut Tx, app: &App, project_id: &str) -> Result<S
         project_id: project_id.to_owned(),
         name: DEFAULT_NAME.to_owned(),
         description: "Default security group".to_owned(),
-        stateful: true,
+        stateful: security_group_default_statefulness::store::default_for(tx, project_id).await?,
         is_default: true,
         created_at: now.clone(),
         updated_at: now,

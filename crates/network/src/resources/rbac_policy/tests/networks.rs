@@ -165,6 +165,22 @@ async fn a_network_can_be_external_for_one_project() {
 }
 
 #[tokio::test]
+async fn the_last_external_entry_stays_while_anybody_leads_through_the_network() {
+    let api = TestApi::new(Engine::Sqlite).await;
+    let network = api.create("admin", "/v2.0/networks", "network", json!({"router:external": true})).await;
+    let gateway = json!({"router": {"external_gateway_info": {"network_id": network["id"]}}});
+    let router = api.expect(201, "admin", "POST", "/v2.0/routers", gateway).await["router"].clone();
+    let list = format!("{PATH}?object_id={}", id(&network));
+    let entries = api.expect(200, "admin", "GET", &list, Value::Null).await;
+    let url = format!("{PATH}/{}", id(&entries["rbac_policies"][0]));
+    let (kind, message) = api.refused(409, "admin", "DELETE", &url, Value::Null).await;
+    assert_eq!(kind, "RbacPolicyInUse");
+    assert!(message.ends_with(&format!("router {}", id(&router))), "{message}");
+    entry(&api, "admin", "network", &network, "access_as_external", PROJECT).await;
+    api.expect(204, "admin", "DELETE", &url, Value::Null).await;
+}
+
+#[tokio::test]
 async fn the_default_network_stays_default_while_it_is_external() {
     let api = TestApi::new(Engine::Sqlite).await;
     let body = json!({"router:external": true, "is_default": true, "shared": true});
@@ -243,4 +259,36 @@ async fn n27_sharing_gives_no_rights_of_the_networks_owner() {
         }
     })
     .await;
+}
+
+#[tokio::test]
+async fn n03_a_port_on_a_shared_network_is_no_interface_of_a_foreign_router() {
+    TestApi::on_each_engine(|api| async move {
+        let network = api.create("member", "/v2.0/networks", "network", json!({})).await;
+        let router = api.create("member", "/v2.0/routers", "router", json!({})).await;
+        share(&api, "member", &network, OTHER_PROJECT).await;
+        let claim = json!({"device_id": router["id"], "device_owner": "network:router_interface"});
+        let mut claimed = claim.clone();
+        claimed["network_id"] = network["id"].clone();
+        let refused = api.refused(403, "other", "POST", "/v2.0/ports", json!({"port": claimed})).await;
+        assert_eq!(refused.0, "PolicyNotAuthorized");
+        let port = api.create("other", "/v2.0/ports", "port", json!({"network_id": network["id"]})).await;
+        let port = format!("/v2.0/ports/{}", id(&port));
+        api.refused(403, "other", "PUT", &port, json!({"port": claim})).await;
+        let add = format!("/v2.0/routers/{}/add_router_interface", id(&router));
+        let taken = json!({"port_id": port.rsplit('/').next()});
+        api.refused(404, "other", "PUT", &add, taken).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn n08_unsharing_by_name_needs_the_right_to_share() {
+    let api = TestApi::new(Engine::Sqlite).await;
+    let network = api.create("member", "/v2.0/networks", "network", json!({})).await;
+    let path = format!("/v2.0/networks/{}", id(&network));
+    for attribute in ["shared", "router:external"] {
+        let body = json!({"network": { attribute: false }});
+        assert_eq!(api.refused(403, "member", "PUT", &path, body).await.0, "PolicyNotAuthorized");
+    }
 }

@@ -70,3 +70,42 @@ async fn a_shared_group_can_be_the_remote_of_rules_of_others() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn n24_tags_of_a_shared_group_are_its_owners() {
+    TestApi::on_each_engine(|api| async move {
+        let group = api.create("member", "/v2.0/security-groups", "security_group", json!({})).await;
+        let tags = format!("/v2.0/security-groups/{}/tags", id(&group));
+        api.expect(201, "member", "PUT", &format!("{tags}/red"), Value::Null).await;
+        api.refused(404, "other", "GET", &tags, Value::Null).await;
+        entry(&api, "member", "security_group", &group, "access_as_shared", OTHER_PROJECT).await;
+        let seen = api.expect(200, "other", "GET", &tags, Value::Null).await;
+        assert_eq!(seen, json!({"tags": ["red"]}));
+        for (method, url) in
+            [("PUT", format!("{tags}/blue")), ("DELETE", format!("{tags}/red")), ("DELETE", tags.clone())]
+        {
+            assert_eq!(api.refused(403, "other", method, &url, Value::Null).await.0, "PolicyNotAuthorized");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn n23_reading_what_can_be_shared_leaves_no_trace() {
+    TestApi::on_each_engine(|api| async move {
+        let before = *api.store().versions().borrow();
+        for path in [
+            PATH,
+            "/v2.0/address-groups",
+            "/v2.0/default-security-group-rules",
+            "/v2.0/security-groups-default-statefulness",
+            "/v2.0/security-groups?shared=True&project_id=bogus",
+        ] {
+            for token in ["member", "admin"] {
+                api.expect(200, token, "GET", path, Value::Null).await;
+            }
+        }
+        assert_eq!(*api.store().versions().borrow(), before);
+    })
+    .await;
+}
