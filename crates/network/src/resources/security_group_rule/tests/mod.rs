@@ -165,7 +165,7 @@ async fn what_no_agent_could_program_is_refused() {
             (json!({"ethertype": "ARP"}), "HTTPBadRequest"),
             (json!({"direction": "up"}), "HTTPBadRequest"),
             (json!({"port_range_min": "many"}), "HTTPBadRequest"),
-            (json!({"remote_address_group_id": NOWHERE}), "HTTPBadRequest"),
+            (json!({"remote_address_group_id": "office"}), "HTTPBadRequest"),
         ] {
             let (kind, message) = refused(&api, 400, &group, object.clone()).await;
             assert_eq!(kind, expected, "{object}: {message}");
