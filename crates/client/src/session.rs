@@ -59,6 +59,13 @@ impl Session {
         Ok(Self { http, token, network_url, project_id })
     }
 
+    /// The same session with another server's Network API.
+    #[must_use]
+    pub fn with_network_url(mut self, url: &str) -> Self {
+        url.clone_into(&mut self.network_url);
+        self
+    }
+
     /// The project the session is scoped to.
     #[must_use]
     pub fn project_id(&self) -> &str {

@@ -26,6 +26,7 @@ const FREE: &[&str] = &[
     "isospin-bench",
     "isospin-architecture",
     "isospin-conformance",
+    "isospin-consistency",
     "isospin-system",
 ];
 

@@ -10,10 +10,14 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, Uid, User, chown};
 use tempfile::TempDir;
 
+/// Longest time a server may need to start.
+const START: Duration = Duration::from_secs(30);
+
 /// A running server; stopped on drop, and by the kernel when this process dies.
 pub struct Cluster {
     folder: TempDir,
     server: Child,
+    fsync: &'static str,
 }
 
 impl Cluster {
@@ -27,7 +31,7 @@ impl Cluster {
         Self::start_with("on")
     }
 
-    fn start_with(fsync: &str) -> anyhow::Result<Self> {
+    fn start_with(fsync: &'static str) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("isospin-pg-").tempdir()?;
         let user = unprivileged_user()?;
         if let Some(user) = &user {
@@ -42,19 +46,31 @@ impl Cluster {
         if !made.success() {
             bail!("initdb failed: {made}");
         }
-        let server = command("postgres", user.as_ref())?
-            .arg("-D")
-            .arg(&data)
-            .arg("-k")
-            .arg(folder.path())
-            .args(["-c", "listen_addresses=", "-c", "max_connections=300", "-c"])
-            .arg(format!("fsync={fsync}"))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()?;
-        let cluster = Self { folder, server };
+        let server = serve(folder.path(), fsync)?;
+        let mut cluster = Self { folder, server, fsync };
         cluster.wait_ready()?;
         Ok(cluster)
+    }
+
+    /// Kills the server as a crash of its host would, and starts it again.
+    ///
+    /// # Errors
+    /// It does not come up again.
+    pub fn crash(&mut self) -> anyhow::Result<()> {
+        self.server.kill()?;
+        self.server.wait()?;
+        let deadline = Instant::now() + START;
+        loop {
+            // The orphaned processes of the killed one end by themselves; until then a
+            // new one refuses to start.
+            self.server = serve(self.folder.path(), self.fsync)?;
+            if self.wait_ready().is_ok() {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                bail!("PostgreSQL did not come up again in {}", self.folder.path().display());
+            }
+        }
     }
 
     /// How to reach it, without a database name.
@@ -62,10 +78,10 @@ impl Cluster {
         format!("host={} user=isospin", self.folder.path().display())
     }
 
-    fn wait_ready(&self) -> anyhow::Result<()> {
+    fn wait_ready(&mut self) -> anyhow::Result<()> {
         let socket = self.folder.path().join(".s.PGSQL.5432");
-        let deadline = Instant::now() + Duration::from_secs(30);
-        while Instant::now() < deadline {
+        let deadline = Instant::now() + START;
+        while Instant::now() < deadline && self.server.try_wait()?.is_none() {
             if std::os::unix::net::UnixStream::connect(&socket).is_ok() && self.answers() {
                 return Ok(());
             }
@@ -87,6 +103,20 @@ impl Drop for Cluster {
         let _ = kill(Pid::from_raw(pid), Signal::SIGQUIT);
         let _ = self.server.wait();
     }
+}
+
+/// Starts a server on the folder's data.
+fn serve(folder: &Path, fsync: &str) -> anyhow::Result<Child> {
+    Ok(command("postgres", unprivileged_user()?.as_ref())?
+        .arg("-D")
+        .arg(folder.join("data"))
+        .arg("-k")
+        .arg(folder)
+        .args(["-c", "listen_addresses=", "-c", "max_connections=300", "-c"])
+        .arg(format!("fsync={fsync}"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()?)
 }
 
 /// PostgreSQL refuses to run as root; the Debian package makes a user for it.
