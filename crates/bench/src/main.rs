@@ -8,6 +8,7 @@
 mod driver;
 mod objects;
 mod report;
+mod scale;
 mod scenarios;
 mod server;
 mod wiring;
@@ -38,6 +39,9 @@ struct Arguments {
     /// Measure the wiring of ports by a real agent too (needs root)
     #[arg(long)]
     wiring: bool,
+    /// Measure with growing tables too: up to 100,000 ports
+    #[arg(long)]
+    scale: bool,
     /// Where the results go as JSON
     #[arg(long, default_value = "bench-results/results.json")]
     json: PathBuf,
@@ -70,6 +74,12 @@ async fn run(arguments: &Arguments) -> Result<()> {
         scenarios::run(&server, engine, arguments.ports, arguments.concurrency, &mut results)
             .await
             .with_context(|| format!("on {}", engine.name()))?;
+        if arguments.scale {
+            let server = Server::start(&arguments.binary, engine, "none").await?;
+            scale::run(&server, engine, arguments.concurrency, &mut results)
+                .await
+                .with_context(|| format!("on {}, with growing tables", engine.name()))?;
+        }
     }
     if arguments.wiring {
         let server = Server::start(&arguments.binary, Engine::Sqlite, "real").await?;

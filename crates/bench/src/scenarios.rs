@@ -15,15 +15,18 @@ const BULK: usize = 100;
 /// Networks the ports are spread over.
 const NETWORKS: usize = 10;
 
-struct Load<'s> {
-    address: String,
-    session: &'s Session,
-    concurrency: usize,
-    engine: Engine,
+/// Where a load goes, as whom, and how much of it at a time.
+#[derive(Clone)]
+pub struct Load<'s> {
+    pub address: String,
+    pub session: &'s Session,
+    pub concurrency: usize,
+    pub engine: Engine,
 }
 
 impl Load<'_> {
-    async fn drive(&self, calls: &[Call], keep: bool) -> Result<Measured> {
+    /// Makes the calls; `keep` keeps the answers' bodies.
+    pub async fn drive(&self, calls: &[Call], keep: bool) -> Result<Measured> {
         drive(&self.address, self.session.token(), calls, self.concurrency, keep).await
     }
 }
@@ -175,12 +178,19 @@ async fn rules(load: &Load<'_>, results: &mut Results) -> Result<()> {
     Ok(())
 }
 
-async fn many(load: &Load<'_>, count: usize, call: impl Fn(usize) -> Call, key: &str) -> Result<Vec<String>> {
+/// Makes objects one by one; their ids.
+pub async fn many(
+    load: &Load<'_>,
+    count: usize,
+    call: impl Fn(usize) -> Call,
+    key: &str,
+) -> Result<Vec<String>> {
     let calls: Vec<Call> = (0..count).map(call).collect();
     ids(&load.drive(&calls, true).await?, key)
 }
 
-fn ids(measured: &Measured, key: &str) -> Result<Vec<String>> {
+/// Ids in the answers.
+pub fn ids(measured: &Measured, key: &str) -> Result<Vec<String>> {
     measured.answers.iter().map(|answer| id_of(answer, key)).collect()
 }
 
