@@ -28,10 +28,10 @@ pub async fn page(
     let mut select = Select::new(store::SELECTED, store::SELECTED_FROM);
     if !sees_all(app, caller) {
         let project = select.bind(caller.project_id.as_str());
-        select.condition(format!(
-            "(ports.project_id = {project} OR ports.network_id IN \
-             (SELECT id FROM networks WHERE project_id = {project}))"
-        ));
+        let own = format!("ports.project_id = {project}");
+        let guests =
+            format!("ports.network_project_id = {project} AND ports.project_id <> ports.network_project_id");
+        select.either("ports.id", vec![own, guests]);
     }
     for (attribute, values) in &query.own {
         match *attribute {

@@ -26,9 +26,10 @@ const MAC_ROUNDS: u32 = 16;
 const INSERT_PORT: &str = "INSERT INTO ports (id, project_id, network_id, name, description, mac_address, \
      admin_state_up, status, device_id, device_owner, port_security_enabled, dns_name, ip_allocation, \
      allowed_address_pairs, extra_dhcp_opts, binding_host, binding_vnic_type, binding_profile, \
-     binding_vif_type, binding_vif_details, created_at, updated_at, revision_number, dns_domain) VALUES \
-     ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, \
-     $23, $24) ON CONFLICT DO NOTHING";
+     binding_vif_type, binding_vif_details, created_at, updated_at, revision_number, dns_domain, \
+     network_project_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, \
+     $18, $19, $20, $21, $22, $23, $24, (SELECT project_id FROM networks WHERE id = $3)) \
+     ON CONFLICT DO NOTHING";
 const INSERT_GROUP: &str = "INSERT INTO port_security_groups (port_id, security_group_id) VALUES ($1, $2)";
 const INSERT_TAG: &str = "INSERT INTO tags (resource_id, tag) VALUES ($1, $2)";
 
