@@ -62,7 +62,8 @@ impl SqliteConnection {
         inner
             .execute_batch(&format!(
                 "PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous}; PRAGMA foreign_keys = ON; \
-                 PRAGMA busy_timeout = 5000; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8000;"
+                 PRAGMA busy_timeout = 5000; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -12000; \
+                 PRAGMA wal_autocheckpoint = 4000;"
             ))
             .map_err(opened)?;
         inner.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
