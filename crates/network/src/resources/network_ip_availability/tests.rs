@@ -107,6 +107,8 @@ async fn only_administrators_and_services_may_know() {
         let (kind, _) = api.refused(404, token, "GET", &path, Value::Null).await;
         assert_eq!(kind, "NetworkNotFound");
     }
+    let paged = availability(&api, "other", "?limit=1").await.to_string();
+    assert!(!paged.contains(&id), "links of pages tell nothing either: {paged}");
     for wrong in [NOWHERE, "no-uuid"] {
         let path = format!("/v2.0/network-ip-availabilities/{wrong}");
         api.refused(404, "admin", "GET", &path, Value::Null).await;
