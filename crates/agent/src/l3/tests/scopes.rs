@@ -46,10 +46,8 @@ fn the_table_of_two_scopes_reads_well() {
     let scoped = owned::internal_device(usual.interface);
     let other = intent.interfaces.keys().find(|device| **device != gateway && **device != scoped);
     let other = other.expect("the other network");
-    let jumps = [(&gateway, 0), (&scoped, 1), (other, 0)];
-    let mut jumps = jumps.map(|(device, chain)| format!("\"{device}\" : jump ipv4_{chain}"));
-    // Members of one scope follow each other.
-    jumps.swap(1, 2);
+    let jumps = [(&gateway, 0), (other, 0), (&scoped, 1)];
+    let jumps = jumps.map(|(device, chain)| format!("\"{device}\" : jump ipv4_{chain}"));
     assert_eq!(
         rules,
         [
