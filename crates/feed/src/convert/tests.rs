@@ -194,3 +194,46 @@ fn applying_the_same_value_again_changes_nothing() {
     assert!(!facts.remove(&FactKey::Port(id(1))));
     assert!(facts.is_empty());
 }
+
+#[test]
+fn forwarded_ports_lead_one_to_one_or_all_to_one() {
+    let id = |n: u8| format!("00000000-0000-0000-0000-0000000000{n:02}");
+    let of = |external_last, internal_last| {
+        WireFact::FloatingIp(proto::FloatingIp {
+            id: id(1),
+            router_id: id(2),
+            floating_ip_address: "172.24.0.5".into(),
+            floating_network_id: id(3),
+            port_forwardings: vec![proto::PortForwarding {
+                protocol: 6,
+                internal_ip_address: "10.0.0.5".into(),
+                external_first: 80,
+                external_last,
+                internal_first: 8080,
+                internal_last,
+            }],
+            ..Default::default()
+        })
+    };
+    for (external_last, internal_last) in [(80, 8080), (90, 8090), (90, 8080)] {
+        assert!(parse_record(&record(of(external_last, internal_last))).is_ok());
+    }
+    check_refused(of(90, 8085), "port_forwardings.internal_last '8085'");
+    check_refused(of(70_000, 8080), "port_forwardings.external_last '70000'");
+    check_refused(of(79, 8080), "port_forwardings.external_last '79'");
+}
+
+#[test]
+fn n21_names_of_conntrack_helpers_are_plain() {
+    let of = |helper: &str| {
+        WireFact::Router(proto::Router {
+            id: "00000000-0000-0000-0000-000000000001".into(),
+            conntrack_helpers: vec![proto::ConntrackHelper { helper: helper.into(), protocol: 17, port: 69 }],
+            ..Default::default()
+        })
+    };
+    assert!(parse_record(&record(of("netbios-ns"))).is_ok());
+    for wrong in ["", "a b", "x\" }\nflush ruleset", "Tftp", &"x".repeat(65)] {
+        check_refused(of(wrong), "conntrack_helpers.helper");
+    }
+}

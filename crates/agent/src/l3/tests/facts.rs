@@ -20,6 +20,9 @@ pub fn random<T: From<uuid::Uuid>>() -> T {
     T::from(uuid::Uuid::new_v4())
 }
 
+/// What is forwarded: protocol, external and internal range, inner address.
+pub type Forwarded = (u8, Option<[(u16, u16); 2]>, &'static str);
+
 /// One host with an external network and what a test adds to it.
 #[derive(Debug, Clone)]
 pub struct World {
@@ -196,15 +199,10 @@ impl World {
         id
     }
 
-    /// A floating IP that forwards ports: protocol, external and internal range, address.
-    pub fn forwarding(
-        &mut self,
-        router_id: RouterId,
-        outer: &str,
-        forwards: &[(u8, Option<[(u16, u16); 2]>, &str)],
-    ) -> FloatingIpId {
+    /// A floating IP that forwards ports.
+    pub fn forwarding(&mut self, router_id: RouterId, outer: &str, forwards: &[Forwarded]) -> FloatingIpId {
         let id = self.id();
-        let forward = |(protocol, ports, inner): &(u8, Option<[(u16, u16); 2]>, &str)| PortForwarding {
+        let forward = |(protocol, ports, inner): &Forwarded| PortForwarding {
             protocol: *protocol,
             internal_ip_address: inner.parse().expect("ip"),
             ports: ports.map(|[external, internal]| ForwardedPorts { external, internal }),
@@ -224,7 +222,9 @@ impl World {
     /// Lets a router follow side connections.
     pub fn helper(&mut self, router: RouterId, helper: &str, protocol: u8, port: u16) {
         let helper = ConntrackHelper { helper: helper.to_owned(), protocol, port };
-        self.change(router, |router| drop(router.conntrack_helpers.insert(helper)));
+        self.change(router, |router| {
+            router.conntrack_helpers.insert(helper);
+        });
     }
 
     /// A tenant network 10.20.0.0/24, a router with a gateway, and one floating IP.
