@@ -56,6 +56,7 @@ fault_types! {
     ConntrackHelperNotAllowed => 400, InvalidProtocolForHelper => 400, ServiceProfileEmpty => 400,
     // 403: visible, but not allowed.
     PolicyNotAuthorized => 403, HTTPForbidden => 403, AdminRequired => 403, NotAuthorized => 403,
+    PolicyRemoveAuthorizationError => 403,
     // 404: unknown, or hidden from the caller.
     HTTPNotFound => 404, NetworkNotFound => 404, SubnetNotFound => 404, PortNotFound => 404,
     RouterNotFound => 404, FloatingIPNotFound => 404, SecurityGroupNotFound => 404,
@@ -69,6 +70,7 @@ fault_types! {
     PortForwardingNotFound => 404, ConntrackHelperNotFound => 404, FlavorNotFound => 404,
     ServiceProfileNotFound => 404, ServiceProfileDriverNotFound => 404,
     FlavorServiceProfileBindingNotFound => 404, MeteringLabelNotFound => 404, MeteringLabelRuleNotFound => 404,
+    QosPolicyNotFound => 404, QosRuleNotFound => 404, TrunkNotFound => 404, SubPortNotFound => 404,
     // 405
     HTTPMethodNotAllowed => 405,
     // 409: conflict with what exists.
@@ -94,6 +96,11 @@ fault_types! {
     AddressScopeInUse => 409, AddressScopePrefixConflict => 409, SubnetPoolQuotaExceeded => 409,
     SubnetAllocationError => 409, AutoAllocationFailure => 409,
     SecurityGroupDefaultStatefulnessAlreadyExists => 409,
+    QosPolicyInUse => 409, QoSPolicyDefaultAlreadyExists => 409, QoSRulesConflict => 409,
+    QoSRuleParameterConflict => 409, QosRuleNotSupported => 409, ParentPortInUse => 409,
+    TrunkPortInUse => 409, DuplicateSubPort => 409, PortInUseAsSubPort => 409,
+    PortInUseAsTrunkParent => 409, TrunkInUse => 409, TrunkDisabled => 409, TrunkInErrorState => 409,
+    SubPortMtuGreaterThanTrunkPortMtu => 409,
     // 412
     RevisionNumberConstraintFailed => 412,
     // 413, 414

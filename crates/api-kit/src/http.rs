@@ -313,6 +313,8 @@ mod tests {
         assert_eq!(of("/v2.0/agents/x/dhcp-networks"), "/v2.0/agents/x/dhcp_networks");
         assert_eq!(of("/v2.0/networks/x/tags/a_b"), "/v2.0/networks/x/tags/a_b");
         assert_eq!(of("/v2.0/metering/metering_labels/a-b"), "/v2.0/metering/metering-labels/a-b");
+        assert_eq!(of("/v2.0/qos/rule_types/a_b"), "/v2.0/qos/rule-types/a_b");
+        assert_eq!(of("/v2.0/qos/policies/a-b/x-rules/c-d"), "/v2.0/qos/policies/a-b/x_rules/c-d");
         assert_eq!(of("/"), "/");
     }
 

@@ -123,6 +123,26 @@ pub struct Port {
     pub host: String,
     pub hostname: String,
     pub tunnel_ip: Option<IpAddr>,
+    pub qos: Qos,
+}
+
+/// What the policy a port is under asks of its host.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Qos {
+    /// In thousands of bits.
+    pub bandwidth: BTreeMap<Direction, Rate>,
+    /// In thousands of packets.
+    pub packets: BTreeMap<Direction, Rate>,
+    /// Mark of what the port sends.
+    pub dscp: Option<u8>,
+}
+
+/// So much per second, and how much at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    pub rate: u32,
+    /// `None` = not given.
+    pub burst: Option<u32>,
 }
 
 impl Port {

@@ -1,12 +1,12 @@
 //! Facts for tests: a small universe, so that random states share keys.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::str::FromStr;
 
 use ipnet::IpNet;
 use isospin_types::MacAddr;
-use proptest::collection::{btree_set, vec};
+use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option;
 use proptest::prelude::*;
 use uuid::Uuid;
@@ -89,6 +89,12 @@ prop_compose! {
     }
 }
 
+fn rates() -> impl Strategy<Value = BTreeMap<Direction, Rate>> {
+    let direction = prop_oneof![Just(Direction::Ingress), Just(Direction::Egress)];
+    let rate = (any::<u32>(), option::of(1..u32::MAX)).prop_map(|(rate, burst)| Rate { rate, burst });
+    btree_map(direction, rate, 0..3)
+}
+
 prop_compose! {
     fn port()(
         (id, network_id, mac) in (any_id(), any_id(), mac()),
@@ -100,10 +106,12 @@ prop_compose! {
         pairs in vec((prefix(), mac()), 0..3),
         options in vec((text(), text(), any::<bool>()), 0..3),
         tunnel_ip in option::of(address()),
+        (bandwidth, packets, dscp) in (rates(), rates(), option::of(0..64_u8)),
     ) -> Port {
         Port {
             id, name, network_id, project_id, mac, device_id, device_owner, admin_state_up,
             port_security_enabled, security_group_ids, host, hostname, tunnel_ip,
+            qos: Qos { bandwidth, packets, dscp },
             fixed_ips: fixed_ips
                 .into_iter()
                 .map(|(subnet_id, ip_address)| FixedIp { subnet_id, ip_address })
@@ -246,5 +254,6 @@ pub fn port_on(host: &str, n: u8) -> Port {
         host: host.to_owned(),
         hostname: format!("host-10-0-0-{n}"),
         tunnel_ip: None,
+        qos: Default::default(),
     }
 }

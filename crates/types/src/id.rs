@@ -107,6 +107,12 @@ uuid_ids! {
     AddressGroupId,
     /// A rule new security groups start with.
     DefaultSecurityGroupRuleId,
+    /// A policy of quality of service.
+    QosPolicyId,
+    /// A rule of such a policy.
+    QosRuleId,
+    /// A trunk.
+    TrunkId,
 }
 
 macro_rules! text_ids {

@@ -45,6 +45,7 @@ pub fn port(mac: &str, address: &str) -> Port {
         host: "host-a".to_owned(),
         hostname: String::new(),
         tunnel_ip: None,
+        qos: Default::default(),
     }
 }
 

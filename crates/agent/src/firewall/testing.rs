@@ -85,6 +85,7 @@ pub(crate) fn add_port(facts: &mut Facts, index: u8, groups: &[SecurityGroupId])
         host: "here".to_owned(),
         hostname: String::new(),
         tunnel_ip: None,
+        qos: Default::default(),
     };
     for group in groups {
         let member = SecurityGroupMember {

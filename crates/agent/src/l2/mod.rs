@@ -7,6 +7,7 @@
 mod linuxbridge;
 mod masquerade;
 pub mod names;
+mod qos;
 #[cfg(test)]
 mod tests;
 
@@ -22,7 +23,7 @@ use self::linuxbridge::{Intent, Observed, apply, intent, observe, owned, plan};
 use crate::config::AgentConfig;
 use crate::converge::{Item, ItemState, Mechanism, PassReport, Scope};
 use crate::firewall::cut::{self, Judge};
-use crate::firewall::nftables::{Nftables, base::CUT};
+use crate::firewall::nftables::{NAT, Nftables, QOS, base::CUT};
 use crate::firewall::policy::{Kept, Policy};
 
 /// The "l2" mechanism.
@@ -126,8 +127,9 @@ impl L2 {
         if !may_sweep && facts.ports.is_empty() && self.firewall.is_present().await? {
             return Ok(None);
         }
-        let nat = masquerade::table(&self.config);
-        report.changes += self.firewall.apply(&policy, nat).await?;
+        let nat = masquerade::table(&self.config).map(|table| (NAT, table));
+        let qos = qos::table(facts, &self.config.host).map(|table| (QOS, table));
+        report.changes += self.firewall.apply(&policy, nat.into_iter().chain(qos).collect()).await?;
         Ok(Some(policy))
     }
 

@@ -1,12 +1,13 @@
 //! Facts to wire.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::Fact;
 use crate::facts::{
     AddressGroup, ConntrackHelper, DhcpService, Direction, FloatingIp, IpVersion, Ipv6Mode, Network, Port,
-    PortForwarding, Remote, Route, Router, SecurityGroup, SecurityGroupMember, SecurityGroupRule, Segment,
-    Subnet,
+    PortForwarding, Qos, Rate, Remote, Route, Router, SecurityGroup, SecurityGroupMember, SecurityGroupRule,
+    Segment, Subnet,
 };
 use crate::proto::{self, record::Fact as WireFact};
 
@@ -128,6 +129,22 @@ impl From<&Port> for proto::Port {
             host: it.host.clone(),
             hostname: it.hostname.clone(),
             tunnel_ip: optional(it.tunnel_ip),
+            qos: (it.qos != Qos::default()).then(|| (&it.qos).into()),
+        }
+    }
+}
+
+impl From<&Qos> for proto::Qos {
+    fn from(it: &Qos) -> Self {
+        let rate = |rates: &BTreeMap<Direction, Rate>, direction| {
+            rates.get(&direction).map(|it| proto::Rate { rate: it.rate, burst: it.burst.unwrap_or(0) })
+        };
+        Self {
+            egress_kbps: rate(&it.bandwidth, Direction::Egress),
+            ingress_kbps: rate(&it.bandwidth, Direction::Ingress),
+            egress_kpps: rate(&it.packets, Direction::Egress),
+            ingress_kpps: rate(&it.packets, Direction::Ingress),
+            dscp: it.dscp.map(u32::from),
         }
     }
 }

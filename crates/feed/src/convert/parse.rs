@@ -10,8 +10,8 @@ use super::key::parse_id;
 use super::{Fact, RecordError};
 use crate::facts::{
     AddressGroup, AddressPair, ConntrackHelper, DhcpOption, DhcpService, Direction, Fixed, FixedIp,
-    FloatingIp, ForwardedPorts, IpVersion, Ipv6Mode, Network, Port, PortForwarding, Remote, Route, Router,
-    SecurityGroup, SecurityGroupMember, SecurityGroupRule, Segment, Subnet,
+    FloatingIp, ForwardedPorts, IpVersion, Ipv6Mode, Network, Port, PortForwarding, Qos, Rate, Remote, Route,
+    Router, SecurityGroup, SecurityGroupMember, SecurityGroupRule, Segment, Subnet,
 };
 use crate::proto::{self, record::Fact as WireFact};
 
@@ -131,6 +131,28 @@ fn port(it: &proto::Port) -> Parsed<Port> {
         host: it.host.clone(),
         hostname: it.hostname.clone(),
         tunnel_ip: optional("tunnel_ip", &it.tunnel_ip, address)?,
+        qos: it.qos.as_ref().map(qos).transpose()?.unwrap_or_default(),
+    })
+}
+
+fn qos(it: &proto::Qos) -> Parsed<Qos> {
+    let rates = |egress: Option<proto::Rate>, ingress: Option<proto::Rate>| {
+        let both = [(Direction::Egress, egress), (Direction::Ingress, ingress)];
+        let given = both.into_iter().filter_map(|(direction, given)| Some((direction, given?)));
+        given
+            .map(|(direction, it)| {
+                (direction, Rate { rate: it.rate, burst: Some(it.burst).filter(|burst| *burst > 0) })
+            })
+            .collect()
+    };
+    let dscp = |mark: u32| {
+        let fits = u8::try_from(mark).ok().filter(|mark| *mark < 64);
+        fits.ok_or_else(|| RecordError::field("qos.dscp", mark, "expected 0 to 63"))
+    };
+    Ok(Qos {
+        bandwidth: rates(it.egress_kbps, it.ingress_kbps),
+        packets: rates(it.egress_kpps, it.ingress_kpps),
+        dscp: it.dscp.map(dscp).transpose()?,
     })
 }
 

@@ -57,6 +57,8 @@ fn a_field_that_holds_what_it_must_not_is_named() {
     check_refused(WireFact::Port(proto::Port { id: "7".into(), ..wire_port(1) }), "id '7'");
     check_refused(WireFact::Port(proto::Port { mac_address: "fa:16".into(), ..wire_port(1) }), "mac_address");
     check_refused(WireFact::Port(proto::Port { tunnel_ip: "host".into(), ..wire_port(1) }), "tunnel_ip");
+    let qos = proto::Qos { dscp: Some(64), ..Default::default() };
+    check_refused(WireFact::Port(proto::Port { qos: Some(qos), ..wire_port(1) }), "qos.dscp '64'");
     let fixed_ips = vec![proto::FixedIp {
         subnet_id: id::<isospin_types::SubnetId>(1).to_string(),
         ..Default::default()

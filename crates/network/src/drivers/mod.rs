@@ -14,6 +14,7 @@ pub mod flat;
 pub mod local;
 pub mod mech_linuxbridge;
 mod mechanism;
+pub mod qos;
 pub mod segments;
 pub mod vlan;
 pub mod vxlan;

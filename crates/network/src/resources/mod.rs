@@ -17,6 +17,9 @@ pub mod network;
 pub mod network_ip_availability;
 pub mod port;
 pub mod port_forwarding;
+pub mod qos_policy;
+pub mod qos_rule;
+pub mod qos_rule_type;
 pub mod quota;
 pub mod rbac_policy;
 pub mod router;
@@ -28,6 +31,7 @@ pub mod service_provider;
 pub mod subnet;
 pub mod subnet_pool;
 pub mod tag;
+pub mod trunk;
 
 use isospin_api_kit::extension::Extension;
 use isospin_api_kit::policy::{Overrides, Policy, PolicyError, Rule};
@@ -87,6 +91,10 @@ pub fn policy_rules() -> impl Iterator<Item = &'static Rule> {
         service_profile::POLICY,
         service_provider::POLICY,
         tag::POLICY,
+        qos_policy::POLICY,
+        qos_rule::POLICY,
+        qos_rule_type::POLICY,
+        trunk::POLICY,
     ];
     groups.iter().copied().flatten()
 }
@@ -133,6 +141,9 @@ pub fn extensions() -> impl Iterator<Item = &'static Extension> {
         flavor::EXTENSIONS,
         service_provider::EXTENSIONS,
         tag::EXTENSIONS,
+        qos_policy::EXTENSIONS,
+        qos_rule::EXTENSIONS,
+        qos_rule_type::EXTENSIONS,
     ];
     groups.iter().copied().flatten()
 }
@@ -145,6 +156,7 @@ pub fn shareable() -> impl Iterator<Item = &'static rbac_policy::Shareable> {
         &address_group::SHAREABLE,
         &subnet_pool::SHAREABLE,
         &address_scope::SHAREABLE,
+        &qos_policy::SHAREABLE,
     ];
     kinds.iter().copied()
 }
@@ -180,6 +192,10 @@ pub fn routes() -> Routes {
         .merge(service_profile::routes())
         .merge(service_provider::routes())
         .merge(tag::routes())
+        .merge(qos_policy::routes())
+        .merge(qos_rule::routes())
+        .merge(qos_rule_type::routes())
+        .merge(trunk::routes())
 }
 
 /// Routes that do not: version discovery and health.

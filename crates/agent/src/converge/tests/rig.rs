@@ -239,6 +239,7 @@ pub fn port(n: u8) -> Port {
         host: "h1".to_owned(),
         hostname: String::new(),
         tunnel_ip: None,
+        qos: Default::default(),
     }
 }
 

@@ -32,9 +32,14 @@ pub const BRIDGE: TableName = ("bridge", TABLE);
 pub const INET: TableName = ("inet", TABLE);
 /// Masquerading of physical networks whose gateway is this host.
 pub const NAT: TableName = ("inet", "isospin_nat");
+/// Limits and marks of single ports.
+pub const QOS: TableName = ("bridge", "isospin_qos");
 
 /// Every table this agent may own.
-const OURS: [TableName; 3] = [INET, BRIDGE, NAT];
+const OURS: [TableName; 4] = [INET, BRIDGE, NAT, QOS];
+
+/// The tables beside those of the policy: which of [`NAT`] and [`QOS`] are wanted.
+pub type Further = BTreeMap<TableName, Table>;
 
 /// The tables of one place.
 #[derive(Debug)]
@@ -49,8 +54,8 @@ pub struct Nftables {
 enum Held {
     /// As read. A table that is there but of another layout is `None` inside.
     Read(BTreeMap<TableName, Option<Table>>),
-    /// As this was applied, with the table for masquerading.
-    Applied(Arc<Policy>, Option<Table>),
+    /// As this was applied, with the further tables.
+    Applied(Arc<Policy>, Further),
 }
 
 impl Nftables {
@@ -97,27 +102,27 @@ impl Nftables {
         })
     }
 
-    /// Makes the kernel equal to the policy, in one transaction; returns the
-    /// number of changes. `nat` is the table of the same name, when one is wanted.
+    /// Makes the kernel equal to the policy and the further tables, in one
+    /// transaction; returns the number of changes.
     ///
     /// # Errors
     /// When a tool fails. The kernel is then as it was, and is read again by the
     /// next call.
-    pub async fn apply(&mut self, policy: &Arc<Policy>, nat: Option<Table>) -> Result<u64, HostError> {
-        let mut step = step(self.held().await?, policy, nat.as_ref());
+    pub async fn apply(&mut self, policy: &Arc<Policy>, further: Further) -> Result<u64, HostError> {
+        let mut step = step(self.held().await?, policy, &further);
         if step.changes > 0
             && let Err(error) = self.nft.apply(&step.script).await
         {
             // Somebody may have changed the tables meanwhile: look, and try what is true now.
             tracing::warn!(error = %error.reason(), "firewall transaction refused; reading the tables again");
             self.forget();
-            step = self::step(self.held().await?, policy, nat.as_ref());
+            step = self::step(self.held().await?, policy, &further);
             if let Err(error) = self.nft.apply(&step.script).await {
                 self.forget();
                 return Err(error);
             }
         }
-        self.held = Some(Held::Applied(Arc::clone(policy), nat));
+        self.held = Some(Held::Applied(Arc::clone(policy), further));
         Ok(step.changes)
     }
 
@@ -148,22 +153,23 @@ impl Nftables {
     }
 }
 
-fn step(held: &Held, policy: &Policy, nat: Option<&Table>) -> Transaction {
+fn step(held: &Held, policy: &Policy, further: &Further) -> Transaction {
     match held {
-        Held::Applied(before, nat_before) => {
+        Held::Applied(before, further_before) => {
             // What both have needs no look at every element: render what differs.
             let (before, after) = policy.difference(before);
-            between(&tables(&before, nat_before.as_ref(), Some), &tables(&after, nat, |table| table))
+            between(&tables(&before, further_before, Some), &tables(&after, further, |table| table))
         }
-        Held::Read(before) => between(before, &tables(policy, nat, |table| table)),
+        Held::Read(before) => between(before, &tables(policy, further, |table| table)),
     }
 }
 
 /// The wanted tables by name, each put into `wrap`.
-fn tables<T>(policy: &Policy, nat: Option<&Table>, wrap: impl Fn(Table) -> T) -> BTreeMap<TableName, T> {
+fn tables<T>(policy: &Policy, further: &Further, wrap: impl Fn(Table) -> T) -> BTreeMap<TableName, T> {
     let [bridge, inet] = render(policy);
-    let nat = nat.map(|table| (NAT, table.clone()));
-    [(BRIDGE, bridge), (INET, inet)].into_iter().chain(nat).map(|(name, table)| (name, wrap(table))).collect()
+    let further = further.iter().map(|(name, table)| (*name, table.clone()));
+    let all = [(BRIDGE, bridge), (INET, inet)].into_iter().chain(further);
+    all.map(|(name, table)| (name, wrap(table))).collect()
 }
 
 fn between(before: &BTreeMap<TableName, Option<Table>>, after: &BTreeMap<TableName, Table>) -> Transaction {

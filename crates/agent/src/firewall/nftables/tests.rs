@@ -64,7 +64,7 @@ async fn n18_any_policy_loads_and_the_kernel_shows_it_as_written() {
         let facts = testing::facts().new_tree(&mut runner).expect("facts").current();
         let policy = policy(&facts);
         // Each step starts from the policy before: by differences, without reading.
-        firewall.apply(&policy, None).await.unwrap_or_else(|error| {
+        firewall.apply(&policy, BTreeMap::new()).await.unwrap_or_else(|error| {
             panic!("round {round}: {}\n{facts:#?}", error.reason());
         });
         for (name, wanted) in [BRIDGE, INET].into_iter().zip(render(&policy)) {

@@ -69,6 +69,7 @@ pub fn port(facts: &mut Facts, network_id: NetworkId, ips: &[&str], groups: &[Se
         host: HOST.to_owned(),
         hostname: String::new(),
         tunnel_ip: None,
+        qos: Default::default(),
     };
     let addresses: BTreeSet<IpNet> =
         port.fixed_ips.iter().map(|fixed| IpNet::from(fixed.ip_address)).collect();

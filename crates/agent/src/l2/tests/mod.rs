@@ -6,6 +6,7 @@ mod frames;
 mod groups;
 mod lab;
 mod networks;
+mod qos;
 mod scale;
 mod spoofing;
 mod wiring;

@@ -136,6 +136,7 @@ impl World {
             host: self.host.clone(),
             hostname: String::new(),
             tunnel_ip: None,
+            qos: Default::default(),
         };
         self.facts.ports.insert(id, Arc::new(port));
         id

@@ -6,10 +6,11 @@ use isospin_api_kit::attribute::ResourceType;
 use isospin_store_kit::Engine;
 use serde_json::{Value, json};
 
+use crate::resources::qos_rule::kind::Kind;
 use crate::resources::{
     self, address_scope, auto_allocated_topology, availability_zone, conntrack_helper, flavor, floating_ip,
-    network, network_ip_availability, port, port_forwarding, router, security_group, security_group_rule,
-    service_profile, service_provider, subnet, subnet_pool,
+    network, network_ip_availability, port, port_forwarding, qos_policy, qos_rule_type, router,
+    security_group, security_group_rule, service_profile, service_provider, subnet, subnet_pool, trunk,
 };
 use crate::testing::TestApi;
 
@@ -29,8 +30,8 @@ async fn extensions_are_listed_and_shown() {
     assert_eq!(shown, json!({"extension": expected}));
     let json_suffix = api.expect(200, "reader", "GET", "/v2.0/extensions/provider.json", Value::Null).await;
     assert_eq!(json_suffix, shown);
-    let found = api.refused(404, "reader", "GET", "/v2.0/extensions/qos", Value::Null).await;
-    assert_eq!(found.1, "Extension with alias qos does not exist");
+    let found = api.refused(404, "reader", "GET", "/v2.0/extensions/trunk", Value::Null).await;
+    assert_eq!(found.1, "Extension with alias trunk does not exist");
 }
 
 #[test]
@@ -65,8 +66,12 @@ fn attributes_belong_to_listed_extensions() {
         flavor::TYPE,
         service_profile::TYPE,
         service_provider::TYPE,
+        qos_policy::TYPE,
+        qos_rule_type::TYPE,
+        trunk::TYPE,
     ];
-    for attribute in types.iter().flat_map(ResourceType::attributes) {
+    let rules = Kind::ALL.map(|kind| *kind.resource());
+    for attribute in types.iter().chain(&rules).flat_map(ResourceType::attributes) {
         let alias = attribute.alias;
         assert!(alias.is_empty() || listed.contains(alias), "{} is of {alias:?}", attribute.name);
     }

@@ -11,7 +11,7 @@ use isospin_api_kit::list::ListQuery;
 use isospin_api_kit::policy::{Policy, Target};
 use isospin_api_kit::{Body, Caller, Fault, FaultType, now_seconds};
 use isospin_store_kit::{Session, Tx};
-use isospin_types::{FloatingIpId, NetworkId, SubnetId};
+use isospin_types::{FloatingIpId, NetworkId, QosPolicyId, SubnetId};
 use serde_json::Value;
 
 use super::association::{self, Wish};
@@ -19,6 +19,7 @@ use super::model::{FloatingIp, FloatingIpStatus};
 use super::{TYPE, rules, store, view};
 use crate::resources::network::model::Network;
 use crate::resources::port::model::{Addresses, FLOATING_IP, NewPort, Port, WantedIp};
+use crate::resources::qos_policy::bindings;
 use crate::resources::{network, port, port_forwarding};
 use crate::{App, owner, page, quota};
 
@@ -68,6 +69,7 @@ struct NewFloatingIp {
     address: Option<IpAddr>,
     dns_name: String,
     dns_domain: String,
+    qos_policy_id: Option<QosPolicyId>,
     wish: Wish,
 }
 
@@ -81,6 +83,8 @@ pub async fn create(State(app): State<App>, context: Context, body: Bytes) -> Re
         .store
         .write(&context.request_id, move |tx| {
             Box::pin(async move {
+                let policies = wanted.iter().filter_map(|new| new.qos_policy_id).collect();
+                bindings::check_usable(tx, &unit_app, &caller, &policies).await?;
                 let mut made = Vec::with_capacity(wanted.len());
                 for new in wanted {
                     made.push(create_one(tx, &unit_app, &caller, new).await?);
@@ -110,6 +114,7 @@ fn wanted(app: &App, caller: &Caller, body: &Body) -> Result<NewFloatingIp, Faul
         address,
         dns_name: body.text("dns_name").unwrap_or_default().to_owned(),
         dns_domain: body.text("dns_domain").unwrap_or_default().to_owned(),
+        qos_policy_id: body.parsed("qos_policy_id"),
         wish: Wish::of(body)?,
     })
 }
@@ -123,6 +128,7 @@ async fn create_one(
     quota::take(tx, &app.settings, &new.project_id, "floatingip", 1).await?;
     let network = external_network(tx, app, caller, new.floating_network_id).await?;
     let id = FloatingIpId::random();
+    let qos_network_policy_id = network.qos_policy_id;
     let holder = hold_address(tx, app, network, id, &new).await?;
     let address = holder.fixed_ips.iter().map(|ip| ip.ip_address).find(IpAddr::is_ipv4).ok_or_else(|| {
         Fault::new(
@@ -142,6 +148,8 @@ async fn create_one(
         port_forwardings: Vec::new(),
         forwarding_router: None,
         status: FloatingIpStatus::Down,
+        qos_policy_id: new.qos_policy_id,
+        qos_network_policy_id,
         dns_name: new.dns_name,
         dns_domain: new.dns_domain,
         created_at: now.clone(),
@@ -226,6 +234,11 @@ pub async fn update(
                 let mut after = before.clone();
                 if let Some(description) = body.text("description") {
                     description.clone_into(&mut after.description);
+                }
+                if let Some(policy_id) = body.change("qos_policy_id") {
+                    let caller = &context.caller;
+                    bindings::check_change(tx, &app, caller, before.qos_policy_id, policy_id).await?;
+                    after.qos_policy_id = policy_id;
                 }
                 association::apply(tx, &app, &context.caller, &mut after, true, wish).await?;
                 if after != before {

@@ -56,6 +56,9 @@ const OWN: &[Attribute] = &[
 ];
 
 const EXTENDED: &[Attribute] = &[
+    // Of no extension that is listed: the host of a router does not limit it yet.
+    Attribute::settable("qos_policy_id", Check::Uuid, Absent::NULL).or_null(),
+    Attribute::read_only("qos_network_policy_id", Check::Uuid),
     Attribute::read_only("port_details", Check::Object).alias("fip-port-details"),
     Attribute::read_only("port_forwardings", Check::Object).alias("expose-port-forwarding-in-fip"),
     Attribute::fixed("dns_domain", Check::Own(network::rules::dns_domain), Absent::EMPTY_TEXT)

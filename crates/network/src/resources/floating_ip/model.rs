@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::str::FromStr;
 
-use isospin_types::{FloatingIpId, MacAddr, NetworkId, PortId, RouterId};
+use isospin_types::{FloatingIpId, MacAddr, NetworkId, PortId, QosPolicyId, RouterId};
 
 use crate::resources::port::model::{Port, PortStatus};
 use crate::resources::port_forwarding::model::PortForwarding;
@@ -99,6 +99,9 @@ pub struct FloatingIp {
     /// The router they lead through.
     pub forwarding_router: Option<RouterId>,
     pub status: FloatingIpStatus,
+    pub qos_policy_id: Option<QosPolicyId>,
+    /// The policy of the external network.
+    pub qos_network_policy_id: Option<QosPolicyId>,
     pub dns_name: String,
     pub dns_domain: String,
     pub created_at: String,

@@ -29,6 +29,8 @@ pub fn floating_ip(
     put("fixed_ip_address", association.map(|to| to.fixed_ip_address.to_string()).into());
     put("status", floating_ip.status.as_str().into());
     put("description", floating_ip.description.as_str().into());
+    put("qos_policy_id", floating_ip.qos_policy_id.map(|id| id.to_string()).into());
+    put("qos_network_policy_id", floating_ip.qos_network_policy_id.map(|id| id.to_string()).into());
     put("port_details", association.map(|to| details(&to.port)).into());
     put("dns_domain", floating_ip.dns_domain.as_str().into());
     put("dns_name", floating_ip.dns_name.as_str().into());

@@ -9,11 +9,12 @@ use isospin_api_kit::list::ListQuery;
 use isospin_api_kit::policy::Target;
 use isospin_api_kit::{Body, Caller, Fault, now_seconds};
 use isospin_store_kit::{Session, Tx};
-use isospin_types::NetworkId;
+use isospin_types::{NetworkId, QosPolicyId};
 
 use super::model::{AddressScopes, Network, NetworkDetails};
 use super::{SHAREABLE, TYPE, rules, store, target, view};
 use crate::background::scheduling::{agents, ensure_dhcp};
+use crate::resources::qos_policy::{self, bindings};
 use crate::resources::rbac_policy::{self, Access, Action, forget_action, forget_for_all, open_to_all};
 use crate::resources::{port, subnet};
 use crate::{App, drivers, owner, page, quota};
@@ -68,14 +69,15 @@ pub async fn create(State(app): State<App>, context: Context, body: Bytes) -> Re
         app.policy.check_create(&TYPE, &context.caller, &Target::owned_by(&project_id), &body)?;
         wanted.push((project_id, body));
     }
-    let unit_app = app.clone();
+    let (unit_app, caller) = (app.clone(), context.caller.clone());
     let created = app
         .store
         .write(&context.request_id, move |tx| {
             Box::pin(async move {
+                let policies = policies(tx, &unit_app, &caller, &wanted).await?;
                 let mut created = Vec::with_capacity(wanted.len());
-                for (project_id, body) in wanted {
-                    created.push(create_one(tx, &unit_app, project_id, &body).await?);
+                for ((project_id, body), policy_id) in wanted.into_iter().zip(policies) {
+                    created.push(create_one(tx, &unit_app, project_id, &body, policy_id).await?);
                 }
                 Ok::<_, Fault>(created)
             })
@@ -86,15 +88,35 @@ pub async fn create(State(app): State<App>, context: Context, body: Bytes) -> Re
     Ok(page::created(&TYPE, bulk, shown))
 }
 
+/// The QoS policies of new networks: those named, else the defaults of their projects.
+async fn policies(
+    tx: &mut Tx,
+    app: &App,
+    caller: &Caller,
+    wanted: &[(String, Body)],
+) -> Result<Vec<Option<QosPolicyId>>, Fault> {
+    let named: Vec<Option<QosPolicyId>> =
+        wanted.iter().map(|(_, body)| body.parsed("qos_policy_id")).collect();
+    bindings::check_usable(tx, app, caller, &named.iter().flatten().copied().collect()).await?;
+    let projects = wanted.iter().map(|(project_id, _)| project_id.as_str());
+    let defaults = qos_policy::store::defaults_of(tx, projects.collect()).await?;
+    let of = |((project_id, _), named): (&(String, Body), Option<QosPolicyId>)| {
+        named.or_else(|| defaults.get(project_id).copied())
+    };
+    Ok(wanted.iter().zip(named).map(of).collect())
+}
+
 async fn create_one(
     tx: &mut Tx,
     app: &App,
     project_id: String,
     body: &Body,
+    qos_policy_id: Option<QosPolicyId>,
 ) -> Result<NetworkDetails, Fault> {
     quota::take(tx, &app.settings, &project_id, "network", 1).await?;
     let segment = drivers::reserve(tx, &app.settings, &rules::wanted_segment(body)).await?;
-    let network = rules::create(body, project_id, segment, &app.settings, now_seconds())?;
+    let mut network = rules::create(body, project_id, segment, &app.settings, now_seconds())?;
+    network.qos_policy_id = qos_policy_id;
     agents::check_zones(tx, agents::DHCP, &network.availability_zone_hints).await?;
     only_default(tx, &network).await?;
     store::create(tx, &network).await?;
@@ -120,7 +142,8 @@ pub(in crate::resources) async fn make(
     project_id: &str,
     body: &Body,
 ) -> Result<Network, Fault> {
-    Ok(create_one(tx, app, project_id.to_owned(), body).await?.network)
+    let default = qos_policy::store::defaults_of(tx, [project_id].into()).await?.remove(project_id);
+    Ok(create_one(tx, app, project_id.to_owned(), body, default).await?.network)
 }
 
 /// `PUT /v2.0/networks/{id}`
@@ -143,7 +166,7 @@ pub async fn update(
                 if network == details.network {
                     return Ok(details);
                 }
-                change(tx, &unit_app, &details.network, network.clone()).await?;
+                change(tx, &unit_app, &unit_context.caller, &details.network, network.clone()).await?;
                 if network.admin_state_up != details.network.admin_state_up {
                     ensure_dhcp(tx, &unit_app, network.id).await?;
                 }
@@ -156,7 +179,18 @@ pub async fn update(
 }
 
 /// Stores a changed network, unless those who use it stand against it.
-async fn change(tx: &mut Tx, app: &App, current: &Network, mut network: Network) -> Result<(), Fault> {
+async fn change(
+    tx: &mut Tx,
+    app: &App,
+    caller: &Caller,
+    current: &Network,
+    mut network: Network,
+) -> Result<(), Fault> {
+    if network.qos_policy_id != current.qos_policy_id {
+        let (before, after) = (current.qos_policy_id, network.qos_policy_id);
+        bindings::check_change(tx, app, caller, before, after).await?;
+        bindings::change_of_network(tx, network.id, after).await?;
+    }
     if current.shared && !network.shared && store::used_by_others(tx, current).await? {
         return Err(rules::shared_in_use(current));
     }

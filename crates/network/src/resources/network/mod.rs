@@ -114,6 +114,7 @@ const ATTRIBUTES: &[Attribute] = &[
     Attribute::read_only("subnets", Check::UuidList),
     Attribute::settable("shared", Check::Bool, Absent::FALSE).filter(Filter::Own),
     Attribute::settable("port_security_enabled", Check::Bool, Absent::TRUE).alias("port-security"),
+    Attribute::settable("qos_policy_id", Check::Uuid, Absent::NULL).or_null().alias("qos"),
     Attribute::settable("dns_domain", Check::Own(rules::dns_domain), Absent::EMPTY_TEXT)
         .form(Form::Text)
         .alias("dns-integration"),

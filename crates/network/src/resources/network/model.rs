@@ -1,6 +1,6 @@
 //! What a network is inside the server.
 
-use isospin_types::{AddressScopeId, NetworkId, SubnetId};
+use isospin_types::{AddressScopeId, NetworkId, QosPolicyId, SubnetId};
 
 use crate::drivers::{NetworkType, Segment};
 use crate::resources::rbac_policy::Access;
@@ -29,6 +29,8 @@ pub struct Network {
     pub is_default: bool,
     /// What new ports get.
     pub port_security_enabled: bool,
+    /// What its ports are under that ask for no policy themselves.
+    pub qos_policy_id: Option<QosPolicyId>,
     /// With the final dot, or "".
     pub dns_domain: String,
     pub availability_zone_hints: Vec<String>,

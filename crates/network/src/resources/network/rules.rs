@@ -73,6 +73,8 @@ pub fn create(
         external: body.flag("router:external").unwrap_or(false),
         is_default: body.flag("is_default").unwrap_or(false),
         port_security_enabled: body.flag("port_security_enabled").unwrap_or(true),
+        // Named, or the default of the project: the caller's to find out.
+        qos_policy_id: None,
         dns_domain: body.text("dns_domain").unwrap_or_default().to_owned(),
         availability_zone_hints: body.texts("availability_zone_hints").unwrap_or_default(),
         network_type: segment.network_type,
@@ -112,6 +114,9 @@ pub fn update(current: &Network, body: &Body, settings: &Settings) -> Result<Net
         if let Some(value) = body.text(name) {
             value.clone_into(text);
         }
+    }
+    if let Some(policy_id) = body.change("qos_policy_id") {
+        network.qos_policy_id = policy_id;
     }
     if current.external && !network.external && body.flag("is_default").is_none() {
         network.is_default = false;

@@ -19,6 +19,7 @@ use super::model::{Network, NetworkDetails};
 use super::rules::not_found;
 use super::{SHAREABLE, TABLE};
 use crate::drivers::{self, NetworkType};
+use crate::resources::qos_policy::bindings::Holder;
 use crate::resources::rbac_policy::{self, Access, access};
 use crate::resources::tag;
 use crate::{Settings, page};
@@ -30,7 +31,8 @@ macro_rules! columns {
          networks.status, networks.mtu, networks.mtu_given, networks.shared, networks.external, \
          networks.is_default, networks.port_security_enabled, networks.dns_domain, \
          networks.availability_zone_hints, networks.network_type, networks.physical_network, \
-         networks.segmentation_id, networks.created_at, networks.updated_at, networks.revision_number"
+         networks.segmentation_id, networks.created_at, networks.updated_at, networks.revision_number, \
+         (SELECT policy_id FROM network_qos_policies WHERE network_id = networks.id)"
     };
 }
 
@@ -43,7 +45,7 @@ const GET: &str = concat!("SELECT ", columns!(), " FROM networks WHERE networks.
 /// # Errors
 /// A column does not hold what it must.
 pub fn from_columns(columns: &mut Columns) -> Result<Network, StoreError> {
-    Ok(Network {
+    let mut network = Network {
         id: columns.parse()?,
         project_id: columns.text()?,
         name: columns.text()?,
@@ -56,6 +58,7 @@ pub fn from_columns(columns: &mut Columns) -> Result<Network, StoreError> {
         external: columns.flag()?,
         is_default: columns.flag()?,
         port_security_enabled: columns.flag()?,
+        qos_policy_id: None,
         dns_domain: columns.text()?,
         availability_zone_hints: page::texts(&columns.parse()?),
         network_type: columns.parse()?,
@@ -64,7 +67,9 @@ pub fn from_columns(columns: &mut Columns) -> Result<Network, StoreError> {
         created_at: columns.text()?,
         updated_at: columns.text()?,
         revision_number: columns.int()?,
-    })
+    };
+    network.qos_policy_id = columns.opt_parse()?;
+    Ok(network)
 }
 
 fn from_row(row: Row) -> Result<Network, StoreError> {
@@ -77,6 +82,17 @@ fn from_row(row: Row) -> Result<Network, StoreError> {
 /// The store's.
 pub async fn get(session: &mut Session, id: NetworkId) -> Result<Option<Network>, StoreError> {
     session.row(GET, values![id]).await?.map(from_row).transpose()
+}
+
+/// The networks of these ids, in no order; unknown ids are left out.
+///
+/// # Errors
+/// The store's.
+pub async fn get_many(session: &mut Session, ids: &BTreeSet<NetworkId>) -> Result<Vec<Network>, StoreError> {
+    let mut select = Select::new(COLUMNS, TABLE.name);
+    select.one_of("networks.id", ids.iter().map(Value::from).collect());
+    let (sql, values) = select.build();
+    session.rows(&sql, values).await?.into_iter().map(from_row).collect()
 }
 
 /// The network of this id and what the project may do with it, in one round trip.
@@ -262,12 +278,16 @@ pub async fn create(tx: &mut Tx, network: &Network) -> Result<(), StoreError> {
         ],
     )
     .await?;
+    if network.qos_policy_id.is_some() {
+        let (sql, values) = Holder::Network.statement(network.id, network.qos_policy_id);
+        tx.execute(sql, values).await?;
+    }
     tx.record("network", ChangeKind::Set, network.id);
     Ok(())
 }
 
 /// Stores what an update may change; being shared and external is kept by
-/// [`rbac_policy`].
+/// [`rbac_policy`], the policy asked for by `qos_policy`.
 ///
 /// # Errors
 /// The store's.

@@ -38,7 +38,7 @@ async fn a_network_has_the_keys_and_defaults_clients_know() {
                 .await;
         let expected = json!({
             "name": "n", "tenant_id": ADMIN_PROJECT, "project_id": ADMIN_PROJECT, "admin_state_up": true,
-            "mtu": 1450, "status": "ACTIVE", "subnets": [], "shared": false, "port_security_enabled": true,
+            "mtu": 1450, "status": "ACTIVE", "subnets": [], "shared": false, "port_security_enabled": true, "qos_policy_id": null,
             "dns_domain": "example.org.", "router:external": false, "provider:network_type": "vxlan",
             "provider:physical_network": null, "provider:segmentation_id": 1, "is_default": false,
             "availability_zone_hints": [], "availability_zones": [], "ipv4_address_scope": null,

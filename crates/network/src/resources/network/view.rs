@@ -23,6 +23,7 @@ pub fn network(policy: &Policy, caller: &Caller, details: &NetworkDetails, field
         ("subnets", json!(subnets)),
         ("shared", json!(access.shared)),
         ("port_security_enabled", json!(network.port_security_enabled)),
+        ("qos_policy_id", json!(network.qos_policy_id.map(|id| id.to_string()))),
         ("dns_domain", json!(network.dns_domain)),
         ("router:external", json!(network.external)),
         ("provider:network_type", json!(network.network_type.as_str())),

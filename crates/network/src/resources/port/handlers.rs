@@ -18,11 +18,12 @@ use super::model::{DHCP, NewPort};
 use super::policy::{target, target_on, target_owned};
 use super::rules::references::{not_found, service_port};
 use super::store::{self, Found};
-use super::{TYPE, changes, filters, input, view};
+use super::{TYPE, changes, filters, input, qos, view};
 use crate::background::scheduling;
 use crate::resources::network::model::Network;
+use crate::resources::qos_policy::bindings;
 use crate::resources::rbac_policy::Access;
-use crate::resources::{floating_ip, network, port_forwarding, security_group};
+use crate::resources::{floating_ip, network, port_forwarding, security_group, trunk};
 use crate::{App, owner};
 
 /// `GET /v2.0/ports`
@@ -105,6 +106,8 @@ async fn create_all(tx: &mut Tx, app: &App, caller: &Caller, bodies: &[Body]) ->
         changes::check_router(tx, caller, &new.project_id, &new.device_owner, &new.device_id).await?;
         news.push(new);
     }
+    let policies = news.iter().filter_map(|new| new.qos_policy_id).collect();
+    bindings::check_usable(tx, app, caller, &policies).await?;
     for (project_id, named) in &groups {
         security_group::store::check_usable(tx, caller, project_id, named).await?;
     }
@@ -116,8 +119,13 @@ async fn create_all(tx: &mut Tx, app: &App, caller: &Caller, bodies: &[Body]) ->
         network_project_id: network.project_id.clone(),
         network_shared: networks.get(&network.id).is_some_and(|(_, access)| access.shared),
         tags,
+        qos_network_policy_id: network.qos_policy_id,
+        guarantees: Vec::new(),
+        trunk: None,
     };
-    Ok(ports.into_iter().zip(facts).map(found).collect())
+    let mut found: Vec<Found> = ports.into_iter().zip(facts).map(found).collect();
+    qos::check_new(tx, &mut found).await?;
+    Ok(found)
 }
 
 /// A network with what the caller may do on it.
@@ -170,7 +178,12 @@ pub async fn update(
                 unit_context.check_revision(found.port.revision_number)?;
                 let before = found.port.clone();
                 changes::apply(tx, app, caller, &body, &mut found.port).await?;
+                qos::change(tx, app, caller, &body, &mut found).await?;
                 store::save(tx, &before, &mut found.port).await?;
+                if before.qos_policy_id != found.port.qos_policy_id {
+                    let changed = store::find(tx, found.port.id).await?;
+                    found.guarantees = changed.map(|changed| changed.guarantees).unwrap_or_default();
+                }
                 Ok::<_, Fault>(found)
             })
         })
@@ -199,6 +212,7 @@ pub async fn delete(
                 if changes::is_referred_to(tx, &found.port).await? {
                     return Err(service_port(&found.port));
                 }
+                trunk::check_unused(tx, found.port.id).await?;
                 let project = (!caller.is_admin()).then_some(caller.project_id.as_str());
                 floating_ip::store::disassociate_port(tx, project, found.port.id).await?;
                 port_forwarding::store::forget_port(tx, found.port.id, &[]).await?;

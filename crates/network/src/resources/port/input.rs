@@ -46,6 +46,7 @@ pub fn new_port(
             .into_iter()
             .filter_map(|(option, kept)| kept.then_some(option))
             .collect(),
+        qos_policy_id: body.parsed("qos_policy_id"),
         dns_name: dns_name(settings, body)?,
         dns_domain: text("dns_domain"),
         host: text("binding:host_id"),

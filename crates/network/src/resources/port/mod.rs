@@ -11,6 +11,7 @@ mod handlers;
 mod input;
 pub mod model;
 pub mod policy;
+mod qos;
 pub mod rules;
 pub mod store;
 #[cfg(test)]
@@ -31,7 +32,7 @@ pub use policy::POLICY;
 pub const TYPE: ResourceType = ResourceType {
     name: "port",
     collection: "ports",
-    attributes: &[CORE, BINDING, SECURITY, OTHER, STANDARD],
+    attributes: &[CORE, BINDING, SECURITY, QOS, OTHER, STANDARD],
 };
 
 /// Where the rows are.
@@ -80,6 +81,15 @@ const SECURITY: &[Attribute] = &[
     Attribute::settable("allowed_address_pairs", Check::Own(checks::address_pairs), Absent::EMPTY_LIST)
         .form(forms::ADDRESS_PAIRS)
         .alias("allowed-address-pairs"),
+];
+
+const QOS: &[Attribute] = &[
+    Attribute::settable("qos_policy_id", Check::Uuid, Absent::NULL).or_null().alias("qos"),
+    Attribute::read_only("qos_network_policy_id", Check::Uuid).alias("qos-port-network-policy"),
+    // Shown, but of no extension that is listed: no driver sets aside what is asked for,
+    // or carries trunks.
+    Attribute::read_only("resource_request", Check::Object).show(Show::Ruled),
+    Attribute::read_only("trunk_details", Check::Object),
 ];
 
 const OTHER: &[Attribute] = &[

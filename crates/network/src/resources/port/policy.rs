@@ -34,6 +34,7 @@ pub const POLICY: &[Rule] = &[
     Rule::new("get_port:binding:profile", "rule:admin_or_service"),
     Rule::new("get_port:binding:vif_type", "rule:admin_or_service"),
     Rule::new("get_port:binding:vif_details", "rule:admin_or_service"),
+    Rule::new("get_port:resource_request", "rule:admin_only"),
     Rule::new("update_port", OWNER),
     Rule::new("update_port:device_id", OWNER),
     Rule::new("update_port:device_owner", DEVICE_OWNER),

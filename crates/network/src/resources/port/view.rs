@@ -9,6 +9,8 @@ use super::model::Port;
 use super::policy::target;
 use super::store::Found;
 use crate::App;
+use crate::resources::qos_policy::requests::resource_request;
+use crate::resources::trunk;
 
 /// The port for this caller, with the fields asked for (none = all).
 #[must_use]
@@ -38,16 +40,22 @@ pub fn show(app: &App, caller: &Caller, found: &Found, fields: &[String]) -> Val
     put("binding:vif_type", Value::from(binding.vif_type.as_str()));
     put("binding:vif_details", Value::Object(binding.vif_details.clone()));
     put("port_security_enabled", Value::from(port.port_security_enabled));
+    put("qos_policy_id", port.qos_policy_id.map(|id| id.to_string()).into());
+    put("qos_network_policy_id", found.qos_network_policy_id.map(|id| id.to_string()).into());
     put("dns_name", Value::from(port.dns_name.as_str()));
     if wanted("dns_assignment") {
         put("dns_assignment", dns_assignment(port, &app.settings.dns_domain));
     }
     put("dns_domain", Value::from(port.dns_domain.as_str()));
+    put("resource_request", resource_request(port.id, &binding.vnic_type, &found.guarantees));
     put("tags", Value::from(found.tags.clone()));
     put("revision_number", Value::from(port.revision_number));
     put("created_at", Value::from(port.created_at.as_str()));
     put("updated_at", Value::from(port.updated_at.as_str()));
     put("ip_allocation", Value::from(port.ip_allocation.as_str()));
+    if let Some(trunk) = &found.trunk {
+        put("trunk_details", trunk::view::details(trunk));
+    }
     project(&TYPE, &app.policy, caller, &target(found), fields, object)
 }
 

@@ -29,6 +29,7 @@ const LIMITS: &[Attribute] = &[
     limit("rbac_policy"),
     limit("security_group"),
     limit("security_group_rule"),
+    limit("trunk"),
 ];
 
 const MANNERS: &[Attribute] = &[

@@ -141,6 +141,9 @@ async fn apply(
             }
         }
     }
+    if router.qos_policy_id != before.qos_policy_id {
+        store::set_policy(tx, router).await?;
+    }
     if let Some(routes) = input::given_routes(body) {
         changed |= set_routes(tx, app, router, details, routes).await?;
     }

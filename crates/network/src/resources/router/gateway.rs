@@ -13,6 +13,7 @@ use crate::App;
 use crate::background::scheduling::routers as scheduling;
 use crate::resources::network::model::Network;
 use crate::resources::port::model::{Addresses, FixedIp, NewPort, Port, ROUTER_GATEWAY};
+use crate::resources::qos_policy::bindings;
 use crate::resources::{network, port, subnet};
 
 /// Gives the router the gateway asked for and changes `router` accordingly; the
@@ -31,6 +32,10 @@ pub async fn set(
         router.enable_snat = flag;
     }
     let network = external_network(tx, app, caller, &request).await?;
+    if let Some(wanted) = request.qos_policy_id {
+        bindings::check_change(tx, app, caller, router.qos_policy_id, wanted).await?;
+        router.qos_policy_id = wanted;
+    }
     let subnets = subnet::store::of_network(tx, network.id).await?;
     let wanted: Vec<IpAddr> = request.fixed_ips.iter().flatten().filter_map(|wanted| wanted.ip).collect();
     let gateways: Vec<IpAddr> = subnets.iter().filter_map(|subnet| subnet.gateway_ip).collect();
@@ -42,7 +47,10 @@ pub async fn set(
         port::store::set_addresses(tx, &mut port, Addresses::Exactly(fixed_ips)).await?;
         return Ok(Some(port.fixed_ips));
     }
+    // Another gateway keeps what the one before asked for.
+    let kept = router.qos_policy_id;
     clear(tx, router).await?;
+    router.qos_policy_id = kept;
     let new: Vec<_> = subnets.iter().map(|subnet| (subnet.id, subnet.cidr)).collect();
     let inner: Vec<Connected> = store::connected(tx, router.id, None).await?;
     rules::check_new_subnets(&inner, &new)?;
@@ -76,6 +84,7 @@ pub async fn clear(tx: &mut Tx, router: &mut Router) -> Result<(), Fault> {
             ),
         ));
     }
+    router.qos_policy_id = None;
     store::part_from_gateway(tx, router.id).await?;
     let port = existing(tx, gateway.port_id).await?;
     port::store::delete(tx, &port).await

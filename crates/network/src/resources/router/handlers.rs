@@ -101,6 +101,7 @@ fn wanted(app: &App, caller: &Caller, body: &Body) -> Result<NewRouter, Fault> {
         status: RouterStatus::Active,
         enable_snat: app.settings.enable_snat_by_default,
         gateway: None,
+        qos_policy_id: None,
         availability_zone_hints: body.texts("availability_zone_hints").unwrap_or_default(),
         flavor_id: body.parsed("flavor_id"),
         host: String::new(),

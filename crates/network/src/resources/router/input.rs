@@ -4,7 +4,7 @@
 use ipnet::IpNet;
 use isospin_api_kit::attribute::check;
 use isospin_api_kit::{Body, Fault};
-use isospin_types::{NetworkId, PortId, SubnetId};
+use isospin_types::{NetworkId, PortId, QosPolicyId, SubnetId};
 use serde_json::{Map, Value, json};
 
 use super::model::Route;
@@ -19,6 +19,8 @@ pub struct GatewayRequest {
     pub enable_snat: Option<bool>,
     /// `None` = automatic, or as they were.
     pub fixed_ips: Option<Vec<WantedIp>>,
+    /// `None` = as it was; `Some(None)` = none.
+    pub qos_policy_id: Option<Option<QosPolicyId>>,
 }
 
 /// What a request wants of the gateway.
@@ -55,7 +57,8 @@ impl GatewayChange {
                 .collect()
         });
         let enable_snat = info.get("enable_snat").and_then(Value::as_bool);
-        Self::Set(GatewayRequest { network_id, enable_snat, fixed_ips })
+        let qos_policy_id = info.get("qos_policy_id").map(|_| parsed(info, "qos_policy_id"));
+        Self::Set(GatewayRequest { network_id, enable_snat, fixed_ips, qos_policy_id })
     }
 }
 
@@ -108,7 +111,7 @@ pub fn never(value: &Value) -> Result<Value, String> {
 
 /// Check of `external_gateway_info`; `{}` means no gateway.
 pub fn gateway_info(value: &Value) -> Result<Value, String> {
-    let object = dictionary(value, &["network_id", "enable_snat", "external_fixed_ips"])?;
+    let object = dictionary(value, &["network_id", "enable_snat", "external_fixed_ips", "qos_policy_id"])?;
     if object.is_empty() {
         return Ok(value.clone());
     }
@@ -119,6 +122,15 @@ pub fn gateway_info(value: &Value) -> Result<Value, String> {
     canonical.insert("network_id".to_owned(), Value::String(check::uuid(network_id)?));
     if let Some(flag) = object.get("enable_snat").filter(|flag| !flag.is_null()) {
         canonical.insert("enable_snat".to_owned(), Value::Bool(check::boolean(flag)?));
+    }
+    match object.get("qos_policy_id") {
+        None => {}
+        Some(Value::Null) => {
+            canonical.insert("qos_policy_id".to_owned(), Value::Null);
+        }
+        Some(id) => {
+            canonical.insert("qos_policy_id".to_owned(), Value::String(check::uuid(id)?));
+        }
     }
     if let Some(wanted) = object.get("external_fixed_ips").filter(|wanted| !wanted.is_null()) {
         canonical.insert("external_fixed_ips".to_owned(), fixed_ips(wanted)?);

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::str::FromStr;
 
 use ipnet::IpNet;
-use isospin_types::{FlavorId, NetworkId, PortId, RouterId, SubnetId};
+use isospin_types::{FlavorId, NetworkId, PortId, QosPolicyId, RouterId, SubnetId};
 
 use crate::resources::conntrack_helper::model::ConntrackHelper;
 use crate::resources::port::model::FixedIp;
@@ -63,6 +63,8 @@ pub struct Router {
     /// Kept while there is no gateway.
     pub enable_snat: bool,
     pub gateway: Option<Gateway>,
+    /// What the gateway asks for.
+    pub qos_policy_id: Option<QosPolicyId>,
     pub availability_zone_hints: Vec<String>,
     pub flavor_id: Option<FlavorId>,
     /// Host whose agent carries it; "" = none yet.

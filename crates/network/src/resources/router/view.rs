@@ -47,11 +47,15 @@ fn gateway(router: &Router, details: &Details) -> Value {
         .iter()
         .map(|ip| json!({"subnet_id": ip.subnet_id.to_string(), "ip_address": ip.ip_address.to_string()}))
         .collect();
-    json!({
+    let mut info = json!({
         "network_id": gateway.network_id.to_string(),
         "external_fixed_ips": addresses,
         "enable_snat": router.enable_snat,
-    })
+    });
+    if let Some(policy_id) = router.qos_policy_id {
+        info["qos_policy_id"] = policy_id.to_string().into();
+    }
+    info
 }
 
 fn route(route: &Route) -> Value {

@@ -124,4 +124,11 @@ pub(super) const KINDS: &[Kind] = &[
         "security_groups",
         "SELECT project_id, '', '', id FROM security_groups WHERE id = $1"
     ),
+    kind!(
+        "policies",
+        "policy",
+        "qos_policies",
+        "SELECT project_id, '', '', id FROM qos_policies WHERE id = $1"
+    ),
+    kind!("trunks", "trunk", "trunks", "SELECT project_id, '', '', '' FROM trunks WHERE id = $1"),
 ];

@@ -48,6 +48,14 @@ pub const POLICY: &[Rule] = &[
     Rule::new("create_security_group:tags", "rule:update_security_group"),
     Rule::new("update_security_group:tags", "rule:update_security_group"),
     Rule::new("delete_security_group:tags", "rule:update_security_group"),
+    Rule::new("get_policy:tags", "rule:get_policy"),
+    Rule::new("create_policy:tags", "rule:update_policy"),
+    Rule::new("update_policy:tags", "rule:update_policy"),
+    Rule::new("delete_policy:tags", "rule:update_policy"),
+    Rule::new("get_trunk:tags", "rule:get_trunk"),
+    Rule::new("create_trunk:tags", "rule:update_trunk"),
+    Rule::new("update_trunk:tags", "rule:update_trunk"),
+    Rule::new("delete_trunk:tags", "rule:update_trunk"),
 ];
 
 /// What tags bring to the extension list.

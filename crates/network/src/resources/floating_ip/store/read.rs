@@ -21,7 +21,10 @@ macro_rules! selected {
          floating_ips.floating_network_id, floating_ips.floating_ip_address, floating_ips.floating_port_id, \
          floating_ips.port_id, floating_ips.fixed_ip_address, floating_ips.router_id, floating_ips.status, \
          floating_ips.dns_name, floating_ips.dns_domain, floating_ips.created_at, floating_ips.updated_at, \
-         floating_ips.revision_number, ports.name, ports.network_id, ports.mac_address, \
+         floating_ips.revision_number, \
+         (SELECT policy_id FROM floating_ip_qos_policies WHERE floating_ip_id = floating_ips.id), \
+         (SELECT policy_id FROM network_qos_policies WHERE network_id = floating_ips.floating_network_id), \
+         ports.name, ports.network_id, ports.mac_address, \
          ports.admin_state_up, ports.status, ports.device_id, ports.device_owner"
     };
 }
@@ -53,6 +56,8 @@ fn read(row: Row) -> Result<FloatingIp, StoreError> {
         port_forwardings: Vec::new(),
         forwarding_router: None,
         status: FloatingIpStatus::Down,
+        qos_policy_id: None,
+        qos_network_policy_id: None,
         dns_name: String::new(),
         dns_domain: String::new(),
         created_at: String::new(),
@@ -68,6 +73,8 @@ fn read(row: Row) -> Result<FloatingIp, StoreError> {
     floating_ip.created_at = columns.text()?;
     floating_ip.updated_at = columns.text()?;
     floating_ip.revision_number = columns.int()?;
+    floating_ip.qos_policy_id = columns.opt_parse()?;
+    floating_ip.qos_network_policy_id = columns.opt_parse()?;
     if let (Some(port_id), Some(fixed_ip_address), Some(router_id)) = (port_id, fixed_ip_address, router_id) {
         let port = port_details(&mut columns)?;
         floating_ip.association = Some(Association { port_id, fixed_ip_address, router_id, port });

@@ -5,6 +5,7 @@ use isospin_store_kit::{ChangeKind, StoreError, Tx, values};
 use isospin_types::{FloatingIpId, PortId};
 
 use super::super::model::FloatingIp;
+use crate::resources::qos_policy::bindings::Holder;
 use crate::resources::tag;
 
 /// Stores a new floating IP. False when another one leads to its fixed address already.
@@ -38,6 +39,10 @@ pub async fn insert(tx: &mut Tx, floating_ip: &FloatingIp) -> Result<bool, Store
             ],
         )
         .await?;
+    if count > 0 && floating_ip.qos_policy_id.is_some() {
+        let (sql, values) = Holder::FloatingIp.statement(floating_ip.id, floating_ip.qos_policy_id);
+        tx.execute(sql, values).await?;
+    }
     tx.record_in("floating_ip", ChangeKind::Set, floating_ip.id, scope(floating_ip));
     Ok(count > 0)
 }
@@ -65,6 +70,10 @@ pub async fn save(tx: &mut Tx, before: &FloatingIp, floating_ip: &mut FloatingIp
         ],
     )
     .await?;
+    if floating_ip.qos_policy_id != before.qos_policy_id {
+        let (sql, values) = Holder::FloatingIp.statement(floating_ip.id, floating_ip.qos_policy_id);
+        tx.execute(sql, values).await?;
+    }
     // The agent of the router it led through before must hear of it too.
     tx.record_in("floating_ip", ChangeKind::Set, floating_ip.id, scope(before));
     tx.record_in("floating_ip", ChangeKind::Set, floating_ip.id, scope(floating_ip));

@@ -19,6 +19,8 @@ const KEYS: &[&str] = &[
     "fixed_ip_address",
     "status",
     "description",
+    "qos_policy_id",
+    "qos_network_policy_id",
     "port_details",
     "dns_domain",
     "dns_name",

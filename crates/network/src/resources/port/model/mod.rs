@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::str::FromStr;
 
 use ipnet::IpNet;
-use isospin_types::{MacAddr, NetworkId, PortId, SecurityGroupId, SubnetId};
+use isospin_types::{MacAddr, NetworkId, PortId, QosPolicyId, SecurityGroupId, SubnetId};
 use serde_json::{Map, Value};
 
 pub use new::{Addresses, NewAddressPair, NewPort, WantedIp};
@@ -224,6 +224,8 @@ pub struct Port {
     pub device_id: String,
     pub device_owner: String,
     pub port_security_enabled: bool,
+    /// Its own policy, before that of its network.
+    pub qos_policy_id: Option<QosPolicyId>,
     pub dns_name: String,
     /// With its final dot; "" = the server's.
     pub dns_domain: String,

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use isospin_types::{MacAddr, PortId, SecurityGroupId, SubnetId};
+use isospin_types::{MacAddr, PortId, QosPolicyId, SecurityGroupId, SubnetId};
 use serde_json::{Map, Value};
 
 use super::{DhcpOption, PairAddress};
@@ -48,6 +48,7 @@ pub struct NewPort {
     pub security_groups: Option<Vec<SecurityGroupId>>,
     pub allowed_address_pairs: Vec<NewAddressPair>,
     pub extra_dhcp_opts: Vec<DhcpOption>,
+    pub qos_policy_id: Option<QosPolicyId>,
     pub dns_name: String,
     pub dns_domain: String,
     /// Host to bind to; "" = none.
@@ -84,6 +85,7 @@ impl NewPort {
             security_groups: None,
             allowed_address_pairs: Vec::new(),
             extra_dhcp_opts: Vec::new(),
+            qos_policy_id: None,
             dns_name: String::new(),
             dns_domain: String::new(),
             host: String::new(),

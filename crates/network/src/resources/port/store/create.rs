@@ -16,6 +16,7 @@ use super::super::rules::references::mac_in_use;
 use super::super::rules::{demands, security};
 use super::addresses::{self, Request};
 use super::binding::{Hosts, pending, status_before_reports};
+use crate::resources::qos_policy::bindings::Holder;
 use crate::resources::subnet::model::Subnet;
 use crate::resources::{security_group, subnet};
 use crate::{App, quota};
@@ -156,6 +157,7 @@ fn draft(app: &App, facts: &Facts, new: &NewPort, now: &str, macs: Macs<'_>) -> 
         device_id: new.device_id.clone(),
         device_owner: new.device_owner.clone(),
         port_security_enabled,
+        qos_policy_id: new.qos_policy_id,
         dns_name: new.dns_name.clone(),
         dns_domain: new.dns_domain.clone(),
         ip_allocation: match &new.addresses {
@@ -234,6 +236,9 @@ async fn write_children(
     for (new, port) in news.iter().zip(ports.iter()) {
         statements.extend(port.security_groups.iter().map(|group| (INSERT_GROUP, values![port.id, *group])));
         statements.extend(new.tags.iter().map(|tag| (INSERT_TAG, values![port.id, tag])));
+        if port.qos_policy_id.is_some() {
+            statements.push(Holder::Port.statement(port.id, port.qos_policy_id));
+        }
         statements.extend(pending(port));
     }
     let counts = tx.execute_many(statements).await?;

@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 
 use isospin_store_kit::{Row, Session, StoreError, Value, values};
-use isospin_types::{MacAddr, NetworkId, PortId, SecurityGroupId};
+use isospin_types::{MacAddr, NetworkId, PortId, QosPolicyId, SecurityGroupId};
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
 use super::super::model::{AddressPair, Binding, DhcpOption, FixedIp, Port};
+use crate::resources::qos_policy::requests::{self, Guarantee};
+use crate::resources::trunk;
+use crate::resources::trunk::model::TrunkDetails;
 
 /// The select list as a literal, so that whole statements stay constant.
 macro_rules! selected {
@@ -17,7 +20,9 @@ macro_rules! selected {
          ports.port_security_enabled, ports.dns_name, ports.dns_domain, ports.ip_allocation, ports.allowed_address_pairs, \
          ports.extra_dhcp_opts, ports.binding_host, ports.binding_vnic_type, ports.binding_profile, \
          ports.binding_vif_type, ports.binding_vif_details, ports.created_at, ports.updated_at, \
-         ports.revision_number, networks.project_id, networks.shared"
+         ports.revision_number, networks.project_id, networks.shared, \
+         (SELECT policy_id FROM port_qos_policies WHERE port_id = ports.id), \
+         (SELECT policy_id FROM network_qos_policies WHERE network_id = ports.network_id)"
     };
 }
 macro_rules! selected_from {
@@ -47,6 +52,12 @@ pub struct Found {
     /// Whether the network is shared, with the caller where that was asked.
     pub network_shared: bool,
     pub tags: Vec<String>,
+    /// The policy of its network.
+    pub qos_network_policy_id: Option<QosPolicyId>,
+    /// What the policy it is under guarantees.
+    pub guarantees: Vec<Guarantee>,
+    /// The trunk it is the parent of.
+    pub trunk: Option<TrunkDetails>,
 }
 
 /// The port of this id.
@@ -56,12 +67,13 @@ pub async fn get(session: &mut Session, id: PortId) -> Result<Option<Port>, Stor
 
 /// The port of this id with its tags and facts of its network.
 pub async fn find(session: &mut Session, id: PortId) -> Result<Option<Found>, StoreError> {
-    let queries = [BY_ID, ADDRESSES, GROUPS, TAGS].map(|sql| (sql, values![id])).to_vec();
+    let queries = [BY_ID, ADDRESSES, GROUPS, TAGS, requests::OF_PORT, trunk::store::OF_PORT];
+    let queries = queries.map(|sql| (sql, values![id])).to_vec();
     let mut answers = session.rows_many(queries).await?.into_iter();
     let mut next = || answers.next().unwrap_or_default();
     let Some(row) = next().into_iter().next() else { return Ok(None) };
     let mut found = vec![found(row)?];
-    attach(&mut found, [next(), next(), next()])?;
+    attach(&mut found, [next(), next(), next(), next(), next()])?;
     Ok(found.pop())
 }
 
@@ -77,11 +89,12 @@ pub async fn found_rows(session: &mut Session, rows: Vec<Row>) -> Result<Vec<Fou
     for batch in ports.chunks_mut(BATCH) {
         let ids: Vec<Value> = padded(batch.iter().map(|found| found.port.id));
         let list = (1..=ids.len()).map(|index| format!("${index}")).collect::<Vec<_>>().join(", ");
-        let queries = [ADDRESSES, GROUPS, TAGS].map(|sql| sql.replace("= $1", &format!("IN ({list})")));
+        let queries = [ADDRESSES, GROUPS, TAGS, requests::OF_PORT, trunk::store::OF_PORT]
+            .map(|sql| sql.replace("= $1", &format!("IN ({list})")));
         let queries = queries.iter().map(|sql| (sql.as_str(), ids.clone())).collect();
         let mut answers = session.rows_many(queries).await?.into_iter();
         let mut next = || answers.next().unwrap_or_default();
-        attach(batch, [next(), next(), next()])?;
+        attach(batch, [next(), next(), next(), next(), next()])?;
     }
     Ok(ports)
 }
@@ -110,8 +123,11 @@ fn padded(ids: impl Iterator<Item = PortId>) -> Vec<Value> {
     values
 }
 
-/// Gives each port its addresses, groups and tags.
-fn attach(ports: &mut [Found], [addresses, groups, tags]: [Vec<Row>; 3]) -> Result<(), StoreError> {
+/// Gives each port its addresses, groups, tags, guarantees and trunk.
+fn attach(
+    ports: &mut [Found],
+    [addresses, groups, tags, guarantees, trunks]: [Vec<Row>; 5],
+) -> Result<(), StoreError> {
     let index: BTreeMap<PortId, usize> =
         ports.iter().enumerate().map(|(index, found)| (found.port.id, index)).collect();
     for row in addresses {
@@ -133,12 +149,24 @@ fn attach(ports: &mut [Found], [addresses, groups, tags]: [Vec<Row>; 3]) -> Resu
             found.tags.push(columns.text()?);
         }
     }
+    for row in guarantees {
+        let mut columns = row.columns();
+        if let Some(found) = index.get(&columns.parse()?).and_then(|at| ports.get_mut(*at)) {
+            found.guarantees.push(Guarantee::from_columns(&mut columns)?);
+        }
+    }
+    for row in trunks {
+        let mut columns = row.columns();
+        if let Some(found) = index.get(&columns.parse()?).and_then(|at| ports.get_mut(*at)) {
+            trunk::store::add_details(&mut found.trunk, &mut columns)?;
+        }
+    }
     Ok(())
 }
 
 fn found(row: Row) -> Result<Found, StoreError> {
     let mut columns = row.columns();
-    let port = Port {
+    let mut port = Port {
         id: columns.parse()?,
         project_id: columns.text()?,
         network_id: columns.parse()?,
@@ -150,6 +178,7 @@ fn found(row: Row) -> Result<Found, StoreError> {
         device_id: columns.text()?,
         device_owner: columns.text()?,
         port_security_enabled: columns.flag()?,
+        qos_policy_id: None,
         dns_name: columns.text()?,
         dns_domain: columns.text()?,
         ip_allocation: columns.parse()?,
@@ -168,7 +197,17 @@ fn found(row: Row) -> Result<Found, StoreError> {
         fixed_ips: Vec::new(),
         security_groups: Vec::new(),
     };
-    Ok(Found { port, network_project_id: columns.text()?, network_shared: columns.flag()?, tags: Vec::new() })
+    let (network_project_id, network_shared) = (columns.text()?, columns.flag()?);
+    port.qos_policy_id = columns.opt_parse()?;
+    Ok(Found {
+        port,
+        network_project_id,
+        network_shared,
+        tags: Vec::new(),
+        qos_network_policy_id: columns.opt_parse()?,
+        guarantees: Vec::new(),
+        trunk: None,
+    })
 }
 
 /// A JSON column: written by us, so anything unreadable is damage, not input.

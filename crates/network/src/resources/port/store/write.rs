@@ -8,6 +8,7 @@ use super::super::model::{AddressPair, DhcpOption, Port};
 use super::addresses;
 use super::binding::pending_anew;
 use crate::quota;
+use crate::resources::qos_policy::bindings::Holder;
 
 const UPDATE: &str = "UPDATE ports SET name = $1, description = $2, mac_address = $3, admin_state_up = $4, \
      status = $5, device_id = $6, device_owner = $7, port_security_enabled = $8, dns_name = $9, \
@@ -37,6 +38,9 @@ pub async fn save(tx: &mut Tx, before: &Port, port: &mut Port) -> Result<(), Fau
                 values![port.id, *group],
             )
         }));
+    }
+    if before.qos_policy_id != port.qos_policy_id {
+        statements.push(Holder::Port.statement(port.id, port.qos_policy_id));
     }
     if before.status != port.status || before.binding.host != port.binding.host {
         statements.extend(pending_anew(port));

@@ -12,7 +12,7 @@ fn path(project: &str) -> String {
     format!("/v2.0/quotas/{project}")
 }
 
-const DEFAULTS: &str = r#"{"network":100,"subnet":100,"subnetpool":-1,"port":500,"router":10,"floatingip":50,"rbac_policy":10,"security_group":10,"security_group_rule":100}"#;
+const DEFAULTS: &str = r#"{"network":100,"subnet":100,"subnetpool":-1,"port":500,"router":10,"floatingip":50,"rbac_policy":10,"security_group":10,"security_group_rule":100,"trunk":-1}"#;
 
 #[tokio::test]
 async fn every_project_reads_its_own_limits() {

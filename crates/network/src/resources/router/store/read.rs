@@ -21,7 +21,8 @@ macro_rules! selected {
         "routers.id, routers.project_id, routers.name, routers.description, routers.admin_state_up, \
          routers.status, routers.enable_snat, routers.gateway_port_id, routers.gateway_network_id, \
          routers.availability_zone_hints, routers.flavor_id, routers.host, agents.availability_zone, routers.created_at, \
-         routers.updated_at, routers.revision_number"
+         routers.updated_at, routers.revision_number, \
+         (SELECT policy_id FROM router_qos_policies WHERE router_id = routers.id)"
     };
 }
 macro_rules! selected_from {
@@ -48,7 +49,7 @@ const BATCH: usize = 8192;
 /// A router from a row of [`SELECTED`].
 pub fn read(row: Row) -> Result<Router, StoreError> {
     let mut columns = row.columns();
-    Ok(Router {
+    let mut router = Router {
         id: columns.parse()?,
         project_id: columns.text()?,
         name: columns.text()?,
@@ -60,6 +61,7 @@ pub fn read(row: Row) -> Result<Router, StoreError> {
             .opt_parse::<PortId>()?
             .zip(columns.opt_parse::<NetworkId>()?)
             .map(|(port_id, network_id)| Gateway { port_id, network_id }),
+        qos_policy_id: None,
         availability_zone_hints: page::texts(&columns.parse()?),
         flavor_id: columns.opt_parse()?,
         host: columns.text()?,
@@ -67,7 +69,9 @@ pub fn read(row: Row) -> Result<Router, StoreError> {
         created_at: columns.text()?,
         updated_at: columns.text()?,
         revision_number: columns.int()?,
-    })
+    };
+    router.qos_policy_id = columns.opt_parse()?;
+    Ok(router)
 }
 
 /// The router of this id.

@@ -5,6 +5,7 @@ use isospin_store_kit::{ChangeKind, StoreError, Tx, Value, values};
 use isospin_types::RouterId;
 
 use super::super::model::{Route, Router};
+use crate::resources::qos_policy::bindings::Holder;
 use crate::resources::tag;
 
 /// Stores a new router.
@@ -35,7 +36,20 @@ pub async fn insert(tx: &mut Tx, router: &Router) -> Result<(), StoreError> {
         ],
     )
     .await?;
+    if router.qos_policy_id.is_some() {
+        set_policy(tx, router).await?;
+    }
     tx.record("router", ChangeKind::Set, router.id);
+    Ok(())
+}
+
+/// Stores what the gateway asks for.
+///
+/// # Errors
+/// The store's.
+pub async fn set_policy(tx: &mut Tx, router: &Router) -> Result<(), StoreError> {
+    let (sql, values) = Holder::Router.statement(router.id, router.qos_policy_id);
+    tx.execute(sql, values).await?;
     Ok(())
 }
 
