@@ -54,6 +54,11 @@ fault_types! {
     MaxPrefixSubnetAllocationError => 400, NetworkAddressScopeAffinityError => 400,
     AddressScopeUpdateError => 400,
     ConntrackHelperNotAllowed => 400, InvalidProtocolForHelper => 400, ServiceProfileEmpty => 400,
+    SegmentsContainDuplicateEntry => 400, VlanTransparencyDriverError => 400, QinqDriverError => 400,
+    NetworkIdsDontMatch => 400, SubnetsNotAllAssociatedWithSegments => 400,
+    NoUpdateSubnetWhenMultipleSegmentsOnNetwork => 400, SubnetSegmentAssociationChangeNotAllowed => 400,
+    NetworkSegmentRangeNetTypeNotSupported => 400, NetworkSegmentRangeDefaultReadOnly => 400,
+    NetworkVlanRangeError => 400, NetworkTunnelRangeError => 400,
     // 403: visible, but not allowed.
     PolicyNotAuthorized => 403, HTTPForbidden => 403, AdminRequired => 403, NotAuthorized => 403,
     // 404: unknown, or hidden from the caller.
@@ -69,6 +74,7 @@ fault_types! {
     PortForwardingNotFound => 404, ConntrackHelperNotFound => 404, FlavorNotFound => 404,
     ServiceProfileNotFound => 404, ServiceProfileDriverNotFound => 404,
     FlavorServiceProfileBindingNotFound => 404, MeteringLabelNotFound => 404, MeteringLabelRuleNotFound => 404,
+    SegmentNotFound => 404, NetworkSegmentRangeNotFound => 404,
     // 405
     HTTPMethodNotAllowed => 405,
     // 409: conflict with what exists.
@@ -94,6 +100,10 @@ fault_types! {
     AddressScopeInUse => 409, AddressScopePrefixConflict => 409, SubnetPoolQuotaExceeded => 409,
     SubnetAllocationError => 409, AutoAllocationFailure => 409,
     SecurityGroupDefaultStatefulnessAlreadyExists => 409,
+    SegmentInUse => 409,
+    NetworkSegmentRangeOverlaps => 409, NetworkSegmentRangeReferencedByProject => 409,
+    HostConnectedToMultipleSegments => 409, HostNotConnectedToAnySegment => 409,
+    HostNotCompatibleWithFixedIps => 409, PortBindingAlreadyExists => 409, PortBindingAlreadyActive => 409,
     // 412
     RevisionNumberConstraintFailed => 412,
     // 413, 414
@@ -101,6 +111,7 @@ fault_types! {
     // 5xx: ours, not the caller's.
     HTTPInternalServerError => 500, HTTPNotImplemented => 501, ServiceUnavailable => 503,
     FlavorDisabled => 503, ServiceProfileDisabled => 503, NoNetworkAvailable => 503, NetworkMacAddressGenerationFailure => 503,
+    PortBindingError => 500,
 }
 
 /// A refusal, ready to be told to a client.

@@ -99,14 +99,16 @@ uuid_ids! {
     SecurityGroupRuleId,
     /// An agent.
     AgentId,
-    /// A network segment.
-    SegmentRowId,
     /// An entry that opens an object to other projects.
     RbacPolicyId,
     /// An address group.
     AddressGroupId,
     /// A rule new security groups start with.
     DefaultSecurityGroupRuleId,
+    /// A segment of a network.
+    SegmentId,
+    /// A range of segmentation ids.
+    SegmentRangeId,
 }
 
 macro_rules! text_ids {

@@ -8,7 +8,7 @@ mod mac;
 pub use id::{
     AddressGroupId, AddressScopeId, AgentId, ConntrackHelperId, DefaultSecurityGroupRuleId, FlavorId,
     FloatingIpId, IdError, MeteringLabelId, MeteringLabelRuleId, NetworkId, PortForwardingId, PortId,
-    ProjectId, RbacPolicyId, RouterId, RouterInterfaceId, SecurityGroupId, SecurityGroupRuleId, SegmentRowId,
-    ServiceProfileId, SubnetId, SubnetPoolId, UserId,
+    ProjectId, RbacPolicyId, RouterId, RouterInterfaceId, SecurityGroupId, SecurityGroupRuleId, SegmentId,
+    SegmentRangeId, ServiceProfileId, SubnetId, SubnetPoolId, UserId,
 };
 pub use mac::{MacAddr, MacError};

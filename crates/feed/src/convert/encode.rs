@@ -51,6 +51,8 @@ impl From<&Network> for proto::Network {
             admin_state_up: it.admin_state_up,
             external: it.external,
             tunnel_peers: texts(&it.tunnel_peers),
+            // A host keeps only the segment it is on.
+            segments: Vec::new(),
         }
     }
 }
@@ -127,6 +129,7 @@ impl From<&Port> for proto::Port {
             host: it.host.clone(),
             hostname: it.hostname.clone(),
             tunnel_ip: optional(it.tunnel_ip),
+            segment_id: String::new(),
         }
     }
 }

@@ -15,6 +15,7 @@ pub mod metering_label;
 pub mod metering_label_rule;
 pub mod network;
 pub mod network_ip_availability;
+pub mod network_segment_range;
 pub mod port;
 pub mod port_forwarding;
 pub mod quota;
@@ -23,6 +24,7 @@ pub mod router;
 pub mod security_group;
 pub mod security_group_default_statefulness;
 pub mod security_group_rule;
+pub mod segment;
 pub mod service_profile;
 pub mod service_provider;
 pub mod subnet;
@@ -86,6 +88,8 @@ pub fn policy_rules() -> impl Iterator<Item = &'static Rule> {
         metering_label_rule::POLICY,
         service_profile::POLICY,
         service_provider::POLICY,
+        segment::POLICY,
+        network_segment_range::POLICY,
         tag::POLICY,
     ];
     groups.iter().copied().flatten()
@@ -117,6 +121,8 @@ pub fn extensions() -> impl Iterator<Item = &'static Extension> {
         conntrack_helper::EXTENSIONS,
         flavor::EXTENSIONS,
         service_provider::EXTENSIONS,
+        segment::EXTENSIONS,
+        network_segment_range::EXTENSIONS,
         tag::EXTENSIONS,
     ];
     groups.iter().copied().flatten()
@@ -164,6 +170,8 @@ pub fn routes() -> Routes {
         .merge(metering_label_rule::routes())
         .merge(service_profile::routes())
         .merge(service_provider::routes())
+        .merge(segment::routes())
+        .merge(network_segment_range::routes())
         .merge(tag::routes())
 }
 

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use crate::resources::{
     self, address_scope, auto_allocated_topology, availability_zone, conntrack_helper, flavor, floating_ip,
-    network, network_ip_availability, port, port_forwarding, router, security_group, security_group_rule,
-    service_profile, service_provider, subnet, subnet_pool,
+    network, network_ip_availability, network_segment_range, port, port_forwarding, router, security_group,
+    security_group_rule, segment, service_profile, service_provider, subnet, subnet_pool,
 };
 use crate::testing::TestApi;
 
@@ -65,6 +65,8 @@ fn attributes_belong_to_listed_extensions() {
         flavor::TYPE,
         service_profile::TYPE,
         service_provider::TYPE,
+        segment::TYPE,
+        network_segment_range::TYPE,
     ];
     for attribute in types.iter().flat_map(ResourceType::attributes) {
         let alias = attribute.alias;

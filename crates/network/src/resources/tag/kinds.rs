@@ -124,4 +124,10 @@ pub(super) const KINDS: &[Kind] = &[
         "security_groups",
         "SELECT project_id, '', '', id FROM security_groups WHERE id = $1"
     ),
+    kind!(
+        "network-segment-ranges",
+        "network_segment_range",
+        "network_segment_ranges",
+        "SELECT project_id, '', '', '' FROM network_segment_ranges WHERE id = $1"
+    ),
 ];

@@ -47,6 +47,10 @@ pub const POLICY: &[Rule] = &[
     Rule::new("create_security_group:tags", "rule:update_security_group"),
     Rule::new("update_security_group:tags", "rule:update_security_group"),
     Rule::new("delete_security_group:tags", "rule:update_security_group"),
+    Rule::new("get_network_segment_range:tags", "rule:get_network_segment_range"),
+    Rule::new("create_network_segment_range:tags", "rule:update_network_segment_range"),
+    Rule::new("update_network_segment_range:tags", "rule:update_network_segment_range"),
+    Rule::new("delete_network_segment_range:tags", "rule:update_network_segment_range"),
 ];
 
 /// What tags bring to the extension list.
@@ -54,7 +58,7 @@ pub const EXTENSIONS: &[Extension] = &[
     Extension {
         alias: "standard-attr-tag",
         name: "Tag support for resources with standard attribute: port, subnet, subnetpool, network, \
-               security_group, router, floatingip",
+               security_group, router, floatingip, network_segment_range",
         description: "Enables to set tag on resources with standard attribute.",
         updated: "2017-01-01T00:00:00-00:00",
     },

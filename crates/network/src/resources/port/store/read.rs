@@ -7,7 +7,7 @@ use isospin_types::{MacAddr, NetworkId, PortId, SecurityGroupId};
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
-use super::super::model::{AddressPair, Binding, DhcpOption, FixedIp, Port};
+use super::super::model::{AddressPair, Binding, Card, DhcpOption, FixedIp, Port};
 
 /// The select list as a literal, so that whole statements stay constant.
 macro_rules! selected {
@@ -16,8 +16,10 @@ macro_rules! selected {
          ports.mac_address, ports.admin_state_up, ports.status, ports.device_id, ports.device_owner, \
          ports.port_security_enabled, ports.dns_name, ports.dns_domain, ports.ip_allocation, ports.allowed_address_pairs, \
          ports.extra_dhcp_opts, ports.binding_host, ports.binding_vnic_type, ports.binding_profile, \
-         ports.binding_vif_type, ports.binding_vif_details, ports.created_at, ports.updated_at, \
-         ports.revision_number, networks.project_id, networks.shared"
+         ports.binding_vif_type, ports.binding_vif_details, ports.binding_segment_id, \
+         ports.data_plane_status, ports.device_profile, ports.hardware_offload_type, ports.hints, \
+         ports.numa_affinity_policy, ports.propagate_uplink_status, ports.trusted, ports.created_at, \
+         ports.updated_at, ports.revision_number, networks.project_id, networks.shared"
     };
 }
 macro_rules! selected_from {
@@ -161,6 +163,16 @@ fn found(row: Row) -> Result<Found, StoreError> {
             profile: json(&columns.text()?)?,
             vif_type: columns.text()?,
             vif_details: json(&columns.text()?)?,
+            segment_id: columns.opt_parse()?,
+        },
+        data_plane_status: columns.opt_text()?,
+        card: Card {
+            device_profile: columns.opt_text()?,
+            hardware_offload_type: columns.opt_text()?,
+            hints: columns.opt_text()?.map(|text| json(&text)).transpose()?,
+            numa_affinity_policy: columns.opt_text()?,
+            propagate_uplink_status: columns.flag()?,
+            trusted: columns.opt_flag()?,
         },
         created_at: columns.text()?,
         updated_at: columns.text()?,
@@ -172,7 +184,7 @@ fn found(row: Row) -> Result<Found, StoreError> {
 }
 
 /// A JSON column: written by us, so anything unreadable is damage, not input.
-fn json<T: DeserializeOwned>(text: &str) -> Result<T, StoreError> {
+pub(super) fn json<T: DeserializeOwned>(text: &str) -> Result<T, StoreError> {
     serde_json::from_str(text).map_err(|_| damaged(text))
 }
 
