@@ -21,6 +21,8 @@ pub struct Caller {
     pub service_roles: BTreeSet<String>,
     /// Whether the token is scoped to the whole system.
     pub system_scope: bool,
+    /// What a policy that redefines `context_is_admin` says; `None` = the role decides.
+    pub admin: Option<bool>,
 }
 
 impl Caller {
@@ -33,7 +35,7 @@ impl Caller {
     /// Whether the caller is an administrator: ownership filters do not apply.
     #[must_use]
     pub fn is_admin(&self) -> bool {
-        self.roles.contains("admin")
+        self.admin.unwrap_or_else(|| self.roles.contains("admin"))
     }
 
     /// The caller the system itself acts as (background jobs, reports of agents).

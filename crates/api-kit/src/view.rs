@@ -33,6 +33,12 @@ pub fn project(
             object.shift_remove(attribute.name);
         }
     }
+    for attribute in policy.further_views(resource.name) {
+        let rule = format!("get_{}:{attribute}", resource.name);
+        if !policy.allows_attribute(&rule, caller, target) {
+            object.shift_remove(attribute);
+        }
+    }
     if !fields.is_empty() {
         object.retain(|name, _| fields.iter().any(|field| field == name));
     }

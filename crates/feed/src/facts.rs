@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 use isospin_types::{
-    AddressGroupId, FloatingIpId, MacAddr, NetworkId, PortId, RouterId, SecurityGroupId, SecurityGroupRuleId,
-    SubnetId,
+    AddressGroupId, AddressScopeId, FloatingIpId, MacAddr, NetworkId, PortId, RouterId, SecurityGroupId,
+    SecurityGroupRuleId, SubnetId,
 };
 
 /// The key of one fact.
@@ -71,6 +71,8 @@ pub struct Subnet {
     pub host_routes: Vec<Route>,
     pub ipv6_ra_mode: Option<Ipv6Mode>,
     pub ipv6_address_mode: Option<Ipv6Mode>,
+    /// Routers keep subnets of different scopes apart.
+    pub address_scope_id: Option<AddressScopeId>,
 }
 
 /// How an IPv6 subnet hands out addresses (network API reference §3).

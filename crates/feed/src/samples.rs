@@ -80,11 +80,11 @@ prop_compose! {
         id in any_id(), network_id in any_id(), cidr in prefix(), gateway_ip in option::of(address()),
         enable_dhcp in any::<bool>(), dns_nameservers in vec(address(), 0..3),
         host_routes in vec(route(), 0..3), ipv6_ra_mode in option::of(mode()),
-        ipv6_address_mode in option::of(mode()),
+        ipv6_address_mode in option::of(mode()), address_scope_id in option::of(any_id()),
     ) -> Subnet {
         Subnet {
             id, network_id, cidr, gateway_ip, enable_dhcp, dns_nameservers, host_routes, ipv6_ra_mode,
-            ipv6_address_mode,
+            ipv6_address_mode, address_scope_id,
         }
     }
 }

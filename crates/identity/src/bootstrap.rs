@@ -64,6 +64,19 @@ impl From<Fault> for BootstrapError {
     }
 }
 
+/// A role and all it implies, as the first start sets them up: `manager` is also
+/// `member` and `reader`. Roles made later imply what administrators say.
+#[must_use]
+pub fn with_implied(role: &str) -> Vec<String> {
+    let mut roles = vec![role.to_lowercase()];
+    while let Some((_, implied)) =
+        IMPLIED.iter().find(|(prior, _)| roles.last().is_some_and(|last| last == prior))
+    {
+        roles.push((*implied).to_owned());
+    }
+    roles
+}
+
 const ROLES: &[&str] = &["admin", "manager", "member", "reader", "service"];
 const IMPLIED: &[(&str, &str)] = &[("admin", "manager"), ("manager", "member"), ("member", "reader")];
 const INTERFACES: &[&str] = &["public", "internal", "admin"];

@@ -32,6 +32,10 @@ pub enum Command {
     Detach(Detach),
     /// Walk through a small cloud on this host and check every step
     Demo(Demo),
+    /// Show and try the rules of who may do what
+    Policy(Policy),
+    /// Print the Network API as an OpenAPI document
+    Openapi,
     /// Make a one-time token with which the agent of another host joins
     Token(Token),
 }
@@ -171,6 +175,56 @@ pub struct Demo {
     /// Remove everything the demo made
     #[arg(long)]
     pub remove: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Policy {
+    /// Folder of the installation, as other commands take it
+    #[arg(long, value_name = "DIR", env = "ISOSPIN_STATE_DIR", global = true)]
+    pub state_dir: Option<PathBuf>,
+    /// Configuration file (TOML)
+    #[arg(long, value_name = "FILE", env = "ISOSPIN_CONFIG", global = true)]
+    pub config: Option<PathBuf>,
+    #[command(subcommand)]
+    pub command: PolicyCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum PolicyCommand {
+    /// Print the rules in force, in the form of a policy file
+    Show {
+        /// Only those the policy file replaces or adds
+        #[arg(long)]
+        overridden: bool,
+    },
+    /// Say whether somebody may do something, and which rule decides; ends with 1 for no
+    Check(PolicyCheck),
+}
+
+#[derive(Debug, Args)]
+pub struct PolicyCheck {
+    /// Name of a rule: create_network, update_port:mac_address
+    pub action: String,
+    /// Role of who asks, with the roles it implies; may be given several times
+    #[arg(long = "role", value_name = "NAME")]
+    pub roles: Vec<String>,
+    /// Project of who asks
+    #[arg(long, value_name = "ID", default_value = "")]
+    pub project: String,
+    /// User who asks
+    #[arg(long, value_name = "ID", default_value = "")]
+    pub user: String,
+    /// Fact of the object: project_id=ID, shared=True; may be given several times
+    /// [default: project_id is that of who asks]
+    #[arg(long = "target", value_name = "NAME=VALUE", value_parser = fact)]
+    pub target: Vec<(String, String)>,
+}
+
+fn fact(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("expected NAME=VALUE".to_owned()),
+    }
 }
 
 #[derive(Debug, Args)]

@@ -32,23 +32,26 @@ fn main() -> ExitCode {
     // Blocking work that is still going on (a long list nobody waits for) is left behind.
     runtime.shutdown_background();
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => fail(&error),
     }
 }
 
-async fn run(command: Command) -> anyhow::Result<()> {
+async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Up(arguments) => commands::up::run(arguments).await,
-        Command::Down(arguments) => commands::down::run(arguments).await,
-        Command::Status(arguments) => commands::status::run(arguments).await,
-        Command::Server(arguments) => serve::run(arguments).await,
-        Command::Agent(arguments) => host_agent::run(arguments).await,
-        Command::Attach(arguments) => commands::attach::attach(arguments).await,
-        Command::Detach(arguments) => commands::attach::detach(arguments).await,
-        Command::Demo(arguments) => commands::demo::run(arguments).await,
-        Command::Token(arguments) => commands::token::run(arguments),
+        Command::Up(arguments) => commands::up::run(arguments).await?,
+        Command::Down(arguments) => commands::down::run(arguments).await?,
+        Command::Status(arguments) => commands::status::run(arguments).await?,
+        Command::Server(arguments) => serve::run(arguments).await?,
+        Command::Agent(arguments) => host_agent::run(arguments).await?,
+        Command::Attach(arguments) => commands::attach::attach(arguments).await?,
+        Command::Detach(arguments) => commands::attach::detach(arguments).await?,
+        Command::Demo(arguments) => commands::demo::run(arguments).await?,
+        Command::Policy(arguments) => return commands::policy::run(arguments),
+        Command::Openapi => commands::openapi::run()?,
+        Command::Token(arguments) => commands::token::run(arguments)?,
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// One line for people, the causes after it; the supervisor looks for "error: ".

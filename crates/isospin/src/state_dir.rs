@@ -94,6 +94,10 @@ impl StateDir {
     pub fn lock_file(&self) -> PathBuf {
         self.root.join("up.lock")
     }
+    /// Rules of the operator, when there are any.
+    pub fn policy(&self) -> PathBuf {
+        self.root.join("policy.yaml")
+    }
     /// Generated passwords.
     pub fn credentials(&self) -> PathBuf {
         self.root.join("credentials.json")

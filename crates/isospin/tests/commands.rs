@@ -23,9 +23,11 @@ fn every_command_takes_a_state_directory() {
         .filter_map(|line| line.split_whitespace().next())
         .filter(|command| *command != "help")
         .collect();
-    let all = ["up", "down", "status", "server", "agent", "attach", "detach", "demo", "token"];
+    let all =
+        ["up", "down", "status", "server", "agent", "attach", "detach", "demo", "policy", "openapi", "token"];
     assert_eq!(commands, all, "{help}");
-    for command in commands {
+    // The document is the same for every installation.
+    for command in commands.into_iter().filter(|command| *command != "openapi") {
         let help = said(&[command, "--help"]);
         assert!(help.contains("--state-dir <DIR>"), "isospin {command}: {help}");
     }

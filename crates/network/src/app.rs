@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
-use axum::middleware;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::middleware::{self, Next};
+use axum::response::Response;
 use isospin_api_kit::auth::Authenticator;
-use isospin_api_kit::http;
-use isospin_api_kit::policy::{Policy, PolicyError};
+use isospin_api_kit::http::{self, Context};
+use isospin_api_kit::policy::{Policy, PolicyError, Target};
 use isospin_store_kit::{Store, StoreError};
 
 use crate::routes::{self, Unruled};
@@ -36,7 +37,14 @@ impl App {
     /// # Errors
     /// A declared rule does not parse or refers to nothing; a route has no rule.
     pub fn new(store: Store, settings: Settings) -> Result<Self, StartError> {
-        let policy = Policy::new(resources::policy_rules())?;
+        Self::with_policy(store, settings, resources::policy(None)?)
+    }
+
+    /// As [`App::new`], under another policy than the built-in one.
+    ///
+    /// # Errors
+    /// A route has no rule.
+    pub fn with_policy(store: Store, settings: Settings, policy: Policy) -> Result<Self, StartError> {
         routes::check(&resources::route_table(), &policy)?;
         Ok(Self { store, policy: Arc::new(policy), settings: Arc::new(settings) })
     }
@@ -61,8 +69,11 @@ impl App {
 
 /// The whole Network API as one router.
 pub fn router(app: App, authenticator: Arc<dyn Authenticator>) -> Router {
-    let authenticated = resources::routes()
-        .into_router()
+    let mut routes = resources::routes().into_router();
+    if app.policy.overrides(ADMINISTRATOR) {
+        routes = routes.layer(middleware::from_fn_with_state(Arc::clone(&app.policy), administrators));
+    }
+    let authenticated = routes
         .fallback(http::not_found)
         .method_not_allowed_fallback(http::method_not_allowed)
         .layer(middleware::from_fn_with_state(authenticator, http::authenticate))
@@ -74,3 +85,22 @@ pub fn router(app: App, authenticator: Arc<dyn Authenticator>) -> Router {
         .merge(authenticated);
     http::lenient(open.layer(middleware::from_fn(http::identify)))
 }
+
+/// The rule that says who is an administrator; [`isospin_api_kit::Caller::is_admin`]
+/// is its default.
+const ADMINISTRATOR: &str = "context_is_admin";
+
+/// Middleware: whoever the policy file calls an administrator is one for all that
+/// asks [`isospin_api_kit::Caller::is_admin`].
+async fn administrators(State(policy): State<Arc<Policy>>, mut request: Request, next: Next) -> Response {
+    if let Some(context) = request.extensions_mut().get_mut::<Context>() {
+        let admin = policy.allows(ADMINISTRATOR, &context.caller, &Target::new());
+        if admin != context.caller.is_admin() {
+            Arc::make_mut(&mut context.caller).admin = Some(admin);
+        }
+    }
+    next.run(request).await
+}
+
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,7 @@ pub mod background;
 pub mod drivers;
 pub mod feed;
 pub mod ipam;
+pub mod openapi;
 pub mod owner;
 pub mod page;
 pub mod quota;

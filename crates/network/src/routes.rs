@@ -12,7 +12,7 @@ use std::fmt;
 use axum::Router;
 use axum::handler::Handler;
 use axum::routing::{MethodFilter, on};
-use isospin_api_kit::attribute::ResourceType;
+use isospin_api_kit::attribute::{Attribute, Form, ResourceType, Show};
 use isospin_api_kit::policy::Policy;
 
 use crate::App;
@@ -85,6 +85,12 @@ pub struct Route {
     pub shape: Shape,
     /// The kind of object it speaks of, where there is one.
     pub resource: Option<ResourceType>,
+    /// Body of a request that is not of a plain verb.
+    pub takes: Option<Form>,
+    /// Body of the answer to it.
+    pub gives: Option<Form>,
+    /// Status of success, when it is not the verb's usual one.
+    status: Option<u16>,
 }
 
 impl Route {
@@ -107,7 +113,47 @@ impl Route {
     }
 
     fn with(verb: Verb, path: impl Into<String>, access: Access) -> Self {
-        Self { verb, path: path.into(), access, shape: Shape::Other, resource: None }
+        Self {
+            verb,
+            path: path.into(),
+            access,
+            shape: Shape::Other,
+            resource: None,
+            takes: None,
+            gives: None,
+            status: None,
+        }
+    }
+
+    /// With a body of this form.
+    #[must_use]
+    pub fn takes(mut self, form: Form) -> Self {
+        self.takes = Some(form);
+        self
+    }
+
+    /// With an answer of this form.
+    #[must_use]
+    pub fn gives(mut self, form: Form) -> Self {
+        self.gives = Some(form);
+        self
+    }
+
+    /// With this status for success.
+    #[must_use]
+    pub fn answers(mut self, status: u16) -> Self {
+        self.status = Some(status);
+        self
+    }
+
+    /// The status of success.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        self.status.unwrap_or(match self.verb {
+            Verb::Get | Verb::Put => 200,
+            Verb::Post => 201,
+            Verb::Delete => 204,
+        })
     }
 
     /// About objects of a resource.
@@ -116,6 +162,25 @@ impl Route {
         self.resource = Some(resource);
         self.shape = shape;
         self
+    }
+
+    /// Whether requests or answers have this attribute, or a key within it.
+    fn carries(&self, name: &str) -> bool {
+        let has = |attribute: &Attribute| match self.shape {
+            Shape::List | Shape::Show => attribute.show != Show::Never,
+            Shape::Create => attribute.post,
+            Shape::Update => attribute.put,
+            Shape::Delete | Shape::Other => false,
+        };
+        let within = |attribute: &Attribute| {
+            let key = name.strip_prefix(attribute.name).and_then(|rest| rest.strip_prefix(':'));
+            key.is_some_and(|key| !key.is_empty())
+        };
+        self.resource.iter().flat_map(ResourceType::attributes).any(|attribute| {
+            has(attribute)
+                && (attribute.name == name
+                    || self.shape != Shape::List && self.shape != Shape::Show && within(attribute))
+        })
     }
 
     /// The action policy is asked for, if it is.
@@ -219,6 +284,16 @@ pub fn check(table: &[Route], policy: &Policy) -> Result<(), Unruled> {
             action: route.action().unwrap_or_default().to_owned(),
         }),
     }
+}
+
+/// Whether a name is a rule on an attribute some route takes or shows, whether
+/// declared or not: `update_port:name`, `create_port:fixed_ips:subnet_id`.
+#[must_use]
+pub fn guards_attribute(table: &[Route], name: &str) -> bool {
+    table.iter().any(|route| {
+        let rest = route.action().and_then(|action| name.strip_prefix(action)?.strip_prefix(':'));
+        rest.is_some_and(|attribute| route.carries(attribute))
+    })
 }
 
 #[cfg(test)]

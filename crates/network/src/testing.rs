@@ -13,13 +13,14 @@ use http::{HeaderMap, Request};
 use http_body_util::BodyExt;
 use isospin_api_kit::Caller;
 use isospin_api_kit::auth::{AuthError, Authenticator};
+use isospin_api_kit::policy::Overrides;
 use isospin_store_kit::{Engine, Store, StoreConfig, Tx, Work, values};
 use isospin_testkit::databases::TestStore;
 use isospin_types::AgentId;
 use serde_json::Value;
 use tower::ServiceExt;
 
-use crate::{App, MIGRATIONS, Settings, router};
+use crate::{App, MIGRATIONS, Settings, resources, router};
 
 pub const ADMIN_PROJECT: &str = "a0000000000000000000000000000000";
 pub const PROJECT: &str = "b0000000000000000000000000000000";
@@ -54,6 +55,19 @@ impl TestApi {
     /// Over a database made by the test.
     pub async fn over(database: TestStore, settings: Settings) -> Self {
         let app = App::new(database.store.clone(), settings).expect("a policy that compiles");
+        Self::of(app, database).await
+    }
+
+    /// Under a policy file of this text.
+    pub async fn under_policy(text: &str) -> Self {
+        let database = TestStore::sqlite(&[MIGRATIONS]).await.expect("a database");
+        let overrides = Overrides::parse("policy.yaml", text).expect("a policy file");
+        let policy = resources::policy(Some(overrides)).expect("a policy");
+        let app = App::with_policy(database.store.clone(), Settings::default(), policy).expect("an app");
+        Self::of(app, database).await
+    }
+
+    async fn of(app: App, database: TestStore) -> Self {
         app.prepare().await.expect("a prepared database");
         let router = router(app.clone(), Arc::new(TestTokens));
         Self { app, router, database }

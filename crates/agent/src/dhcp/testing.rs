@@ -145,6 +145,7 @@ impl Cloud {
             host_routes: Vec::new(),
             ipv6_ra_mode: None,
             ipv6_address_mode: None,
+            address_scope_id: None,
         };
         change(&mut subnet);
         self.facts.subnets.insert(id, Arc::new(subnet));

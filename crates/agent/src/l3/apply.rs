@@ -71,7 +71,7 @@ pub(super) async fn apply(
 /// namespace, settings and rules no traffic may flow.
 fn note(outcome: &mut Outcome, step: &Step, reason: String) -> bool {
     match step {
-        Step::CreateNamespace | Step::Claim(_) | Step::Settings(_) | Step::Rules(_) => {
+        Step::CreateNamespace | Step::Claim(_) | Step::Settings(_) | Step::Rules(_) | Step::Scopes(_) => {
             outcome.fatal = Some(reason);
             true
         }
@@ -113,7 +113,7 @@ async fn one(
             doors.links.set("lo", &change).await
         }
         Step::Settings(settings) => settings_that_exist(doors, settings).await,
-        Step::Rules(script) | Step::Helper(script) => doors.nft.apply(script).await,
+        Step::Rules(script) | Step::Scopes(script) | Step::Helper(script) => doors.nft.apply(script).await,
         Step::RemovePair { device, tap } => {
             host.delete(tap).await?;
             doors.links.delete(device).await
@@ -183,6 +183,7 @@ impl Step {
             | Self::Settings(_)
             | Self::Rules(_)
             | Self::Helper(_)
+            | Self::Scopes(_)
             | Self::ForgetFlows(_) => None,
         }
     }
@@ -194,6 +195,7 @@ impl Step {
             Self::Settings(_) => "kernel settings",
             Self::Rules(_) => "rules",
             Self::Helper(_) => "conntrack helper",
+            Self::Scopes(_) => "address scopes",
             Self::RemovePair { .. } => "remove device",
             Self::CreatePair { .. } => "create device",
             Self::Resize { .. } => "set MTU",

@@ -86,7 +86,7 @@ mod tests {
         let ip = |text: &str| -> Ipv4Addr { text.parse().expect("ip") };
         let snat = Some(ip("172.24.2.252"));
         let nat = Nat {
-            gateway: Some(Gateway { device: "qg-x".to_owned(), snat }),
+            gateway: Some(Gateway { device: "qg-x".to_owned(), snat, direct: BTreeSet::new() }),
             floating: BTreeMap::from([(ip("172.24.0.76"), ip("10.20.0.146"))]),
             forwarded: BTreeMap::new(),
         };

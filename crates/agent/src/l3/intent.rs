@@ -13,6 +13,7 @@ use isospin_feed::facts::{
 use isospin_host_io::{RouteEntry, RouteScope};
 use isospin_types::{FloatingIpId, MacAddr, RouterId};
 
+use super::scopes::Scopes;
 use super::{helpers, owned};
 
 /// Routers of this host.
@@ -35,6 +36,7 @@ pub(super) struct RouterIntent {
     pub(super) routes: BTreeSet<RouteEntry>,
     pub(super) nat: Nat,
     pub(super) helpers: BTreeSet<ConntrackHelper>,
+    pub(super) scopes: Scopes,
     /// By device name.
     pub(super) advertisements: BTreeMap<String, Advertisement>,
     /// What each floating IP needs, or why it cannot be had.
@@ -103,6 +105,9 @@ pub(super) struct Gateway {
     /// Source of everything that leaves without a floating IP; `None` when SNAT
     /// is off or the gateway has no IPv4 address.
     pub(super) snat: Option<Ipv4Addr>,
+    /// Devices in the address scope of the external network: what they send is known
+    /// there and leaves as it is.
+    pub(super) direct: BTreeSet<String>,
 }
 
 /// What a router tells IPv6 hosts on one network (RFC 4861 §4.2).
@@ -154,6 +159,7 @@ impl<'a> Builder<'a> {
             routes: BTreeSet::new(),
             nat: Nat::default(),
             helpers: router.conntrack_helpers.clone(),
+            scopes: Scopes::default(),
             advertisements: BTreeMap::new(),
             floating_ips: BTreeMap::new(),
             problems: Vec::new(),
@@ -198,6 +204,9 @@ impl<'a> Builder<'a> {
         };
         let mut addresses = BTreeSet::new();
         for (ip, subnet) in &subnets {
+            let scopes = if ip.is_ipv4() { &mut self.intent.scopes.v4 } else { &mut self.intent.scopes.v6 };
+            // All subnets of a network are of one scope.
+            scopes.entry(device.to_owned()).or_insert(subnet.address_scope_id);
             match IpNet::new(*ip, subnet.cidr.prefix_len()) {
                 // The kernel makes this one itself.
                 Ok(net) if net.addr() == IpAddr::V6(port.mac.link_local()) => {}
@@ -250,7 +259,10 @@ impl<'a> Builder<'a> {
             IpAddr::V6(_) => None,
         });
         let snat = address.filter(|_| self.router.enable_snat);
-        self.intent.nat.gateway = Some(Gateway { device, snat });
+        let scopes = &mut self.intent.scopes;
+        scopes.translated = snat.map(|_| device.clone());
+        let direct = scopes.beside(&device).into_iter().map(str::to_owned).collect();
+        self.intent.nat.gateway = Some(Gateway { device, snat, direct });
     }
 
     fn floating_ips(&mut self) {

@@ -21,6 +21,7 @@ mod owned;
 mod plan;
 mod render;
 mod router;
+mod scopes;
 #[cfg(test)]
 mod tests;
 

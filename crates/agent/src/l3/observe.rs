@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::forwards::Elements;
 use super::render::{Table, chain_line};
-use super::{helpers, owned};
+use super::{helpers, owned, scopes};
 
 /// The open doors into one router's namespace. They keep it alive.
 #[derive(Debug, Clone)]
@@ -61,6 +61,8 @@ pub(super) struct Inside {
     pub(super) table: Option<Table>,
     /// Tables of conntrack helpers.
     pub(super) helpers: helpers::Tables,
+    /// The table that keeps address scopes apart; `None` when there is none.
+    pub(super) scopes: Option<scopes::Listed>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,6 +112,9 @@ pub(super) async fn inside(doors: &Doors, settings: &[String]) -> Result<Inside,
         if family == "ip" && name.starts_with(owned::HELPER_PREFIX) {
             let listing = doors.nft.list_table("ip", &name).await?;
             inside.helpers.insert(name, listing.as_ref().map(helpers::listed).unwrap_or_default());
+        } else if family == "inet" && name == owned::SCOPES_TABLE {
+            let listing = doors.nft.list_table("inet", &name).await?;
+            inside.scopes = listing.as_ref().map(scopes::listed);
         }
     }
     Ok(inside)

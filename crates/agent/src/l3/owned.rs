@@ -7,7 +7,8 @@
 //!   it leaves an empty unmarked one; it is marked when its router is wanted
 //!   again, and left alone otherwise;
 //! - inside, devices named `qr-*` and `qg-*`, routes with our protocol number and
-//!   the tables [`TABLE`] and [`HELPER_PREFIX`]`*` are ours; everything else there is somebody else's;
+//!   the tables [`TABLE`], [`SCOPES_TABLE`] and [`HELPER_PREFIX`]`*` are ours; everything else there is
+//!   somebody else's;
 //! - outside, `tap<port id>` of a router port is ours when it is a veth device.
 
 use isospin_types::{PortId, RouterId};
@@ -21,6 +22,8 @@ pub(super) const TABLE: &str = "isospin_router";
 
 /// What the names of the tables of conntrack helpers begin with, of the same family.
 pub(super) const HELPER_PREFIX: &str = "isospin_helper_";
+/// The nftables table of family `inet` there that keeps address scopes apart.
+pub(super) const SCOPES_TABLE: &str = "isospin_scopes";
 
 /// What the names of routers' namespaces begin with.
 pub(super) const NAMESPACE_PREFIX: &str = "qrouter-";

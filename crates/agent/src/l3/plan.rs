@@ -15,7 +15,7 @@ use isospin_types::MacAddr;
 
 use super::intent::{Interface, Nat, RouterIntent};
 use super::observe::{Device, Inside, Observed};
-use super::{helpers, owned, render};
+use super::{helpers, owned, render, scopes};
 
 /// One thing to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +29,8 @@ pub(super) enum Step {
     Rules(String),
     /// A script that makes or removes the table of one conntrack helper.
     Helper(String),
+    /// A script that makes or removes the table that keeps address scopes apart.
+    Scopes(String),
     /// Removes a pair of devices by its host end, then by its inner end.
     RemovePair {
         device: String,
@@ -133,6 +135,7 @@ pub(super) fn plan(intent: &RouterIntent, observed: &Observed, mark: &str, may_r
     planner.settings(inside, fresh);
     planner.rules(inside);
     planner.helpers(inside);
+    planner.scopes(inside);
     planner.unwanted_devices(inside);
     let mut announcements = Vec::new();
     for (device, interface) in &intent.interfaces {
@@ -193,6 +196,18 @@ impl Planner<'_> {
             if inside.helpers.get(&name).map(String::as_str) != Some(helpers::comment_of(&script)) {
                 self.steps.push(Step::Helper(script));
             }
+        }
+    }
+
+    fn scopes(&mut self, inside: &Inside) {
+        match self.intent.scopes.table() {
+            Some(wanted) if inside.scopes.as_ref() != Some(&wanted.listed()) => {
+                self.steps.push(Step::Scopes(wanted.script()));
+            }
+            None if self.may_remove && inside.scopes.is_some() => {
+                self.steps.push(Step::Scopes(scopes::remove()));
+            }
+            _ => {}
         }
     }
 

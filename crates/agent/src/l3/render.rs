@@ -114,6 +114,11 @@ fn gateway_rules(gateway: &Gateway, mark_outside: &str) -> Vec<Rule> {
         rule("postrouting", "floating", format!("{inside} snat to ip saddr map @{TO_FLOATING}")),
     ];
     if let Some(address) = gateway.snat {
+        if !gateway.direct.is_empty() {
+            let devices: Vec<String> = gateway.direct.iter().map(|inner| format!("\"{inner}\"")).collect();
+            let direct = format!("iifname {{ {} }} oifname \"{device}\" accept", devices.join(", "));
+            rules.push(rule("postrouting", "same-scope", direct));
+        }
         let snat = format!("snat to {address} fully-random");
         rules.push(rule("postrouting", "gateway-snat", format!("oifname \"{device}\" {snat}")));
         // An instance that asks for a floating IP behind this very router must

@@ -4,10 +4,12 @@
 //! attribute rules are read from the table. Nothing else names a field.
 
 pub mod check;
+mod form;
 
 use serde_json::Value;
 
 pub use check::Check;
+pub use form::Form;
 
 /// What POST does when the client leaves the attribute out.
 #[derive(Debug, Clone, Copy)]
@@ -62,6 +64,8 @@ pub struct Attribute {
     pub sort: Option<&'static str>,
     /// Extension alias that brings it.
     pub alias: &'static str,
+    /// How values look, where the check does not tell.
+    pub form: Form,
 }
 
 impl Attribute {
@@ -79,6 +83,7 @@ impl Attribute {
             filter: Filter::No,
             sort: None,
             alias: "",
+            form: Form::Plain,
         }
     }
 
@@ -134,6 +139,13 @@ impl Attribute {
     #[must_use]
     pub const fn show(mut self, show: Show) -> Self {
         self.show = show;
+        self
+    }
+
+    /// With values of this form.
+    #[must_use]
+    pub const fn form(mut self, form: Form) -> Self {
+        self.form = form;
         self
     }
 

@@ -4,6 +4,9 @@
 //! attribute rule nobody declared allows (reference/policy.md §4).
 
 mod check;
+mod explain;
+mod file;
+mod overrides;
 mod parse;
 mod target;
 
@@ -12,6 +15,8 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 pub use check::Check;
+pub use explain::{Decision, Step};
+pub use file::{Entry, FileError, Overrides, Problem};
 pub use parse::ParseError;
 pub use target::Target;
 
@@ -45,12 +50,39 @@ pub enum PolicyError {
     UnknownReference { rule: String, unknown: String },
     #[error("rule \"{rule}\" is declared twice")]
     Duplicate { rule: String },
+    #[error("rules refer to each other: {0}")]
+    Cycle(String),
+    #[error("the policy file cannot be used:\n{0}")]
+    File(FileError),
+}
+
+impl From<FileError> for PolicyError {
+    fn from(error: FileError) -> Self {
+        // Part of the message, not a cause beside it.
+        Self::File(error)
+    }
+}
+
+/// Where a rule comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// As it was written.
+    pub expression: String,
+    /// Line of the policy file; `None` = built in.
+    pub line: Option<usize>,
+    /// What the file replaces.
+    pub default: Option<String>,
 }
 
 /// The effective rules of a server.
 #[derive(Debug)]
 pub struct Policy {
     rules: BTreeMap<String, Check>,
+    sources: BTreeMap<String, Source>,
+    /// The policy file, if there is one.
+    origin: Option<String>,
+    /// Attributes by resource whose rule on being seen only the file has.
+    views: BTreeMap<String, Vec<String>>,
 }
 
 impl Policy {
@@ -60,22 +92,69 @@ impl Policy {
     /// Names the rule that does not parse, refers to nothing, or is declared twice.
     pub fn new<'r>(declared: impl IntoIterator<Item = &'r Rule>) -> Result<Self, PolicyError> {
         let mut rules = BTreeMap::new();
+        let mut sources = BTreeMap::new();
         for rule in declared {
             let check = parse::parse(rule.expression)
                 .map_err(|source| PolicyError::Syntax { rule: rule.name.to_owned(), source })?;
             if rules.insert(rule.name.to_owned(), check).is_some() {
                 return Err(PolicyError::Duplicate { rule: rule.name.to_owned() });
             }
+            let source = Source { expression: rule.expression.to_owned(), line: None, default: None };
+            sources.insert(rule.name.to_owned(), source);
         }
-        for (name, check) in &rules {
-            if let Some(unknown) = check.references().into_iter().find(|other| !rules.contains_key(*other)) {
+        for name in rules.keys() {
+            if let Some(unknown) = overrides::unknown_references(&rules, name).first() {
                 return Err(PolicyError::UnknownReference {
                     rule: name.clone(),
-                    unknown: unknown.to_owned(),
+                    unknown: (*unknown).to_owned(),
                 });
             }
         }
-        Ok(Self { rules })
+        if let Some(cycle) = overrides::cycle(&rules) {
+            return Err(PolicyError::Cycle(cycle.join(" -> ")));
+        }
+        Ok(Self { rules, sources, origin: None, views: BTreeMap::new() })
+    }
+
+    /// Every rule with where it comes from, by name.
+    pub fn sources(&self) -> impl Iterator<Item = (&str, &Source)> {
+        self.sources.iter().map(|(name, source)| (name.as_str(), source))
+    }
+
+    fn source(&self, name: &str) -> Option<&Source> {
+        self.sources.get(name)
+    }
+
+    /// Where a rule stands, for people: `policy.yaml:7`, or that it is built in.
+    #[must_use]
+    pub fn place(&self, name: &str) -> String {
+        match (self.source(name).and_then(|source| source.line), &self.origin) {
+            (Some(line), Some(origin)) => format!("{origin}:{line}"),
+            _ => "built in".to_owned(),
+        }
+    }
+
+    /// Whether the policy file replaces the rule, or one it is made of.
+    #[must_use]
+    pub fn overrides(&self, name: &str) -> bool {
+        let own = self.source(name).is_some_and(|source| source.line.is_some());
+        own || self
+            .check_of(name)
+            .is_some_and(|check| check.references().into_iter().any(|other| self.overrides(other)))
+    }
+
+    /// Attributes of a resource whose rule on being seen only the policy file has.
+    #[must_use]
+    pub fn further_views(&self, resource: &str) -> &[String] {
+        self.views.get(resource).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    fn check_of(&self, name: &str) -> Option<&Check> {
+        self.rules.get(name)
+    }
+
+    fn holds(&self, check: &Check, caller: &Caller, target: &Target<'_>) -> bool {
+        check.holds(&self.rules, caller, target, 0)
     }
 
     /// Whether a rule of this name is declared.

@@ -2,7 +2,7 @@
 
 use regex::Regex;
 
-use super::check::{Check, Term};
+use super::check::{CREDENTIALS, Check, Term};
 
 /// Why an expression is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -15,6 +15,12 @@ pub enum ParseError {
     NotACheck(String),
     #[error("bad regular expression '{0}'")]
     Pattern(String),
+    #[error("'{0}' asks another server, which is not supported")]
+    Remote(String),
+    #[error("'{0}' is nothing a token says; it says {known}, roles and service_roles", known = CREDENTIALS.join(", "))]
+    Credential(String),
+    #[error("'{0}': the right side is a text or one %(name)s")]
+    Template(String),
 }
 
 /// Parses an expression; the empty one always holds.
@@ -141,10 +147,15 @@ fn check(token: &str) -> Result<Check, ParseError> {
         return Err(not_a_check());
     }
     match kind {
-        "role" => Ok(Check::Role(rest.to_lowercase())),
+        "role" | "roles" | "service_roles" if rest.contains("%(") => {
+            Err(ParseError::Template(token.to_owned()))
+        }
+        "role" | "roles" => Ok(Check::Role(rest.to_lowercase())),
+        "service_roles" => Ok(Check::ServiceRole(rest.to_lowercase())),
         "rule" => Ok(Check::Rule(rest.to_owned())),
         "field" => field(rest).ok_or_else(not_a_check)?,
-        _ => Ok(Check::Compare(left(kind), right(rest))),
+        "http" | "https" => Err(ParseError::Remote(token.to_owned())),
+        _ => Ok(Check::Compare(left(kind)?, right(rest)?)),
     }
 }
 
@@ -163,13 +174,13 @@ fn split(token: &str) -> Option<(&str, &str)> {
 
 /// `COLLECTION:ATTRIBUTE=VALUE`; the attribute may hold colons itself.
 fn field(rest: &str) -> Option<Result<Check, ParseError>> {
-    let (_, rest) = rest.split_once(':')?;
+    let (collection, rest) = rest.split_once(':')?;
     let (attribute, value) = rest.split_once('=')?;
-    let attribute = attribute.to_owned();
+    let (collection, attribute) = (collection.to_owned(), attribute.to_owned());
     Some(match value.strip_prefix('~') {
-        None => Ok(Check::Field { attribute, value: value.to_owned() }),
+        None => Ok(Check::Field { collection, attribute, value: value.to_owned() }),
         Some(pattern) => Regex::new(pattern)
-            .map(|pattern| Check::FieldMatches { attribute, pattern })
+            .map(|pattern| Check::FieldMatches { collection, attribute, pattern })
             .map_err(|_| ParseError::Pattern(pattern.to_owned())),
     })
 }
@@ -178,19 +189,22 @@ fn quoted(text: &str) -> Option<&str> {
     text.strip_prefix('\'').and_then(|text| text.strip_suffix('\''))
 }
 
-fn left(text: &str) -> Term {
-    match text {
-        "True" | "False" | "None" => Term::Literal(text.to_owned()),
-        _ => quoted(text)
-            .map_or_else(|| Term::Credential(text.to_owned()), |text| Term::Literal(text.to_owned())),
+fn left(text: &str) -> Result<Term, ParseError> {
+    match (text, quoted(text)) {
+        ("True" | "False" | "None", _) => Ok(Term::Literal(text.to_owned())),
+        (_, Some(text)) => Ok(Term::Literal(text.to_owned())),
+        _ if CREDENTIALS.contains(&text) => Ok(Term::Credential(text.to_owned())),
+        _ if text.parse::<f64>().is_ok() => Ok(Term::Literal(text.to_owned())),
+        _ => Err(ParseError::Credential(text.to_owned())),
     }
 }
 
-fn right(text: &str) -> Term {
+fn right(text: &str) -> Result<Term, ParseError> {
     let target = text.strip_prefix("%(").and_then(|text| text.strip_suffix(")s"));
     match (target, quoted(text)) {
-        (Some(name), _) => Term::Target(name.to_owned()),
-        (None, Some(text)) => Term::Literal(text.to_owned()),
-        (None, None) => Term::Literal(text.to_owned()),
+        (Some(name), _) if !name.contains("%(") => Ok(Term::Target(name.to_owned())),
+        (None, Some(text)) => Ok(Term::Literal(text.to_owned())),
+        (None, None) if !text.contains("%(") => Ok(Term::Literal(text.to_owned())),
+        _ => Err(ParseError::Template(text.to_owned())),
     }
 }

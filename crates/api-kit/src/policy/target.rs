@@ -5,7 +5,7 @@
 /// `router:external`, `device_owner` …
 #[derive(Debug, Clone, Default)]
 pub struct Target<'a> {
-    facts: Vec<(&'static str, &'a str)>,
+    facts: Vec<(&'a str, &'a str)>,
 }
 
 impl<'a> Target<'a> {
@@ -23,14 +23,14 @@ impl<'a> Target<'a> {
 
     /// With one more fact.
     #[must_use]
-    pub fn with(mut self, name: &'static str, value: &'a str) -> Self {
+    pub fn with(mut self, name: &'a str, value: &'a str) -> Self {
         self.facts.push((name, value));
         self
     }
 
     /// With one more flag.
     #[must_use]
-    pub fn flag(self, name: &'static str, value: bool) -> Self {
+    pub fn flag(self, name: &'a str, value: bool) -> Self {
         self.with(name, if value { "True" } else { "False" })
     }
 

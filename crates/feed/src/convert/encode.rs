@@ -70,6 +70,7 @@ impl From<&Subnet> for proto::Subnet {
             host_routes: it.host_routes.iter().map(Into::into).collect(),
             ipv6_ra_mode: it.ipv6_ra_mode.map_or("", ipv6_mode).to_owned(),
             ipv6_address_mode: it.ipv6_address_mode.map_or("", ipv6_mode).to_owned(),
+            address_scope_id: it.address_scope_id.map(|id| id.to_string()).unwrap_or_default(),
         }
     }
 }

@@ -91,6 +91,7 @@ fn subnet(it: &proto::Subnet) -> Parsed<Subnet> {
         host_routes: it.host_routes.iter().map(route).collect::<Parsed<_>>()?,
         ipv6_ra_mode: optional("ipv6_ra_mode", &it.ipv6_ra_mode, ipv6_mode)?,
         ipv6_address_mode: optional("ipv6_address_mode", &it.ipv6_address_mode, ipv6_mode)?,
+        address_scope_id: optional("address_scope_id", &it.address_scope_id, parse_id)?,
     })
 }
 

@@ -83,6 +83,9 @@ pub struct Network {
     pub dns_domain: String,
     /// Objects on a page at most; 0 = as many as asked for.
     pub pagination_max_limit: u64,
+    /// Rules over the built-in ones; none = `policy.yaml` of the state directory, when
+    /// it is there.
+    pub policy_file: Option<PathBuf>,
     pub quotas: Quotas,
 }
 
@@ -99,6 +102,7 @@ impl Default for Network {
             path_mtu: 0,
             dns_domain: "openstacklocal".to_owned(),
             pagination_max_limit: 0,
+            policy_file: None,
             quotas: Quotas::default(),
         }
     }

@@ -2,11 +2,12 @@
 
 mod http;
 mod listeners;
-mod settings;
+pub mod settings;
 
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
+use isospin_api_kit::policy::Policy;
 use isospin_identity::IdentityApp;
 use isospin_identity::bootstrap::{BootstrapSpec, bootstrap};
 use isospin_network::App;
@@ -33,6 +34,7 @@ pub async fn run(arguments: cli::Server) -> Result<()> {
     let with_network = arguments.services.contains(&Service::Network);
     // What is wrong with the configuration is told before anything is made.
     let network_settings = settings::network(&config.network, &config.agent)?;
+    let policy = settings::policy(&config.network, &state)?;
     let listeners = Listeners::bind(&config, &state, with_network).await?;
     let endpoints = listeners.endpoints(&config);
     let store = open_store(&config, &state).await?;
@@ -42,7 +44,7 @@ pub async fn run(arguments: cli::Server) -> Result<()> {
     let mut tasks = tokio::task::JoinSet::new();
     tasks.spawn(http::serve(listeners.identity, isospin_identity::router(identity.clone()), stop.clone()));
     if let (Some(network_listener), Some(feed_listener)) = (listeners.network, listeners.feed) {
-        let app = open_network(network_settings, store).await?;
+        let app = open_network(network_settings, policy, store).await?;
         let router = isospin_network::router(app.clone(), identity.authenticator());
         tasks.spawn(http::serve(network_listener, router, stop.clone()));
         tasks.spawn(serve_feed(app, &state, &config, feed_listener, stop.clone())?);
@@ -71,7 +73,7 @@ pub async fn run(arguments: cli::Server) -> Result<()> {
 }
 
 /// The configuration with the flags laid over it.
-fn configuration(settings: &cli::Settings) -> Result<Config> {
+pub fn configuration(settings: &cli::Settings) -> Result<Config> {
     let mut config = Config::load(settings.config.as_deref(), std::env::vars())?;
     if let Some(listen) = &settings.identity_listen {
         config.identity.listen = listen.clone();
@@ -126,8 +128,8 @@ async fn open_identity(
     Ok(identity)
 }
 
-async fn open_network(settings: isospin_network::Settings, store: Store) -> Result<App> {
-    let app = App::new(store, settings).context("the built-in policy is broken")?;
+async fn open_network(settings: isospin_network::Settings, policy: Policy, store: Store) -> Result<App> {
+    let app = App::with_policy(store, settings, policy).context("the built-in policy is broken")?;
     app.prepare().await.context("cannot prepare the network service")?;
     Ok(app)
 }

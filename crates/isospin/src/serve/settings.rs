@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use isospin_api_kit::policy::{Overrides, Policy};
 use isospin_identity::config::{IdentityConfig, Lockout};
 use isospin_network::{QuotaDefaults, SegmentRange, Settings};
 
@@ -21,6 +22,17 @@ pub fn identity(config: &config::Identity, state: &StateDir, url: &str) -> Ident
         duration: Duration::from_secs(u64::from(config.lockout_duration)),
     });
     settings
+}
+
+/// The policy of the Network API: built in, under the file of the configuration.
+pub fn policy(config: &config::Network, state: &StateDir) -> Result<Policy> {
+    let usual = state.policy();
+    let file = match &config.policy_file {
+        Some(path) => Some(path.clone()),
+        None => usual.exists().then_some(usual),
+    };
+    let overrides = file.as_deref().map(Overrides::read).transpose()?;
+    Ok(isospin_network::resources::policy(overrides)?)
 }
 
 /// Settings of the Network API.

@@ -32,9 +32,9 @@ pub mod subnet_pool;
 pub mod tag;
 
 use isospin_api_kit::extension::Extension;
-use isospin_api_kit::policy::Rule;
+use isospin_api_kit::policy::{Overrides, Policy, PolicyError, Rule};
 
-use crate::routes::{Route, Routes};
+use crate::routes::{self, Route, Routes};
 
 /// Rules other rules are made of (reference/policy.md §1).
 const BASE_RULES: &[Rule] = &[
@@ -93,6 +93,21 @@ pub fn policy_rules() -> impl Iterator<Item = &'static Rule> {
         tag::POLICY,
     ];
     groups.iter().copied().flatten()
+}
+
+/// The rules in force: the built-in ones, and those of a policy file over them.
+///
+/// # Errors
+/// A rule does not parse, refers to nothing or to itself; a name in the file means
+/// nothing here.
+pub fn policy(overrides: Option<Overrides>) -> Result<Policy, PolicyError> {
+    match overrides {
+        None => Policy::new(policy_rules()),
+        Some(overrides) => {
+            let table = route_table();
+            Policy::with_overrides(policy_rules(), overrides, |name| routes::guards_attribute(&table, name))
+        }
+    }
 }
 
 /// Every extension that works, by resource.

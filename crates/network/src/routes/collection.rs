@@ -1,7 +1,7 @@
 //! The routes of one resource: the verbs every resource has, and its own actions.
 
 use axum::handler::Handler;
-use isospin_api_kit::attribute::ResourceType;
+use isospin_api_kit::attribute::{Form, ResourceType};
 
 use super::{Route, Routes, Shape, Verb};
 use crate::App;
@@ -74,6 +74,16 @@ impl<S: Clone + Send + Sync + 'static> Collection<S> {
         let path = format!("{}/{action}", self.member());
         let route = Route::ruled(verb, path, action).about(self.resource, Shape::Other);
         self.routes = self.routes.add(route, handler);
+        self
+    }
+
+    /// The forms of request and answer of the route just listed.
+    #[must_use]
+    pub fn forms(mut self, takes: Form, gives: Form) -> Self {
+        if let Some(route) = self.routes.table.last_mut() {
+            route.takes = Some(takes);
+            route.gives = Some(gives);
+        }
         self
     }
 

@@ -31,6 +31,26 @@ fn n25_a_route_without_a_rule_does_not_start() {
 }
 
 #[test]
+fn rules_on_attributes_are_known_by_the_attribute_tables() {
+    let table = resources::route_table();
+    let names = [
+        "create_port:name",
+        "update_port:fixed_ips:ip_address",
+        "get_network:mtu",
+        "get_port:binding:profile",
+    ];
+    for name in names {
+        assert!(guards_attribute(&table, name), "{name}");
+    }
+    // No such attribute, not writable, no such action.
+    for name in
+        ["create_port:colour", "update_port:network_id", "get_ports:name", "delete_port:name", "get_port:"]
+    {
+        assert!(!guards_attribute(&table, name), "{name}");
+    }
+}
+
+#[test]
 fn nothing_is_listed_twice() {
     let mut seen = BTreeSet::new();
     for route in resources::route_table() {

@@ -93,9 +93,15 @@ impl World {
             host_routes: Vec::new(),
             ipv6_ra_mode: None,
             ipv6_address_mode: None,
+            address_scope_id: None,
         };
         self.facts.subnets.insert(id, Arc::new(subnet));
         id
+    }
+
+    pub fn scope(&mut self, subnet: SubnetId, scope: u128) {
+        let subnet = self.facts.subnets.get_mut(&subnet).expect("subnet");
+        Arc::make_mut(subnet).address_scope_id = Some(id(scope));
     }
 
     pub fn ra_mode(&mut self, subnet: SubnetId, mode: Ipv6Mode) {

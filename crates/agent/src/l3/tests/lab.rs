@@ -15,6 +15,8 @@ use super::facts::{Usual, World};
 use crate::converge::{ItemState, Mechanism, PassReport, Scope};
 use crate::l3::{L3, owned};
 
+mod scopes;
+
 static COUNTER: AtomicU32 = AtomicU32::new(0);
 
 /// A machine with a router agent. Everything is gone when it is dropped.

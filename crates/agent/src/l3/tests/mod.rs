@@ -5,3 +5,4 @@ mod facts;
 mod lab;
 mod model;
 mod pure;
+mod scopes;

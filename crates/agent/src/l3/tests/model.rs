@@ -39,6 +39,10 @@ fn carry_out(host: &mut Observed, intent: &RouterIntent, steps: Vec<Step>) {
             Step::Settings(settings) => inside.settings.extend(settings),
             Step::Rules(script) => apply_rules(inside, intent, &script),
             Step::Helper(script) => apply_helper(inside, &script),
+            Step::Scopes(_) => {
+                assert!(inside.devices.is_empty() || inside.table.is_some());
+                inside.scopes = intent.scopes.table().map(|table| table.listed());
+            }
             Step::RemovePair { device, tap } => {
                 inside.devices.remove(&device);
                 inside.settings.remove(&format!("net/ipv6/conf/{device}/accept_ra"));
@@ -143,6 +147,8 @@ struct Shape {
     mtu: u32,
     mac: u8,
     other_external: bool,
+    /// Parts in the one scope there is; 9 is the external network.
+    scoped: BTreeSet<u8>,
 }
 
 fn shape() -> impl Strategy<Value = Shape> {
@@ -157,6 +163,7 @@ fn shape() -> impl Strategy<Value = Shape> {
         routes,
         prop_oneof![Just(1450u32), Just(1400)],
         0u8..2,
+        proptest::collection::btree_set(prop_oneof![0u8..4, Just(9)], 0..3),
     )
         .prop_map(
             |(
@@ -166,6 +173,7 @@ fn shape() -> impl Strategy<Value = Shape> {
                 routes,
                 mtu,
                 mac,
+                scoped,
             )| Shape {
                 gateway,
                 gateway_known,
@@ -178,6 +186,7 @@ fn shape() -> impl Strategy<Value = Shape> {
                 mtu,
                 mac,
                 other_external,
+                scoped,
             },
         )
 }
@@ -196,6 +205,9 @@ fn intent_of(shape: &Shape) -> RouterIntent {
             part => (format!("10.{part}.0.0/24"), format!("10.{part}.0.1")),
         };
         let subnet = world.subnet(network, &cidr, Some(&ip));
+        if shape.scoped.contains(&part) {
+            world.scope(subnet, 7);
+        }
         let port = world.interface(router, &[(subnet, &ip)]);
         let fact = Arc::make_mut(world.facts.ports.get_mut(&port).expect("port"));
         fact.mac = MacAddr::new([0xfa, 0x16, 0x3e, 0, part, shape.mac]);
@@ -204,6 +216,9 @@ fn intent_of(shape: &Shape) -> RouterIntent {
                 router.interface_port_ids.remove(&port);
             });
         }
+    }
+    if shape.scoped.contains(&9) {
+        world.scope(world.external_subnet, 7);
     }
     let gateway = world.gateway(router, &format!("172.24.0.{}", shape.gateway.unwrap_or(2)));
     world.change(router, |router| {
@@ -244,6 +259,7 @@ enum Damage {
     Namespace,
     Mark,
     Table,
+    Scopes,
     Rule,
     Element,
     Tap(usize),
@@ -262,6 +278,7 @@ fn damage() -> impl Strategy<Value = Damage> {
         Just(Damage::Namespace),
         Just(Damage::Mark),
         Just(Damage::Table),
+        Just(Damage::Scopes),
         Just(Damage::Rule),
         Just(Damage::Element),
         at.clone().prop_map(Damage::Tap),
@@ -289,6 +306,11 @@ fn hurt(host: &mut Observed, damage: Damage) {
         Damage::Namespace => {}
         Damage::Mark => inside.mark = None,
         Damage::Table => inside.table = None,
+        Damage::Scopes => {
+            if let Some(scopes) = inside.scopes.as_mut() {
+                scopes.pop();
+            }
+        }
         Damage::Rule => {
             let rules = inside.table.as_mut().and_then(|table| table.rules.get_mut("prerouting"));
             rules.into_iter().for_each(|rules| rules.truncate(1));

@@ -81,7 +81,7 @@ pub(in crate::feed) async fn subnets(session: &mut Session, of: &Of) -> Result<V
     let found = rows(
         session,
         "id, network_id, ip_version, cidr, gateway_ip, enable_dhcp, dns_nameservers, host_routes, ipv6_ra_mode, \
-         ipv6_address_mode",
+         ipv6_address_mode, (SELECT p.address_scope_id FROM subnet_pools p WHERE p.id = subnets.subnetpool_id)",
         "subnets",
         of,
     )
@@ -104,6 +104,7 @@ pub(in crate::feed) async fn subnets(session: &mut Session, of: &Of) -> Result<V
                 .collect(),
             ipv6_ra_mode: columns.opt_text()?.unwrap_or_default(),
             ipv6_address_mode: columns.opt_text()?.unwrap_or_default(),
+            address_scope_id: columns.opt_text()?.unwrap_or_default(),
         })
     }))
 }

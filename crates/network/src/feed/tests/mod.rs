@@ -7,6 +7,7 @@ mod history;
 mod live;
 mod registration;
 mod reports;
+mod scopes;
 mod session;
 
 use std::collections::BTreeMap;

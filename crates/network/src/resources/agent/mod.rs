@@ -16,12 +16,11 @@ mod view;
 #[cfg(test)]
 mod tests;
 
-use isospin_api_kit::attribute::{Absent, Attribute, Check, Filter, ResourceType};
+use isospin_api_kit::attribute::{Absent, Attribute, Check, Filter, Form, ResourceType};
 use isospin_api_kit::extension::Extension;
 use isospin_api_kit::list::Table;
 
-use crate::resources::{network, router};
-use crate::routes::{Route, Routes, Shape, Verb};
+use crate::routes::{Route, Routes, Verb};
 
 pub use policy::POLICY;
 
@@ -96,27 +95,33 @@ pub fn routes() -> Routes {
         .delete(handlers::delete);
     let item = "/v2.0/agents/{id}/dhcp_networks/{network_id}";
     let networks = Routes::new()
-        .add(networks(Verb::Get, "get_dhcp-networks", Shape::List), dhcp_networks::list)
-        .add(networks(Verb::Post, "create_dhcp-network", Shape::Other), dhcp_networks::add)
+        .add(networks(Verb::Get, "get_dhcp-networks").gives(NETWORKS), dhcp_networks::list)
+        .add(networks(Verb::Post, "create_dhcp-network").takes(NETWORK).gives(Form::Null), dhcp_networks::add)
         .add(Route::ruled(Verb::Delete, item, "delete_dhcp-network"), dhcp_networks::remove)
         .add(agents_of("/v2.0/networks/{id}/dhcp_agents", "get_dhcp-agents"), dhcp_networks::agents);
     let item = "/v2.0/agents/{id}/l3_routers/{router_id}";
     let routers = Routes::new()
-        .add(routers(Verb::Get, "get_l3-routers", Shape::List), l3_routers::list)
-        .add(routers(Verb::Post, "create_l3-router", Shape::Other), l3_routers::add)
+        .add(routers(Verb::Get, "get_l3-routers").gives(ROUTERS), l3_routers::list)
+        .add(routers(Verb::Post, "create_l3-router").takes(ROUTER).gives(Form::Null), l3_routers::add)
         .add(Route::ruled(Verb::Delete, item, "delete_l3-router"), l3_routers::remove)
         .add(agents_of("/v2.0/routers/{id}/l3_agents", "get_l3-agents"), l3_routers::agents);
     Routes::from(agents).merge(networks).merge(routers)
 }
 
-fn networks(verb: Verb, action: &str, shape: Shape) -> Route {
-    Route::ruled(verb, "/v2.0/agents/{id}/dhcp_networks", action).about(network::TYPE, shape)
+const NETWORK: Form = Form::Object(&[("network_id", Form::Uuid)]);
+const NETWORKS: Form = Form::Object(&[("networks", Form::List(&Form::Resource("network")))]);
+const ROUTER: Form = Form::Object(&[("router_id", Form::Uuid)]);
+const ROUTERS: Form = Form::Object(&[("routers", Form::List(&Form::Resource("router")))]);
+const AGENTS: Form = Form::Object(&[("agents", Form::List(&Form::Resource("agent")))]);
+
+fn networks(verb: Verb, action: &str) -> Route {
+    Route::ruled(verb, "/v2.0/agents/{id}/dhcp_networks", action)
 }
 
-fn routers(verb: Verb, action: &str, shape: Shape) -> Route {
-    Route::ruled(verb, "/v2.0/agents/{id}/l3_routers", action).about(router::TYPE, shape)
+fn routers(verb: Verb, action: &str) -> Route {
+    Route::ruled(verb, "/v2.0/agents/{id}/l3_routers", action)
 }
 
 fn agents_of(path: &str, action: &str) -> Route {
-    Route::ruled(Verb::Get, path, action).about(TYPE, Shape::List)
+    Route::ruled(Verb::Get, path, action).gives(AGENTS)
 }

@@ -31,8 +31,7 @@ pub const TYPE: ResourceType = ResourceType {
 };
 
 /// Default rules.
-pub const POLICY: &[Rule] =
-    &[Rule::new("get_availability_zone", "role:reader or rule:admin_only or rule:service_api")];
+pub const POLICY: &[Rule] = &[Rule::new("get_availability_zone", "rule:admin_only or role:reader")];
 
 /// What zones bring to the extension list.
 pub const EXTENSIONS: &[Extension] = &[

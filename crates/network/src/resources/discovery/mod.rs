@@ -3,21 +3,34 @@
 use axum::extract::Request;
 use axum::response::Response;
 use http::StatusCode;
+use isospin_api_kit::attribute::Form;
 use isospin_api_kit::http::{Context, answer, base_url};
 use serde_json::{Value, json};
 
 use crate::routes::{Route, Routes, Verb};
 
+const LINKS: Form = Form::List(&Form::Object(&[("rel", Form::Text), ("href", Form::Text)]));
+const VERSIONS: Form = Form::Object(&[(
+    "versions",
+    Form::List(&Form::Object(&[("id", Form::Text), ("status", Form::Text), ("links", LINKS)])),
+)]);
+const COLLECTIONS: Form = Form::Object(&[(
+    "resources",
+    Form::List(&Form::Object(&[("name", Form::Text), ("collection", Form::Text), ("links", LINKS)])),
+)]);
+
 /// `GET /` and `GET /healthcheck`.
 pub fn open_routes() -> Routes<()> {
-    Routes::new().add(Route::open("/"), versions).add(Route::open("/healthcheck"), async || "OK")
+    Routes::new()
+        .add(Route::open("/").gives(VERSIONS), versions)
+        .add(Route::open("/healthcheck").gives(Form::Text), async || "OK")
 }
 
 /// `GET /v2.0`, with and without the final slash.
 pub fn routes() -> Routes {
     Routes::new()
-        .add(Route::token(Verb::Get, "/v2.0"), collections)
-        .add(Route::token(Verb::Get, "/v2.0/"), collections)
+        .add(Route::token(Verb::Get, "/v2.0").gives(COLLECTIONS), collections)
+        .add(Route::token(Verb::Get, "/v2.0/").gives(COLLECTIONS), collections)
 }
 
 async fn versions(request: Request) -> Response {

@@ -5,6 +5,7 @@
 use axum::extract::Path;
 use axum::response::Response;
 use http::StatusCode;
+use isospin_api_kit::attribute::Form;
 use isospin_api_kit::extension::Extension;
 use isospin_api_kit::http::keyed;
 use isospin_api_kit::{Fault, FaultType};
@@ -16,9 +17,19 @@ use crate::routes::{Route, Routes, Verb};
 /// The URLs of extensions.
 pub fn routes() -> Routes {
     Routes::new()
-        .add(Route::token(Verb::Get, "/v2.0/extensions"), list)
-        .add(Route::token(Verb::Get, "/v2.0/extensions/{alias}"), show)
+        .add(Route::token(Verb::Get, "/v2.0/extensions").gives(ALL), list)
+        .add(Route::token(Verb::Get, "/v2.0/extensions/{alias}").gives(ONE), show)
 }
+
+const EXTENSION: Form = Form::Object(&[
+    ("name", Form::Text),
+    ("alias", Form::Text),
+    ("description", Form::Text),
+    ("updated", Form::Text),
+    ("links", Form::List(&Form::Plain)),
+]);
+const ALL: Form = Form::Object(&[("extensions", Form::List(&EXTENSION))]);
+const ONE: Form = Form::Object(&[("extension", EXTENSION)]);
 
 /// What holds for every resource.
 pub const EXTENSIONS: &[Extension] = &[

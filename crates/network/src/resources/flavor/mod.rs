@@ -65,7 +65,7 @@ pub const TABLE: Table = Table { name: "flavors", id: "id", tags: "" };
 /// Default rules (reference/policy.md §2).
 pub const POLICY: &[Rule] = &[
     Rule::new("create_flavor", "rule:admin_only"),
-    Rule::new("get_flavor", "role:reader or rule:admin_only or rule:service_api"),
+    Rule::new("get_flavor", "rule:admin_only or role:reader"),
     Rule::new("update_flavor", "rule:admin_only"),
     Rule::new("delete_flavor", "rule:admin_only"),
     Rule::new("create_flavor_service_profile", "rule:admin_only"),

@@ -30,7 +30,9 @@ pub async fn list(State(app): State<App>, context: Context) -> Result<Response, 
         .store
         .read_apart(move |session| {
             Box::pin(async move {
-                let found = store::list(session, &query, &caller).await?;
+                let sees_all = policy.allows("get_floatingip", &caller, &Target::new());
+                let project = (!sees_all).then_some(caller.project_id.as_str());
+                let found = store::list(session, &query, project).await?;
                 let ids: Vec<String> = found.iter().map(|(each, _)| each.id.to_string()).collect();
                 let items: Vec<Value> = found
                     .iter()

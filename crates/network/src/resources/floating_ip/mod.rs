@@ -17,7 +17,7 @@ mod view;
 #[cfg(test)]
 pub mod tests;
 
-use isospin_api_kit::attribute::{Absent, Attribute, Check, Filter, ResourceType, STANDARD, Show};
+use isospin_api_kit::attribute::{Absent, Attribute, Check, Filter, Form, ResourceType, STANDARD, Show};
 use isospin_api_kit::extension::Extension;
 use isospin_api_kit::list::Table;
 
@@ -59,8 +59,10 @@ const EXTENDED: &[Attribute] = &[
     Attribute::read_only("port_details", Check::Object).alias("fip-port-details"),
     Attribute::read_only("port_forwardings", Check::Object).alias("expose-port-forwarding-in-fip"),
     Attribute::fixed("dns_domain", Check::Own(network::rules::dns_domain), Absent::EMPTY_TEXT)
+        .form(Form::Text)
         .alias("dns-integration"),
     Attribute::fixed("dns_name", Check::Own(port::rules::checks::dns_name), Absent::EMPTY_TEXT)
+        .form(Form::Text)
         .alias("dns-integration"),
 ];
 

@@ -10,7 +10,7 @@ pub mod rules;
 pub mod store;
 pub(super) mod view;
 
-use isospin_api_kit::attribute::{self, Absent, Attribute, Check, Filter, ResourceType, Show};
+use isospin_api_kit::attribute::{self, Absent, Attribute, Check, Filter, Form, ResourceType, Show};
 use isospin_api_kit::extension::Extension;
 use isospin_api_kit::list::Table;
 
@@ -121,6 +121,7 @@ const ATTRIBUTES: &[Attribute] = &[
     Attribute::settable("shared", Check::Bool, Absent::FALSE).filter(Filter::Own),
     Attribute::settable("port_security_enabled", Check::Bool, Absent::TRUE).alias("port-security"),
     Attribute::settable("dns_domain", Check::Own(rules::dns_domain), Absent::EMPTY_TEXT)
+        .form(Form::Text)
         .alias("dns-integration"),
     Attribute::settable("router:external", Check::Bool, Absent::FALSE)
         .filter(Filter::Column("external"))

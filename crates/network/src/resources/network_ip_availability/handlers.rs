@@ -21,11 +21,14 @@ const ACTION: &str = "get_network_ip_availability";
 /// `GET /v2.0/network-ip-availabilities`; empty for those who may not know.
 pub async fn list(State(app): State<App>, context: Context) -> Result<Response, Fault> {
     let query = ListQuery::parse(&TYPE, &context.query, app.settings.pagination_max_limit)?;
+    // Pages tell ids of what is on them: others' networks are none of theirs.
+    let sees_all = app.policy.allows(ACTION, &context.caller, &Target::owned_by(""));
+    let only = (!sees_all).then(|| context.caller.project_id.clone());
     let (found, query) = app
         .store
         .read_apart(move |session| {
             Box::pin(async move {
-                let found = store::list(session, &query).await?;
+                let found = store::list(session, &query, only.as_deref()).await?;
                 Ok::<_, Fault>((found, query))
             })
         })

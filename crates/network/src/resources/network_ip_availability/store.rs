@@ -39,12 +39,19 @@ pub async fn get(session: &mut Session, id: NetworkId) -> Result<Option<Availabi
     Ok(with_subnets(session, found.into_iter().collect(), None).await?.pop())
 }
 
-/// One page of the networks.
+/// One page of the networks; `only` keeps those of one project.
 ///
 /// # Errors
 /// 404 for an unknown marker; the store's.
-pub async fn list(session: &mut Session, list: &ListQuery) -> Result<Vec<Availability>, Fault> {
+pub async fn list(
+    session: &mut Session,
+    list: &ListQuery,
+    only: Option<&str>,
+) -> Result<Vec<Availability>, Fault> {
     let mut select = Select::new(COLUMNS, TABLE.name);
+    if let Some(project_id) = only {
+        select.one_of("networks.project_id", values![project_id]);
+    }
     // The IP version is the only filter that is no column of networks.
     let versions: Option<Vec<Value>> = list.own.first().map(|(_, wanted)| {
         wanted.iter().filter_map(|text| text.trim().parse().ok()).map(Value::Int).collect()

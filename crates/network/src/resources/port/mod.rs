@@ -7,6 +7,7 @@
 mod bindings;
 mod changes;
 mod filters;
+mod forms;
 mod handlers;
 mod input;
 pub mod model;
@@ -17,7 +18,7 @@ pub mod store;
 mod tests;
 mod view;
 
-use isospin_api_kit::attribute::{Absent, Attribute, Check, Filter, ResourceType, STANDARD, Show};
+use isospin_api_kit::attribute::{Absent, Attribute, Check, Filter, Form, ResourceType, STANDARD, Show};
 use isospin_api_kit::extension::Extension;
 use isospin_api_kit::list::Table;
 
@@ -50,7 +51,9 @@ const CORE: &[Attribute] = &[
     Attribute::read_only("status", Check::Text(16)).column("status"),
     Attribute::settable("device_id", Check::Text(255), Absent::EMPTY_TEXT).column("device_id"),
     Attribute::settable("device_owner", Check::Text(255), Absent::EMPTY_TEXT).column("device_owner"),
-    Attribute::settable("fixed_ips", Check::Own(checks::fixed_ips), Absent::Unset).filter(Filter::Own),
+    Attribute::settable("fixed_ips", Check::Own(checks::fixed_ips), Absent::Unset)
+        .form(forms::FIXED_IPS)
+        .filter(Filter::Own),
     Attribute::read_only("ip_allocation", Check::Text(16)).column("ip_allocation").alias("ip_allocation"),
 ];
 
@@ -58,9 +61,11 @@ const BINDING: &[Attribute] = &[
     Attribute::settable("binding:vnic_type", Check::OneOf(checks::VNIC_TYPES), Absent::Is(checks::normal))
         .alias("binding"),
     Attribute::settable("binding:profile", Check::Own(checks::profile), Absent::EMPTY_OBJECT)
+        .form(Form::Object(&[]))
         .show(Show::Ruled)
         .alias("binding"),
     Attribute::settable("binding:host_id", Check::Own(checks::host), Absent::EMPTY_TEXT)
+        .form(Form::Text)
         .show(Show::Ruled)
         .filter(Filter::Column("binding_host"))
         .alias("binding"),
@@ -91,17 +96,23 @@ const SECURITY: &[Attribute] = &[
         .alias("security-group"),
     Attribute::settable("port_security_enabled", Check::Bool, Absent::Unset).alias("port-security"),
     Attribute::settable("allowed_address_pairs", Check::Own(checks::address_pairs), Absent::EMPTY_LIST)
+        .form(forms::ADDRESS_PAIRS)
         .alias("allowed-address-pairs"),
 ];
 
 const OTHER: &[Attribute] = &[
     Attribute::settable("extra_dhcp_opts", Check::Own(checks::dhcp_options), Absent::EMPTY_LIST)
+        .form(forms::DHCP_OPTIONS)
         .alias("extra_dhcp_opt"),
     Attribute::settable("dns_name", Check::Own(checks::dns_name), Absent::EMPTY_TEXT)
+        .form(Form::Text)
+        .alias("dns-integration"),
+    Attribute::read_only("dns_assignment", Check::Object)
+        .form(forms::DNS_ASSIGNMENT)
         .alias("dns-integration"),
     data_plane_status(),
-    Attribute::read_only("dns_assignment", Check::Object).alias("dns-integration"),
     Attribute::settable("dns_domain", Check::Own(network::rules::dns_domain), Absent::EMPTY_TEXT)
+        .form(Form::Text)
         .alias("dns-domain-ports"),
     Attribute::fixed("tags", Check::TextList { each: 255 }, Absent::EMPTY_LIST)
         .alias("tag-ports-during-bulk-creation"),

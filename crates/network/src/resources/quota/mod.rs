@@ -8,7 +8,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-use isospin_api_kit::attribute::{Absent, Attribute, Check, ResourceType};
+use isospin_api_kit::attribute::{Absent, Attribute, Check, Form, ResourceType};
 use isospin_api_kit::extension::Extension;
 
 use crate::routes::{Route, Routes, Shape, Verb};
@@ -88,10 +88,13 @@ pub fn routes() -> Routes {
         .add(reading("/v2.0/quotas/{id}/default"), handlers::show_default)
         .add(reading("/v2.0/quotas/{id}/details"), handlers::details);
     Routes::from(quotas)
-        .add(Route::token(Verb::Post, "/v2.0/quotas"), handlers::not_implemented)
-        .add(Route::token(Verb::Get, "/v2.0/quotas/tenant"), handlers::own_tenant)
-        .add(Route::token(Verb::Get, "/v2.0/quotas/project"), handlers::own_project)
+        .add(Route::token(Verb::Post, "/v2.0/quotas").answers(501), handlers::not_implemented)
+        .add(Route::token(Verb::Get, "/v2.0/quotas/tenant").gives(OWN_TENANT), handlers::own_tenant)
+        .add(Route::token(Verb::Get, "/v2.0/quotas/project").gives(OWN_PROJECT), handlers::own_project)
 }
+
+const OWN_TENANT: Form = Form::Object(&[("tenant", Form::Object(&[("tenant_id", Form::Text)]))]);
+const OWN_PROJECT: Form = Form::Object(&[("project", Form::Object(&[("project_id", Form::Text)]))]);
 
 fn reading(path: &str) -> Route {
     Route::ruled(Verb::Get, path, "get_quota").about(TYPE, Shape::Show)

@@ -85,7 +85,7 @@ impl Access {
 
     /// The facts rules like `rule:shared` and `rule:external` ask for.
     #[must_use]
-    pub fn facts<'a>(self, target: Target<'a>) -> Target<'a> {
+    pub fn facts(self, target: Target<'_>) -> Target<'_> {
         target.flag("shared", self.shared).flag("router:external", self.external)
     }
 }

@@ -20,7 +20,7 @@ mod store;
 mod tests;
 mod view;
 
-use isospin_api_kit::attribute::{Absent, Attribute, Check, Filter, ResourceType};
+use isospin_api_kit::attribute::{Absent, Attribute, Check, Filter, Form, ResourceType};
 use isospin_api_kit::extension::Extension;
 use isospin_api_kit::list::Table;
 
@@ -43,11 +43,13 @@ const ATTRIBUTES: &[Attribute] = &[
     Attribute::read_only("id", Check::Uuid).filter(Filter::Column("id")),
     Attribute::fixed("project_id", Check::Text(255), Absent::Unset).filter(Filter::Column("project_id")),
     Attribute::fixed("object_type", Check::Own(rules::object_type), Absent::Required)
+        .form(Form::Text)
         .filter(Filter::Column("object_type")),
     Attribute::fixed("object_id", Check::Uuid, Absent::Required).filter(Filter::Column("object_id")),
     Attribute::fixed("action", Check::OneOf(Action::NAMES), Absent::Required)
         .filter(Filter::Column("action")),
     Attribute::settable("target_tenant", Check::Own(rules::target), Absent::Required)
+        .form(Form::Text)
         .filter(Filter::Column("target_project")),
 ];
 

@@ -12,6 +12,7 @@
 //! for them is refused.
 
 mod changes;
+mod forms;
 mod gateway;
 mod handlers;
 mod input;
@@ -25,7 +26,7 @@ pub(super) mod view;
 #[cfg(test)]
 pub mod tests;
 
-use isospin_api_kit::attribute::{Absent, Attribute, Check, ResourceType, STANDARD, Show};
+use isospin_api_kit::attribute::{Absent, Attribute, Check, Form, ResourceType, STANDARD, Show};
 use isospin_api_kit::extension::Extension;
 use isospin_api_kit::list::Table;
 
@@ -47,13 +48,20 @@ const OWN: &[Attribute] = &[
     Attribute::settable("admin_state_up", Check::Bool, Absent::TRUE).column("admin_state_up").alias("router"),
     Attribute::read_only("status", Check::Text(16)).sort("status").alias("router"),
     Attribute::settable("external_gateway_info", Check::Own(input::gateway_info), Absent::NULL)
+        .form(forms::GATEWAY)
         .or_null()
         .alias("router"),
 ];
 
 const EXTENDED: &[Attribute] = &[
-    Attribute::settable("distributed", Check::Own(input::never), Absent::Unset).or_null().show(Show::Ruled),
-    Attribute::settable("ha", Check::Own(input::never), Absent::Unset).or_null().show(Show::Ruled),
+    Attribute::settable("distributed", Check::Own(input::never), Absent::Unset)
+        .form(Form::Boolean)
+        .or_null()
+        .show(Show::Ruled),
+    Attribute::settable("ha", Check::Own(input::never), Absent::Unset)
+        .form(Form::Boolean)
+        .or_null()
+        .show(Show::Ruled),
     Attribute::read_only("availability_zones", Check::TextList { each: 255 })
         .alias("router_availability_zone"),
     Attribute::fixed("availability_zone_hints", Check::TextList { each: 255 }, Absent::EMPTY_LIST)
@@ -65,8 +73,10 @@ const EXTENDED: &[Attribute] = &[
 
 /// Set by PUT only: a new router is connected to nothing a route could use.
 const fn routes_attribute() -> Attribute {
-    let mut attribute =
-        Attribute::settable("routes", Check::Own(input::routes), Absent::Unset).or_null().alias("extraroute");
+    let mut attribute = Attribute::settable("routes", Check::Own(input::routes), Absent::Unset)
+        .form(forms::ROUTES)
+        .or_null()
+        .alias("extraroute");
     attribute.post = false;
     attribute
 }
@@ -123,7 +133,11 @@ pub fn routes() -> Collection {
         .update(changes::update)
         .delete(handlers::delete)
         .action(Verb::Put, "add_router_interface", interfaces::add)
+        .forms(forms::INTERFACE, forms::ATTACHED)
         .action(Verb::Put, "remove_router_interface", interfaces::remove)
+        .forms(forms::INTERFACE, forms::ATTACHED)
         .action(Verb::Put, "add_extraroutes", changes::add_routes)
+        .forms(forms::NAMED_ROUTES, forms::ROUTER)
         .action(Verb::Put, "remove_extraroutes", changes::remove_routes)
+        .forms(forms::NAMED_ROUTES, forms::ROUTER)
 }

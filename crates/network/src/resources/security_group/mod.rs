@@ -10,7 +10,7 @@ pub mod store;
 mod tests;
 mod view;
 
-use isospin_api_kit::attribute::{Absent, Attribute, Check, Filter, ResourceType, STANDARD};
+use isospin_api_kit::attribute::{Absent, Attribute, Check, Filter, Form, ResourceType, STANDARD};
 use isospin_api_kit::extension::Extension;
 use isospin_api_kit::list::Table;
 
@@ -44,7 +44,8 @@ const OWN: &[Attribute] = &[
         .alias("stateful-security-group"),
     Attribute::fixed("project_id", Check::Text(255), Absent::Unset).column("project_id"),
     Attribute::read_only("shared", Check::Bool).filter(Filter::Own).alias("security-groups-shared-filtering"),
-    Attribute::read_only("security_group_rules", Check::Object),
+    Attribute::read_only("security_group_rules", Check::Object)
+        .form(Form::List(&Form::Resource("security_group_rule"))),
 ];
 
 /// What works.

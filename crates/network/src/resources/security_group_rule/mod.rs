@@ -10,7 +10,7 @@ pub mod store;
 mod tests;
 pub mod view;
 
-use isospin_api_kit::attribute::{Absent, Attribute, Check, Filter, ResourceType, STANDARD};
+use isospin_api_kit::attribute::{Absent, Attribute, Check, Filter, Form, ResourceType, STANDARD};
 use isospin_api_kit::extension::Extension;
 use isospin_api_kit::list::Table;
 
@@ -35,12 +35,18 @@ const OWN: &[Attribute] = &[
     Attribute::read_only("id", Check::Uuid).column("id"),
     Attribute::fixed("project_id", Check::Text(255), Absent::Unset).column("project_id"),
     Attribute::fixed("security_group_id", Check::Uuid, Absent::Required).column("security_group_id"),
-    Attribute::fixed("ethertype", Check::Own(rules::ethertype), Absent::Is(rules::ipv4)).column("ethertype"),
+    Attribute::fixed("ethertype", Check::Own(rules::ethertype), Absent::Is(rules::ipv4))
+        .form(Form::OneOf(&["IPv4", "IPv6"]))
+        .column("ethertype"),
     Attribute::fixed("direction", Check::OneOf(&["ingress", "egress"]), Absent::Required).column("direction"),
-    Attribute::fixed("protocol", Check::Own(rules::protocol_text), Absent::NULL).or_null().column("protocol"),
+    Attribute::fixed("protocol", Check::Own(rules::protocol_text), Absent::NULL)
+        .form(Form::Text)
+        .or_null()
+        .column("protocol"),
     Attribute::fixed("port_range_min", NUMBER, Absent::NULL).or_null().column("port_range_min"),
     Attribute::fixed("port_range_max", NUMBER, Absent::NULL).or_null().column("port_range_max"),
     Attribute::fixed("remote_ip_prefix", Check::Own(rules::prefix_text), Absent::NULL)
+        .form(Form::Cidr)
         .or_null()
         .column("remote_ip_prefix"),
     Attribute::fixed("remote_group_id", Check::Uuid, Absent::NULL).or_null().column("remote_group_id"),

@@ -55,8 +55,7 @@ pub fn of_driver(driver: &str) -> Option<&'static Provider> {
 }
 
 /// Default rules.
-pub const POLICY: &[Rule] =
-    &[Rule::new("get_service_provider", "role:reader or rule:admin_only or rule:service_api")];
+pub const POLICY: &[Rule] = &[Rule::new("get_service_provider", "rule:admin_only or role:reader")];
 
 /// What providers bring to the extension list.
 pub const EXTENSIONS: &[Extension] = &[Extension {

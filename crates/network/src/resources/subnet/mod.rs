@@ -10,7 +10,7 @@ pub mod rules;
 pub mod store;
 mod view;
 
-use isospin_api_kit::attribute::{self, Absent, Attribute, Check, Filter, ResourceType, Show};
+use isospin_api_kit::attribute::{self, Absent, Attribute, Check, Filter, Form, ResourceType, Show};
 use isospin_api_kit::extension::Extension;
 use isospin_api_kit::list::Table;
 
@@ -59,15 +59,20 @@ pub const TYPE: ResourceType =
 
 const MODE: Check = Check::OneOf(model::Ipv6Mode::NAMES);
 
+const POOLS: Form = Form::List(&Form::Object(&[("start", Form::Ip), ("end", Form::Ip)]));
+const HOST_ROUTES: Form = Form::List(&Form::Object(&[("destination", Form::Cidr), ("nexthop", Form::Ip)]));
+
 const ATTRIBUTES: &[Attribute] = &[
     Attribute::read_only("id", Check::Uuid).column("id"),
     Attribute::settable("name", Check::Text(255), Absent::EMPTY_TEXT).column("name"),
     Attribute::fixed("project_id", Check::Text(255), Absent::Unset).column("project_id"),
     Attribute::fixed("network_id", Check::Uuid, Absent::Required).column("network_id"),
     Attribute::fixed("ip_version", Check::Own(rules::ip_version), Absent::Required)
+        .form(Form::Integer)
         .filter(Filter::Own)
         .sort("ip_version"),
     Attribute::fixed("subnetpool_id", Check::Own(rules::subnet_pool), Absent::NULL)
+        .form(Form::Text)
         .or_null()
         .filter(Filter::Column("subnetpool_id"))
         .alias("subnet_allocation"),
@@ -86,10 +91,11 @@ const ATTRIBUTES: &[Attribute] = &[
     Attribute::settable("gateway_ip", Check::Ip, Absent::Unset)
         .or_null()
         .filter(Filter::Column("gateway_ip")),
-    Attribute::fixed("cidr", Check::Own(rules::cidr), Absent::NULL).or_null().column("cidr"),
-    Attribute::settable("allocation_pools", Check::Own(rules::allocation_pools), Absent::Unset),
-    Attribute::settable("host_routes", Check::Own(rules::host_routes), Absent::EMPTY_LIST),
-    Attribute::settable("dns_nameservers", Check::Own(rules::dns_nameservers), Absent::EMPTY_LIST),
+    Attribute::fixed("cidr", Check::Own(rules::cidr), Absent::NULL).form(Form::Cidr).or_null().column("cidr"),
+    Attribute::settable("allocation_pools", Check::Own(rules::allocation_pools), Absent::Unset).form(POOLS),
+    Attribute::settable("host_routes", Check::Own(rules::host_routes), Absent::EMPTY_LIST).form(HOST_ROUTES),
+    Attribute::settable("dns_nameservers", Check::Own(rules::dns_nameservers), Absent::EMPTY_LIST)
+        .form(Form::List(&Form::Ip)),
     Attribute::read_only("router:external", Check::Bool).filter(Filter::Own).alias("subnet-external-network"),
     Attribute::settable("service_types", Check::TextList { each: 255 }, Absent::EMPTY_LIST)
         .filter(Filter::Own)

@@ -89,6 +89,9 @@ pub(super) async fn apply(
     pool.updated_at = now_seconds();
     pool.revision_number += 1;
     store::update(tx, &pool).await?;
+    if other_scope {
+        store::note_subnets(tx, pool.id).await?;
+    }
     if other_prefixes || !joining.is_empty() {
         prefixes::replace(tx, pool.id, &details.prefixes, &prefixes, &joining).await?;
     }

@@ -7,6 +7,7 @@ mod handlers;
 mod kinds;
 pub mod store;
 
+use isospin_api_kit::attribute::Form;
 use isospin_api_kit::extension::Extension;
 use isospin_api_kit::policy::Rule;
 
@@ -75,26 +76,28 @@ pub fn routes() -> Routes {
     KINDS.iter().map(routes_of).fold(Routes::new(), Routes::merge)
 }
 
+const TAGS: Form = Form::Object(&[("tags", Form::List(&Form::Text))]);
+
 fn routes_of(kind: &'static Kind) -> Routes {
     let all = |verb, word| Route::ruled(verb, kind.path(), kind.action(word));
     let one = |verb, word| Route::ruled(verb, format!("{}/{{tag}}", kind.path()), kind.action(word));
     Routes::new()
-        .add(all(Verb::Get, "get"), async move |app, id, context| {
+        .add(all(Verb::Get, "get").gives(TAGS), async move |app, id, context| {
             handlers::list(kind, app, id, context).await
         })
-        .add(all(Verb::Put, "update"), async move |app, id, context, body| {
+        .add(all(Verb::Put, "update").takes(TAGS).gives(TAGS), async move |app, id, context, body| {
             handlers::replace(kind, app, id, context, body).await
         })
-        .add(all(Verb::Post, "create"), async move |app, id, context, body| {
+        .add(all(Verb::Post, "create").takes(TAGS).gives(Form::Null), async move |app, id, context, body| {
             handlers::add(kind, app, id, context, body).await
         })
         .add(all(Verb::Delete, "delete"), async move |app, id, context| {
             handlers::clear(kind, app, id, context).await
         })
-        .add(one(Verb::Get, "get"), async move |app, path, context| {
+        .add(one(Verb::Get, "get").answers(204), async move |app, path, context| {
             handlers::check(kind, app, path, context).await
         })
-        .add(one(Verb::Put, "update"), async move |app, path, context| {
+        .add(one(Verb::Put, "update").gives(Form::Null).answers(201), async move |app, path, context| {
             handlers::add_one(kind, app, path, context).await
         })
         .add(one(Verb::Delete, "delete"), async move |app, path, context| {

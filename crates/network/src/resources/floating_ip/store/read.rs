@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
+use isospin_api_kit::Fault;
 use isospin_api_kit::list::ListQuery;
-use isospin_api_kit::{Caller, Fault};
 use isospin_store_kit::query::Select;
 use isospin_store_kit::{Columns, Row, Session, StoreError, Value, values};
 use isospin_types::{FloatingIpId, PortId, RouterId};
@@ -108,19 +108,19 @@ pub async fn find(
     Ok(Some((floating_ip, tags)))
 }
 
-/// One page of the floating IPs the caller may know of, with their
-/// port forwardings and tags.
+/// One page of the floating IPs of a project, or of all, with their port forwardings
+/// and tags.
 ///
 /// # Errors
 /// 404 for an unknown marker; the store's.
 pub async fn list(
     session: &mut Session,
     query: &ListQuery,
-    caller: &Caller,
+    project: Option<&str>,
 ) -> Result<Vec<(FloatingIp, Vec<String>)>, Fault> {
     let mut select = Select::new(SELECTED, SELECTED_FROM);
-    if !caller.is_admin() {
-        let project = select.bind(caller.project_id.as_str());
+    if let Some(project) = project {
+        let project = select.bind(project);
         select.condition(format!("floating_ips.project_id = {project}"));
     }
     let rows = page::rows(session, query, &TABLE, select, |marker| not_found(marker)).await?;

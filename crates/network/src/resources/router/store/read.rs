@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use isospin_api_kit::Fault;
 use isospin_api_kit::list::ListQuery;
-use isospin_api_kit::{Caller, Fault};
 use isospin_store_kit::query::Select;
 use isospin_store_kit::{Columns, Row, Session, StoreError, Value, values};
 use isospin_types::{NetworkId, PortId, RouterId};
@@ -104,18 +104,18 @@ pub async fn find(session: &mut Session, id: RouterId) -> Result<Option<(Router,
     Ok(Some((read(row)?, details)))
 }
 
-/// One page of the routers the caller may know of, with all an answer shows.
+/// One page of the routers of a project, or of all, with all an answer shows.
 ///
 /// # Errors
 /// 404 for an unknown marker; the store's.
 pub async fn list(
     session: &mut Session,
     query: &ListQuery,
-    caller: &Caller,
+    project: Option<&str>,
 ) -> Result<Vec<(Router, Details)>, Fault> {
     let mut select = Select::new(SELECTED, SELECTED_FROM);
-    if !caller.is_admin() {
-        let project = select.bind(caller.project_id.as_str());
+    if let Some(project) = project {
+        let project = select.bind(project);
         select.condition(format!("routers.project_id = {project}"));
     }
     let rows = page::rows(session, query, &TABLE, select, |marker| not_found(marker)).await?;

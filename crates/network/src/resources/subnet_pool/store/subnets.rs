@@ -86,3 +86,16 @@ pub async fn adopt(tx: &mut Tx, pool: &SubnetPool, network_id: NetworkId) -> Res
     }
     Ok(())
 }
+
+/// Notes that the subnets of the pool are in another scope now: hosts route by it.
+///
+/// # Errors
+/// The store's.
+pub async fn note_subnets(tx: &mut Tx, id: SubnetPoolId) -> Result<(), StoreError> {
+    let sql = "SELECT id, network_id FROM subnets WHERE subnetpool_id = $1";
+    for row in tx.rows(sql, values![id]).await? {
+        let mut columns = row.columns();
+        tx.record_in("subnet", ChangeKind::Set, columns.text()?, columns.text()?);
+    }
+    Ok(())
+}

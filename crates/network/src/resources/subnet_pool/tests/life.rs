@@ -162,7 +162,14 @@ async fn one_pool_of_a_family_is_the_default() {
         change(&api, "admin", &four, json!({"is_default": false})).await;
         api.expect(200, "admin", "PUT", &url(&other), body.clone()).await;
         api.expect(200, "admin", "PUT", &url(&other), body).await;
-        // N08: the rule is asked for whatever the value.
+    })
+    .await;
+}
+
+/// N08: the rule of an attribute is asked for whatever its value.
+#[tokio::test]
+async fn n08_a_member_does_not_name_the_default_flag() {
+    TestApi::on_each_engine(|api| async move {
         let mine = pool(&api, "member", &["12.0.0.0/8"], json!({})).await;
         let body = json!({"subnetpool": {"is_default": false}});
         api.refused(403, "member", "PUT", &url(&mine), body).await;
@@ -233,7 +240,15 @@ async fn pools_are_their_projects_own() {
         assert_eq!(listed, json!({"subnetpools": []}));
         let listed = api.expect(200, "admin", "GET", "/v2.0/subnetpools", Value::Null).await;
         assert_eq!(listed["subnetpools"][0]["id"], made["id"]);
-        // N24: tags follow the pool.
+    })
+    .await;
+}
+
+/// N24: tags are the pool's, for those who may change it.
+#[tokio::test]
+async fn n24_tags_follow_the_pool() {
+    TestApi::on_each_engine(|api| async move {
+        let made = pool(&api, "member", &["10.0.0.0/16"], json!({})).await;
         let tags = format!("{}/tags", url(&made));
         api.expect(200, "member", "PUT", &tags, json!({"tags": ["red"]})).await;
         api.refused(404, "other", "PUT", &tags, json!({"tags": ["blue"]})).await;
