@@ -54,6 +54,11 @@ fault_types! {
     MaxPrefixSubnetAllocationError => 400, NetworkAddressScopeAffinityError => 400,
     AddressScopeUpdateError => 400,
     ConntrackHelperNotAllowed => 400, InvalidProtocolForHelper => 400, ServiceProfileEmpty => 400,
+    SegmentsContainDuplicateEntry => 400, VlanTransparencyDriverError => 400, QinqDriverError => 400,
+    NetworkIdsDontMatch => 400, SubnetsNotAllAssociatedWithSegments => 400,
+    NoUpdateSubnetWhenMultipleSegmentsOnNetwork => 400, SubnetSegmentAssociationChangeNotAllowed => 400,
+    NetworkSegmentRangeNetTypeNotSupported => 400, NetworkSegmentRangeDefaultReadOnly => 400,
+    NetworkVlanRangeError => 400, NetworkTunnelRangeError => 400,
     // 403: visible, but not allowed.
     PolicyNotAuthorized => 403, HTTPForbidden => 403, AdminRequired => 403, NotAuthorized => 403,
     PolicyRemoveAuthorizationError => 403,
@@ -71,6 +76,7 @@ fault_types! {
     ServiceProfileNotFound => 404, ServiceProfileDriverNotFound => 404,
     FlavorServiceProfileBindingNotFound => 404, MeteringLabelNotFound => 404, MeteringLabelRuleNotFound => 404,
     QosPolicyNotFound => 404, QosRuleNotFound => 404, TrunkNotFound => 404, SubPortNotFound => 404,
+    SegmentNotFound => 404, NetworkSegmentRangeNotFound => 404,
     // 405
     HTTPMethodNotAllowed => 405,
     // 409: conflict with what exists.
@@ -101,6 +107,10 @@ fault_types! {
     TrunkPortInUse => 409, DuplicateSubPort => 409, PortInUseAsSubPort => 409,
     PortInUseAsTrunkParent => 409, TrunkInUse => 409, TrunkDisabled => 409, TrunkInErrorState => 409,
     SubPortMtuGreaterThanTrunkPortMtu => 409,
+    SegmentInUse => 409,
+    NetworkSegmentRangeOverlaps => 409, NetworkSegmentRangeReferencedByProject => 409,
+    HostConnectedToMultipleSegments => 409, HostNotConnectedToAnySegment => 409,
+    HostNotCompatibleWithFixedIps => 409, PortBindingAlreadyExists => 409, PortBindingAlreadyActive => 409,
     // 412
     RevisionNumberConstraintFailed => 412,
     // 413, 414
@@ -108,6 +118,7 @@ fault_types! {
     // 5xx: ours, not the caller's.
     HTTPInternalServerError => 500, HTTPNotImplemented => 501, ServiceUnavailable => 503,
     FlavorDisabled => 503, ServiceProfileDisabled => 503, NoNetworkAvailable => 503, NetworkMacAddressGenerationFailure => 503,
+    PortBindingError => 500,
 }
 
 /// A refusal, ready to be told to a client.

@@ -60,7 +60,7 @@ impl App {
             .write("", move |tx| {
                 Box::pin(async move {
                     drivers::sync_ranges(tx, &settings).await?;
-                    resources::network::store::sync_mtus(tx, &settings).await
+                    resources::network::store::follow_segments(tx, &settings, None).await
                 })
             })
             .await

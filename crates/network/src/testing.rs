@@ -111,7 +111,7 @@ impl TestApi {
                     "INSERT INTO agents (id, agent_type, \"binary\", topic, host, admin_state_up, description, \
                      availability_zone, configurations, mechanism, tunnel_ip, created_at, started_at, \
                      heartbeat_timestamp) \
-                     VALUES ($1, $2, 'isospin', 'N/A', $3, TRUE, NULL, $4, '{}', '', '', $5, $6, $7)",
+                     VALUES ($1, $2, 'isospin', 'N/A', $3, TRUE, '', $4, '{}', '', '', $5, $6, $7)",
                     values![AgentId::random(), agent_type, host, zone, &now, &now, &now],
                 )
                 .await?;

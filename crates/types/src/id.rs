@@ -99,8 +99,6 @@ uuid_ids! {
     SecurityGroupRuleId,
     /// An agent.
     AgentId,
-    /// A network segment.
-    SegmentRowId,
     /// An entry that opens an object to other projects.
     RbacPolicyId,
     /// An address group.
@@ -113,6 +111,10 @@ uuid_ids! {
     QosRuleId,
     /// A trunk.
     TrunkId,
+    /// A segment of a network.
+    SegmentId,
+    /// A range of segmentation ids.
+    SegmentRangeId,
 }
 
 macro_rules! text_ids {

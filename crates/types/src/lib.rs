@@ -9,6 +9,7 @@ pub use id::{
     AddressGroupId, AddressScopeId, AgentId, ConntrackHelperId, DefaultSecurityGroupRuleId, FlavorId,
     FloatingIpId, IdError, MeteringLabelId, MeteringLabelRuleId, NetworkId, PortForwardingId, PortId,
     ProjectId, QosPolicyId, QosRuleId, RbacPolicyId, RouterId, RouterInterfaceId, SecurityGroupId,
-    SecurityGroupRuleId, SegmentRowId, ServiceProfileId, SubnetId, SubnetPoolId, TrunkId, UserId,
+    SecurityGroupRuleId, SegmentId, SegmentRangeId, ServiceProfileId, SubnetId, SubnetPoolId, TrunkId,
+    UserId,
 };
 pub use mac::{MacAddr, MacError};

@@ -20,6 +20,8 @@ impl ListQuery {
         let mut filters: Vec<(String, Vec<String>)> = Vec::new();
         for (name, value) in list.raw.clone() {
             match name.as_str() {
+                // Said without a value, these say nothing.
+                "fields" | "sort_key" | "sort_dir" | "marker" if value.is_empty() => {}
                 "fields" => list.fields.push(value),
                 "sort_key" => sort_keys.push(value),
                 "sort_dir" => sort_dirs.push(value),
@@ -33,8 +35,6 @@ impl ListQuery {
                 "not-tags" => split(&value, &mut list.tags.not_all),
                 "not-tags-any" => split(&value, &mut list.tags.not_any),
                 "changed_since" => list.changed_since = Some(since(&value)?),
-                // Empty values are no filter (alias empty-string-filtering is not offered).
-                _ if value.is_empty() && resource.attribute(&name).is_some() => {}
                 _ => match filters.iter_mut().find(|(known, _)| *known == name) {
                     Some((_, values)) => values.push(value),
                     None => filters.push((name, vec![value])),

@@ -34,7 +34,8 @@ fn filters_sort_and_page_become_sql() {
          (things.name = (SELECT m.name FROM things m WHERE m.id = $1) AND things.id > $1)) \
          ORDER BY things.name DESC, things.id ASC"
     );
-    assert_eq!(sql("name="), "SELECT id FROM things ORDER BY things.id ASC");
+    assert_eq!(sql("name="), "SELECT id FROM things WHERE things.name = $1 ORDER BY things.id ASC");
+    assert_eq!(sql("sort_key=&marker=&fields="), "SELECT id FROM things ORDER BY things.id ASC");
 }
 
 #[test]

@@ -52,6 +52,8 @@ impl From<&Network> for proto::Network {
             admin_state_up: it.admin_state_up,
             external: it.external,
             tunnel_peers: texts(&it.tunnel_peers),
+            // A host keeps only the segment it is on.
+            segments: Vec::new(),
         }
     }
 }
@@ -129,6 +131,7 @@ impl From<&Port> for proto::Port {
             host: it.host.clone(),
             hostname: it.hostname.clone(),
             tunnel_ip: optional(it.tunnel_ip),
+            segment_id: String::new(),
             qos: (it.qos != Qos::default()).then(|| (&it.qos).into()),
         }
     }

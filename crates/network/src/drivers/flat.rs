@@ -26,7 +26,7 @@ pub async fn reserve(tx: &mut Tx, settings: &Settings, wanted: &Wanted) -> Resul
     }
     let taken = tx
         .row(
-            "SELECT 1 FROM networks WHERE network_type = 'flat' AND physical_network = $1",
+            "SELECT 1 FROM segments WHERE network_type = 'flat' AND physical_network = $1",
             values![&physical_network],
         )
         .await?;

@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value};
 
+use super::Segment;
+
 /// An agent of a host that wires ports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostAgent {
@@ -12,6 +14,12 @@ pub struct HostAgent {
 }
 
 impl HostAgent {
+    /// Whether the host is on the segment: tunnels and local segments are everywhere.
+    #[must_use]
+    pub fn is_on(&self, segment: &Segment) -> bool {
+        segment.physical_network.as_deref().is_none_or(|name| self.reaches(name))
+    }
+
     /// Whether the host is on this physical network.
     #[must_use]
     pub fn reaches(&self, physical_network: &str) -> bool {

@@ -10,6 +10,7 @@
 //! Ids for automatic allocation are kept as ranges ([`segments`]); an administrator
 //! may also name an id outside of them.
 
+mod configured;
 pub mod flat;
 pub mod local;
 pub mod mech_linuxbridge;
@@ -19,6 +20,7 @@ pub mod segments;
 pub mod vlan;
 pub mod vxlan;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -26,8 +28,8 @@ use isospin_api_kit::{Fault, FaultType};
 use isospin_store_kit::{StoreError, Tx};
 
 use crate::Settings;
+pub use configured::sync_ranges;
 pub use mechanism::{HostAgent, Vif};
-pub use segments::sync_ranges;
 
 /// The kinds of segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -75,7 +77,7 @@ impl FromStr for NetworkType {
     }
 }
 
-/// Where a network is.
+/// A place a network can be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Segment {
     pub network_type: NetworkType,
@@ -83,8 +85,8 @@ pub struct Segment {
     pub segmentation_id: Option<u32>,
 }
 
-/// What an administrator said about the segment of a new network.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// What an administrator said about a new segment.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Wanted {
     pub network_type: Option<String>,
     pub physical_network: Option<String>,
@@ -99,15 +101,20 @@ impl Wanted {
     }
 }
 
-/// Finds and takes a segment for a new network: the one described, or the first
-/// free one of the types meant for projects.
+/// Finds and takes a segment for a network of the project: the one described, or the
+/// first free one of the types meant for projects.
 ///
 /// # Errors
 /// 400 for a description that cannot be meant, 409 when the segment is in use, 503
 /// when nothing is free.
-pub async fn reserve(tx: &mut Tx, settings: &Settings, wanted: &Wanted) -> Result<Segment, Fault> {
+pub async fn reserve(
+    tx: &mut Tx,
+    settings: &Settings,
+    project_id: &str,
+    wanted: &Wanted,
+) -> Result<Segment, Fault> {
     if wanted.is_empty() {
-        return reserve_any(tx, settings).await;
+        return reserve_any(tx, settings, project_id).await;
     }
     let Some(network_type) = &wanted.network_type else {
         return Err(Fault::invalid_input("network_type required"));
@@ -115,17 +122,53 @@ pub async fn reserve(tx: &mut Tx, settings: &Settings, wanted: &Wanted) -> Resul
     match network_type.parse().map_err(Fault::invalid_input)? {
         NetworkType::Local => local::reserve(wanted),
         NetworkType::Flat => flat::reserve(tx, settings, wanted).await,
-        NetworkType::Vlan => vlan::reserve(tx, settings, wanted).await,
-        NetworkType::Vxlan => vxlan::reserve(tx, wanted).await,
+        NetworkType::Vlan => vlan::reserve(tx, settings, project_id, wanted).await,
+        NetworkType::Vxlan => vxlan::reserve(tx, project_id, wanted).await,
     }
 }
 
-async fn reserve_any(tx: &mut Tx, settings: &Settings) -> Result<Segment, Fault> {
+/// Finds and takes all segments of a new network, in the order described. Ids that
+/// are named go first, so that no automatic choice takes them.
+///
+/// # Errors
+/// As [`reserve`]; 400 `SegmentsContainDuplicateEntry`.
+pub async fn reserve_all(
+    tx: &mut Tx,
+    settings: &Settings,
+    project_id: &str,
+    wanted: &[Wanted],
+) -> Result<Vec<Segment>, Fault> {
+    // Flat and local ones have no id to tell them apart by.
+    let whole = |one: &&Wanted| one.segmentation_id.is_some() || is_whole(one);
+    let distinct: BTreeSet<&Wanted> = wanted.iter().filter(whole).collect();
+    if distinct.len() < wanted.iter().filter(whole).count() {
+        return Err(Fault::new(
+            FaultType::SegmentsContainDuplicateEntry,
+            "Duplicate segment entry in request.",
+        ));
+    }
+    let mut order: Vec<(usize, &Wanted)> = wanted.iter().enumerate().collect();
+    order.sort_by_key(|(at, one)| (one.segmentation_id.is_none(), *at));
+    let mut found = Vec::with_capacity(wanted.len());
+    for (at, one) in order {
+        found.push((at, reserve(tx, settings, project_id, one).await?));
+    }
+    found.sort_by_key(|(at, _)| *at);
+    Ok(found.into_iter().map(|(_, segment)| segment).collect())
+}
+
+fn is_whole(wanted: &Wanted) -> bool {
+    [NetworkType::Flat, NetworkType::Local]
+        .iter()
+        .any(|without_id| wanted.network_type.as_deref() == Some(without_id.as_str()))
+}
+
+async fn reserve_any(tx: &mut Tx, settings: &Settings, project_id: &str) -> Result<Segment, Fault> {
     for network_type in &settings.tenant_network_types {
         let found = match network_type.parse() {
             Ok(NetworkType::Local) => Some(local::segment()),
-            Ok(NetworkType::Vlan) => vlan::reserve_any(tx, settings).await?,
-            Ok(NetworkType::Vxlan) => vxlan::reserve_any(tx).await?,
+            Ok(NetworkType::Vlan) => vlan::reserve_any(tx, settings, project_id).await?,
+            Ok(NetworkType::Vxlan) => vxlan::reserve_any(tx, project_id).await?,
             // Flat segments have owners, not ids: nothing to choose from.
             Ok(NetworkType::Flat) | Err(_) => None,
         };
@@ -150,7 +193,7 @@ pub async fn release(tx: &mut Tx, segment: &Segment) -> Result<(), StoreError> {
     }
 }
 
-/// The largest packet a network on this segment can carry, bytes.
+/// The largest packet a segment of this type can carry, bytes.
 #[must_use]
 pub fn max_mtu(settings: &Settings, network_type: NetworkType) -> u32 {
     match network_type {

@@ -1,14 +1,11 @@
-//! Segmentation ids: which are free for automatic allocation.
+//! Segmentation ids: which are free for automatic allocation, and for whom.
 //!
-//! Invariant: `segment_free` = `segment_ranges` without the ids of `networks`.
-//! Whether a network has an id is told by `networks` alone.
-
-use std::collections::{BTreeMap, BTreeSet};
+//! Invariant: `segment_free` = the union of `network_segment_ranges` without the ids
+//! of `segments`. Whether a network has an id is told by `segments` alone.
 
 use isospin_store_kit::{Row, StoreError, Tx, Value, values};
 
 use super::NetworkType;
-use crate::Settings;
 use crate::ranges::{self, Edit, Range};
 
 /// What came of asking for one id.
@@ -19,10 +16,8 @@ pub enum Taken {
     Before,
 }
 
-/// Where ids are unique: a type and, for VLANs, a physical network ("" else).
-type Space = (NetworkType, String);
-
-/// Takes the first free id.
+/// Takes a free id for a network of the project: from the ranges of its own first,
+/// then from those of everybody, but for what other projects have as their own.
 ///
 /// # Errors
 /// The store's.
@@ -30,18 +25,62 @@ pub async fn take_any(
     tx: &mut Tx,
     network_type: NetworkType,
     physical_network: &str,
+    project_id: &str,
 ) -> Result<Option<u32>, StoreError> {
-    let row = tx
-        .row(
-            "SELECT first, last FROM segment_free WHERE network_type = $1 AND physical_network = $2 \
-             ORDER BY first LIMIT 1",
+    for candidates in usable(tx, network_type, physical_network, project_id).await? {
+        let space = |bound: u128| values![network_type.as_str(), physical_network, int(bound)];
+        let queries = vec![
+            (FREE_AT_OR_BELOW, space(candidates.first)),
+            (
+                "SELECT first, last FROM segment_free WHERE network_type = $1 AND physical_network = $2 \
+                 AND first > $3 ORDER BY first LIMIT 1",
+                space(candidates.first),
+            ),
+        ];
+        for rows in tx.rows_many(queries).await? {
+            let Some(row) = rows.into_iter().next() else { continue };
+            let free = stored_range(row)?;
+            if !free.overlaps(candidates) {
+                continue;
+            }
+            let id = free.first.max(candidates.first);
+            edit(tx, network_type, physical_network, ranges::take(free, id)).await?;
+            return Ok(u32::try_from(id).ok());
+        }
+    }
+    Ok(None)
+}
+
+/// The ranges a project may get ids from, in the order they are tried.
+async fn usable(
+    tx: &mut Tx,
+    network_type: NetworkType,
+    physical_network: &str,
+    project_id: &str,
+) -> Result<Vec<Range>, StoreError> {
+    let rows = tx
+        .rows(
+            "SELECT minimum, maximum, shared, project_id FROM network_segment_ranges \
+             WHERE network_type = $1 AND physical_network = $2 ORDER BY minimum",
             values![network_type.as_str(), physical_network],
         )
         .await?;
-    let Some(row) = row else { return Ok(None) };
-    let range = stored_range(row)?;
-    edit(tx, network_type, physical_network, ranges::take(range, range.first)).await?;
-    Ok(u32::try_from(range.first).ok())
+    let (mut own, mut shared, mut others) = (Vec::new(), Vec::new(), Vec::new());
+    for row in rows {
+        let mut columns = row.columns();
+        let range = Range { first: columns.number()?, last: columns.number()? };
+        let place = if columns.flag()? {
+            &mut shared
+        } else if columns.text()? == project_id {
+            &mut own
+        } else {
+            &mut others
+        };
+        place.push(range);
+    }
+    let mut usable = ranges::merge(own);
+    usable.extend(ranges::difference(shared, others));
+    Ok(usable)
 }
 
 /// Takes this id, whether or not it is in a range for automatic allocation.
@@ -54,14 +93,15 @@ pub async fn take(
     physical_network: &str,
     id: u32,
 ) -> Result<Taken, StoreError> {
+    let space = values![network_type.as_str(), physical_network, id];
     let found = tx
         .rows_many(vec![
             (
-                "SELECT 1 FROM networks WHERE network_type = $1 AND COALESCE(physical_network, '') = $2 \
+                "SELECT 1 FROM segments WHERE network_type = $1 AND physical_network = $2 \
                  AND segmentation_id = $3",
-                values![network_type.as_str(), physical_network, id],
+                space.clone(),
             ),
-            (FREE_AT_OR_BELOW, values![network_type.as_str(), physical_network, id]),
+            (FREE_AT_OR_BELOW, space),
         ])
         .await?;
     let mut found = found.into_iter();
@@ -89,8 +129,8 @@ pub async fn give_back(
     let found = tx
         .rows_many(vec![
             (
-                "SELECT minimum, maximum FROM segment_ranges WHERE network_type = $1 \
-                 AND physical_network = $2 AND minimum <= $3 ORDER BY minimum DESC LIMIT 1",
+                "SELECT minimum, maximum FROM network_segment_ranges WHERE network_type = $1 \
+                 AND physical_network = $2 AND minimum <= $3 AND maximum >= $3 LIMIT 1",
                 space(id),
             ),
             (FREE_AT_OR_BELOW, space(id)),
@@ -103,97 +143,44 @@ pub async fn give_back(
         .await?;
     let mut found = found.into_iter().map(|rows| rows.into_iter().next().map(stored_range).transpose());
     let mut next_found = || found.next().transpose().map(Option::flatten);
-    let (configured, below, above) = (next_found()?, next_found()?, next_found()?);
-    if !configured.is_some_and(|range| range.contains(id.into())) {
+    let (in_a_range, below, above) = (next_found()?, next_found()?, next_found()?);
+    if in_a_range.is_none() {
         return Ok(());
     }
     edit(tx, network_type, physical_network, ranges::give_back(id.into(), below, above)).await
 }
 
-/// Brings the tables in line with the configured ranges; to be called once when a
-/// server starts. Networks keep their ids, also those no longer in any range.
+/// Makes the free ids of a space anew, from its ranges and the segments there are.
 ///
 /// # Errors
 /// The store's.
-pub async fn sync_ranges(tx: &mut Tx, settings: &Settings) -> Result<(), StoreError> {
-    let configured = configured(settings);
-    let stored = stored(tx).await?;
-    let spaces: BTreeSet<&Space> = configured.keys().chain(stored.keys()).collect();
-    for space in spaces {
-        let wanted = configured.get(space).cloned().unwrap_or_default();
-        if stored.get(space) != Some(&wanted) {
-            replace(tx, space, wanted).await?;
-        }
-    }
-    Ok(())
-}
-
-fn configured(settings: &Settings) -> BTreeMap<Space, Vec<Range>> {
-    let vxlan = ((NetworkType::Vxlan, String::new()), &settings.vxlan_ranges);
-    let vlan = settings.vlan_ranges.iter().map(|(name, ranges)| ((NetworkType::Vlan, name.clone()), ranges));
-    std::iter::once(vxlan)
-        .chain(vlan)
-        .map(|(space, ranges)| {
-            let ranges = ranges
-                .iter()
-                .filter(|range| range.first <= range.last)
-                .map(|range| Range { first: range.first.into(), last: range.last.into() })
-                .collect();
-            (space, ranges::merge(ranges))
-        })
-        .filter(|(_, ranges)| !ranges.is_empty())
-        .collect()
-}
-
-async fn stored(tx: &mut Tx) -> Result<BTreeMap<Space, Vec<Range>>, StoreError> {
-    let rows = tx
-        .rows(
-            "SELECT network_type, physical_network, minimum, maximum FROM segment_ranges \
-             ORDER BY network_type, physical_network, minimum",
-            vec![],
-        )
+pub async fn refresh(
+    tx: &mut Tx,
+    network_type: NetworkType,
+    physical_network: &str,
+) -> Result<(), StoreError> {
+    let space = values![network_type.as_str(), physical_network];
+    let found = tx
+        .rows_many(vec![
+            (
+                "SELECT minimum, maximum FROM network_segment_ranges WHERE network_type = $1 \
+                 AND physical_network = $2",
+                space.clone(),
+            ),
+            (
+                "SELECT segmentation_id FROM segments WHERE network_type = $1 AND physical_network = $2",
+                space.clone(),
+            ),
+        ])
         .await?;
-    let mut stored: BTreeMap<Space, Vec<Range>> = BTreeMap::new();
-    for row in rows {
-        let mut columns = row.columns();
-        let space = (columns.parse()?, columns.text()?);
-        let range = Range { first: columns.number()?, last: columns.number()? };
-        stored.entry(space).or_default().push(range);
-    }
-    Ok(stored)
-}
-
-async fn replace(tx: &mut Tx, space: &Space, wanted: Vec<Range>) -> Result<(), StoreError> {
-    let (network_type, physical_network) = (space.0.as_str(), space.1.as_str());
-    let used = tx
-        .rows(
-            "SELECT segmentation_id FROM networks WHERE network_type = $1 \
-             AND COALESCE(physical_network, '') = $2 AND segmentation_id IS NOT NULL",
-            values![network_type, physical_network],
-        )
-        .await?
-        .into_iter()
-        .map(|row| row.columns().number())
-        .collect::<Result<Vec<u128>, _>>()?;
-    let mut statements = vec![
-        (
-            "DELETE FROM segment_ranges WHERE network_type = $1 AND physical_network = $2",
-            values![network_type, physical_network],
-        ),
-        (
-            "DELETE FROM segment_free WHERE network_type = $1 AND physical_network = $2",
-            values![network_type, physical_network],
-        ),
-    ];
-    for range in &wanted {
-        statements.push((
-            "INSERT INTO segment_ranges (network_type, physical_network, minimum, maximum) \
-             VALUES ($1, $2, $3, $4)",
-            row_of(network_type, physical_network, *range),
-        ));
-    }
+    let mut found = found.into_iter();
+    let mut next = || found.next().unwrap_or_default().into_iter();
+    let wanted = next().map(stored_range).collect::<Result<Vec<_>, _>>()?;
+    let used = next().map(|row| row.columns().number()).collect::<Result<Vec<u128>, _>>()?;
+    let mut statements =
+        vec![("DELETE FROM segment_free WHERE network_type = $1 AND physical_network = $2", space)];
     for range in ranges::without(wanted, used) {
-        statements.push((INSERT_FREE, row_of(network_type, physical_network, range)));
+        statements.push((INSERT_FREE, row_of(network_type.as_str(), physical_network, range)));
     }
     tx.execute_many(statements).await?;
     Ok(())
@@ -239,7 +226,11 @@ fn int(number: u128) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-fn stored_range(row: Row) -> Result<Range, StoreError> {
+/// Reads the two ends of a range.
+///
+/// # Errors
+/// The row does not hold them.
+pub fn stored_range(row: Row) -> Result<Range, StoreError> {
     let mut columns = row.columns();
     Ok(Range { first: columns.number()?, last: columns.number()? })
 }

@@ -9,6 +9,8 @@ use proptest::test_runner::TestRunner;
 
 use super::*;
 use crate::SegmentRange;
+use crate::resources::segment;
+use crate::resources::segment::model::NetworkSegment;
 use crate::testing::TestApi;
 
 fn settings() -> Settings {
@@ -24,26 +26,26 @@ fn settings() -> Settings {
     }
 }
 
+/// A project without ranges of its own.
+const PROJECT: &str = "somebody";
+
 /// A network on the segment, as far as segments care.
 async fn hold(tx: &mut Tx, segment: &Segment) -> Result<(), StoreError> {
+    let network_id = NetworkId::random();
     tx.execute(
         "INSERT INTO networks (id, project_id, name, description, admin_state_up, status, mtu, mtu_given, shared, \
-         external, is_default, port_security_enabled, dns_domain, availability_zone_hints, network_type, \
-         physical_network, segmentation_id, created_at, updated_at, revision_number) VALUES ($1, '', '', '', \
-         TRUE, '', 0, FALSE, FALSE, FALSE, FALSE, FALSE, '', '[]', $2, $3, $4, '', '', 1)",
-        values![
-            NetworkId::random(),
-            segment.network_type.as_str(),
-            segment.physical_network.clone(),
-            segment.segmentation_id
-        ],
+         external, is_default, port_security_enabled, dns_domain, availability_zone_hints, created_at, updated_at, \
+         revision_number) VALUES ($1, '', '', '', TRUE, '', 0, FALSE, FALSE, FALSE, FALSE, FALSE, '', '[]', '', \
+         '', 1)",
+        values![network_id],
     )
     .await?;
-    Ok(())
+    let segment = NetworkSegment::new(network_id, 0, segment.clone(), "");
+    segment::store::create(tx, &segment).await
 }
 
 async fn let_go(tx: &mut Tx, id: u32) -> Result<(), StoreError> {
-    tx.execute("DELETE FROM networks WHERE network_type = 'vxlan' AND segmentation_id = $1", values![id])
+    tx.execute("DELETE FROM segments WHERE network_type = 'vxlan' AND segmentation_id = $1", values![id])
         .await?;
     Ok(())
 }
@@ -58,7 +60,7 @@ enum Move {
 /// Plays the moves on VXLAN ids and compares each outcome with two sets.
 async fn play(tx: &mut Tx, moves: Vec<Move>) -> Result<(), Fault> {
     tx.execute("DELETE FROM networks", vec![]).await?;
-    tx.execute("DELETE FROM segment_ranges", vec![]).await?;
+    tx.execute("DELETE FROM network_segment_ranges", vec![]).await?;
     sync_ranges(tx, &settings()).await?;
     let configured: BTreeSet<u32> = (10..=14).chain(20..=22).collect();
     let mut used = BTreeSet::new();
@@ -66,7 +68,7 @@ async fn play(tx: &mut Tx, moves: Vec<Move>) -> Result<(), Fault> {
         match step {
             Move::Any => {
                 let expected = configured.difference(&used).min().copied();
-                let found = vxlan::reserve_any(tx).await?;
+                let found = vxlan::reserve_any(tx, PROJECT).await?;
                 assert_eq!(found.as_ref().and_then(|segment| segment.segmentation_id), expected);
                 if let Some(segment) = found {
                     hold(tx, &segment).await?;
@@ -97,7 +99,7 @@ async fn play(tx: &mut Tx, moves: Vec<Move>) -> Result<(), Fault> {
     }
     // What is free can be taken; nothing else can.
     let mut left = BTreeSet::new();
-    while let Some(segment) = vxlan::reserve_any(tx).await? {
+    while let Some(segment) = vxlan::reserve_any(tx, PROJECT).await? {
         left.extend(segment.segmentation_id);
     }
     assert_eq!(left, configured.difference(&used).copied().collect());
@@ -173,7 +175,7 @@ async fn each_type_says_what_it_cannot_be() {
     api.write(|tx| {
         Box::pin(async move {
             for (wanted, reason) in cases {
-                let fault = reserve(tx, &settings(), &wanted).await.expect_err(reason);
+                let fault = reserve(tx, &settings(), PROJECT, &wanted).await.expect_err(reason);
                 assert_eq!(fault.message, format!("Invalid input for operation: {reason}."));
             }
             Ok(())
@@ -187,18 +189,18 @@ async fn types_for_projects_are_tried_in_order_until_all_are_used_up() {
     TestApi::on_each_engine(|api| async move {
         api.write(|tx| {
             Box::pin(async move {
-                tx.execute("DELETE FROM segment_ranges", vec![]).await?;
+                tx.execute("DELETE FROM network_segment_ranges", vec![]).await?;
                 sync_ranges(tx, &settings()).await?;
                 let mut found = Vec::new();
                 for _ in 0..10 {
-                    let segment = reserve(tx, &settings(), &Wanted::default()).await?;
+                    let segment = reserve(tx, &settings(), PROJECT, &Wanted::default()).await?;
                     hold(tx, &segment).await?;
                     found.push((segment.network_type.as_str(), segment.segmentation_id.expect("an id")));
                 }
                 let vxlan = [10, 11, 12, 13, 14, 20, 21, 22].map(|id| ("vxlan", id));
                 let expected: Vec<_> = [("vlan", 100), ("vlan", 101)].into_iter().chain(vxlan).collect();
                 assert_eq!(found, expected);
-                let fault = reserve(tx, &settings(), &Wanted::default()).await.expect_err("used up");
+                let fault = reserve(tx, &settings(), PROJECT, &Wanted::default()).await.expect_err("used up");
                 assert_eq!(fault.kind, FaultType::NoNetworkAvailable);
                 Ok(())
             })
@@ -217,7 +219,7 @@ async fn changed_ranges_leave_out_what_networks_use() {
                 settings.vxlan_ranges = vec![SegmentRange { first: 1, last: 4 }];
                 sync_ranges(tx, &settings).await?;
                 for _ in 0..2 {
-                    let segment = vxlan::reserve_any(tx).await?.expect("a free id");
+                    let segment = vxlan::reserve_any(tx, PROJECT).await?.expect("a free id");
                     hold(tx, &segment).await?;
                 }
                 settings.vxlan_ranges = vec![SegmentRange { first: 2, last: 3 }];
@@ -230,9 +232,9 @@ async fn changed_ranges_leave_out_what_networks_use() {
                 };
                 let_go(tx, 1).await?;
                 release(tx, &gone).await?;
-                let id = vxlan::reserve_any(tx).await?.and_then(|segment| segment.segmentation_id);
+                let id = vxlan::reserve_any(tx, PROJECT).await?.and_then(|segment| segment.segmentation_id);
                 assert_eq!(id, Some(3));
-                assert_eq!(vxlan::reserve_any(tx).await?, None);
+                assert_eq!(vxlan::reserve_any(tx, PROJECT).await?, None);
                 Ok(())
             })
         })

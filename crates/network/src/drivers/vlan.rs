@@ -1,5 +1,7 @@
 //! Networks that are a VLAN of a physical network.
 
+use std::collections::BTreeSet;
+
 use isospin_api_kit::{Fault, FaultType};
 use isospin_store_kit::{StoreError, Tx};
 
@@ -7,8 +9,9 @@ use super::segments::{self, Taken};
 use super::{NetworkType, Segment, Wanted, none_available};
 use crate::Settings;
 
-const FIRST: i64 = 1;
-const LAST: i64 = 4094;
+/// The tags there are.
+pub const FIRST: i64 = 1;
+pub const LAST: i64 = 4094;
 
 fn segment(physical_network: &str, id: u32) -> Segment {
     Segment {
@@ -24,22 +27,27 @@ fn segment(physical_network: &str, id: u32) -> Segment {
 /// # Errors
 /// 400 for an unknown physical network or an impossible tag, 409 when it is in use,
 /// 503 when none is free.
-pub async fn reserve(tx: &mut Tx, settings: &Settings, wanted: &Wanted) -> Result<Segment, Fault> {
+pub async fn reserve(
+    tx: &mut Tx,
+    settings: &Settings,
+    project_id: &str,
+    wanted: &Wanted,
+) -> Result<Segment, Fault> {
     let Some(physical_network) = &wanted.physical_network else {
         if wanted.segmentation_id.is_some() {
             return Err(Fault::invalid_input(
                 "segmentation_id requires physical_network for VLAN provider network",
             ));
         }
-        return reserve_any(tx, settings).await?.ok_or_else(none_available);
+        return reserve_any(tx, settings, project_id).await?.ok_or_else(none_available);
     };
-    if !settings.vlan_ranges.contains_key(physical_network) {
+    if !physical_networks(tx, settings).await?.contains(physical_network) {
         return Err(Fault::invalid_input(format!(
             "physical_network '{physical_network}' unknown for VLAN provider network"
         )));
     }
     match wanted.segmentation_id {
-        None => segments::take_any(tx, NetworkType::Vlan, physical_network)
+        None => segments::take_any(tx, NetworkType::Vlan, physical_network, project_id)
             .await?
             .map(|id| segment(physical_network, id))
             .ok_or_else(none_available),
@@ -47,17 +55,32 @@ pub async fn reserve(tx: &mut Tx, settings: &Settings, wanted: &Wanted) -> Resul
     }
 }
 
-/// The first free tag of the first physical network that has one.
+/// The first tag that is free for the project, on the first physical network that
+/// has one.
 ///
 /// # Errors
 /// The store's.
-pub async fn reserve_any(tx: &mut Tx, settings: &Settings) -> Result<Option<Segment>, StoreError> {
-    for physical_network in settings.vlan_ranges.keys() {
-        if let Some(id) = segments::take_any(tx, NetworkType::Vlan, physical_network).await? {
-            return Ok(Some(segment(physical_network, id)));
+pub async fn reserve_any(
+    tx: &mut Tx,
+    settings: &Settings,
+    project_id: &str,
+) -> Result<Option<Segment>, StoreError> {
+    for physical_network in physical_networks(tx, settings).await? {
+        if let Some(id) = segments::take_any(tx, NetworkType::Vlan, &physical_network, project_id).await? {
+            return Ok(Some(segment(&physical_network, id)));
         }
     }
     Ok(None)
+}
+
+/// Physical networks known to carry VLANs: from the settings, and from ranges.
+async fn physical_networks(tx: &mut Tx, settings: &Settings) -> Result<BTreeSet<String>, StoreError> {
+    let mut known: BTreeSet<String> = settings.vlan_ranges.keys().cloned().collect();
+    let sql = "SELECT DISTINCT physical_network FROM network_segment_ranges WHERE network_type = 'vlan'";
+    for row in tx.rows(sql, vec![]).await? {
+        known.insert(row.columns().text()?);
+    }
+    Ok(known)
 }
 
 /// This tag.

@@ -7,8 +7,9 @@ use super::segments::{self, Taken};
 use super::{NetworkType, Segment, Wanted, none_available, prohibited};
 use crate::Settings;
 
-const FIRST: i64 = 1;
-const LAST: i64 = 16_777_215;
+/// The ids there are.
+pub const FIRST: i64 = 1;
+pub const LAST: i64 = 16_777_215;
 /// Outer IPv4 header, and UDP, VXLAN and inner Ethernet headers.
 const OVERHEAD: u32 = 20 + 30;
 
@@ -21,22 +22,22 @@ const fn segment(id: u32) -> Segment {
 /// # Errors
 /// 400 for a physical network or an impossible id, 409 when it is in use, 503 when
 /// none is free.
-pub async fn reserve(tx: &mut Tx, wanted: &Wanted) -> Result<Segment, Fault> {
+pub async fn reserve(tx: &mut Tx, project_id: &str, wanted: &Wanted) -> Result<Segment, Fault> {
     if wanted.physical_network.is_some() {
         return Err(prohibited("provider:physical_network", NetworkType::Vxlan));
     }
     match wanted.segmentation_id {
-        None => reserve_any(tx).await?.ok_or_else(none_available),
+        None => reserve_any(tx, project_id).await?.ok_or_else(none_available),
         Some(id) => take(tx, id).await,
     }
 }
 
-/// The first free id.
+/// The first id that is free for the project.
 ///
 /// # Errors
 /// The store's.
-pub async fn reserve_any(tx: &mut Tx) -> Result<Option<Segment>, StoreError> {
-    Ok(segments::take_any(tx, NetworkType::Vxlan, "").await?.map(segment))
+pub async fn reserve_any(tx: &mut Tx, project_id: &str) -> Result<Option<Segment>, StoreError> {
+    Ok(segments::take_any(tx, NetworkType::Vxlan, "", project_id).await?.map(segment))
 }
 
 /// This id.

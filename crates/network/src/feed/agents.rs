@@ -120,7 +120,7 @@ async fn upsert(tx: &mut Tx, hello: &Hello, shown: &Shown, default_zone: &str) -
     tx.execute(
         "INSERT INTO agents (id, agent_type, \"binary\", topic, host, admin_state_up, description, \
          availability_zone, configurations, mechanism, tunnel_ip, created_at, started_at, heartbeat_timestamp) \
-         VALUES ($1, $2, $3, $4, $5, TRUE, NULL, $6, $7, $8, $9, $10, $11, $12) \
+         VALUES ($1, $2, $3, $4, $5, TRUE, '', $6, $7, $8, $9, $10, $11, $12) \
          ON CONFLICT (host, agent_type) DO UPDATE SET \"binary\" = excluded.\"binary\", \
          availability_zone = excluded.availability_zone, configurations = excluded.configurations, \
          mechanism = excluded.mechanism, tunnel_ip = excluded.tunnel_ip, started_at = excluded.started_at, \

@@ -20,7 +20,8 @@ const PRESENT: &str = "id IN (SELECT network_id FROM ports WHERE binding_host = 
 const OF_PRESENT: &str = "network_id IN (SELECT network_id FROM ports WHERE binding_host = ?)";
 /// As [`load::tells_all_ports`] says.
 const TOLD_PORTS: &str = "(p.binding_host = ? OR p.network_id IN (SELECT b.network_id FROM ports b JOIN networks n \
-     ON n.id = b.network_id AND (n.external = FALSE OR n.network_type = 'vxlan') WHERE b.binding_host = ?))";
+     ON n.id = b.network_id AND (n.external = FALSE OR EXISTS (SELECT 1 FROM segments s \
+     WHERE s.network_id = n.id AND s.network_type = 'vxlan')) WHERE b.binding_host = ?))";
 
 /// Computes the snapshot of `host`. Run it in [`isospin_store_kit::Store::snapshot`].
 ///
@@ -35,6 +36,7 @@ pub(super) async fn of_host(session: &mut Session, host: &str) -> Result<Snapsho
     let mut networks = load::networks(session, &Of::Where(PRESENT, host_text.clone())).await?;
     let subnets = load::subnets(session, &Of::Where(OF_PRESENT, host_text.clone())).await?;
     let ports = load::ports(session, &Of::Where(TOLD_PORTS, host_text.clone())).await?;
+    place(&mut networks, &ports, host);
     tunnel_peers(&mut networks, &ports, host);
     let used: BTreeSet<&String> =
         ports.iter().filter(|port| port.host == host).flat_map(|port| &port.security_group_ids).collect();
@@ -72,6 +74,15 @@ pub(super) async fn of_host(session: &mut Session, host: &str) -> Result<Snapsho
     facts.extend(services.into_iter().map(|(service, _)| Fact::DhcpService(service)));
     let records = facts.into_iter().map(|fact| Record { fact: Some(fact) }).collect();
     Ok(Snapshot { version, records })
+}
+
+/// Puts each network on the segment the host's ports are on.
+fn place(networks: &mut [Network], ports: &[Port], host: &str) {
+    let here: BTreeSet<&str> =
+        ports.iter().filter(|port| port.host == host).map(|port| port.segment_id.as_str()).collect();
+    for network in networks {
+        load::place(network, |segment| here.contains(segment));
+    }
 }
 
 /// Fills in at which other hosts each vxlan network is present: all its ports are told.

@@ -49,6 +49,7 @@ struct KnownPort {
     /// Address of the tunnel to the port's host; "" when it is this one.
     peer: String,
     /// Of ports bound here only: nobody asks for those of others.
+    segment: String,
     groups: Vec<String>,
 }
 
@@ -62,8 +63,9 @@ pub(super) struct View {
     /// Networks with a port here, without their peers.
     networks: BTreeMap<String, Network>,
     peers: Peers,
-    /// Ports bound here by network, and by group.
+    /// Ports bound here by network, by segment, and by group.
     bound: Counts,
+    segments: Counts,
     groups: Counts,
     /// Rules that name a remote group, by that group.
     remote: Counts,
@@ -148,7 +150,10 @@ impl View {
     fn alters_networks(&self, batch: &Batch) -> bool {
         batch.networks.iter().any(|(id, after)| match (self.networks.get(id), after) {
             (Some(before), Some(after)) => {
-                tells_all_ports(before) != tells_all_ports(after) || before.network_type != after.network_type
+                let mut after = after.clone();
+                load::place(&mut after, |segment| self.segments.has(segment));
+                tells_all_ports(before) != tells_all_ports(&after)
+                    || before.network_type != after.network_type
             }
             (Some(_), None) => true,
             (None, _) => false,
@@ -177,8 +182,13 @@ impl View {
     /// Whether since the last call something became needed, or is needed no more.
     fn needs_changed(&mut self) -> bool {
         // All of them must forget what changed.
-        let changed =
-            [self.bound.changed(), self.groups.changed(), self.remote.changed(), self.addresses.changed()];
+        let changed = [
+            self.bound.changed(),
+            self.segments.changed(),
+            self.groups.changed(),
+            self.remote.changed(),
+            self.addresses.changed(),
+        ];
         changed.contains(&true)
     }
 
@@ -192,6 +202,7 @@ impl View {
             self.peers.drop_one(&before.network, &before.peer);
             if before.host == self.host {
                 self.bound.drop_one(&before.network);
+                self.segments.drop_one(&before.segment);
                 before.groups.iter().for_each(|group| self.groups.drop_one(group));
             }
         }
@@ -201,10 +212,12 @@ impl View {
             network: port.network_id.clone(),
             host: port.host.clone(),
             peer: if here { String::new() } else { port.tunnel_ip.clone() },
+            segment: if here { port.segment_id.clone() } else { String::new() },
             groups: if here { port.security_group_ids.clone() } else { Vec::new() },
         };
         if here {
             self.bound.add_one(&known.network);
+            self.segments.add_one(&known.segment);
             known.groups.iter().for_each(|group| self.groups.add_one(group));
         }
         if self.networks.get(&known.network).is_some_and(|network| network.network_type == "vxlan") {
@@ -240,6 +253,7 @@ impl View {
         for (id, network) in &batch.networks {
             if let (Some(known), Some(network)) = (self.networks.get_mut(id), network) {
                 known.clone_from(network);
+                load::place(known, |segment| self.segments.has(segment));
                 touched.insert(id.clone());
             }
         }

@@ -38,9 +38,9 @@ async fn subnet(tx: &mut Tx) -> Result<SubnetId, StoreError> {
     let (network_id, subnet_id) = (NetworkId::random(), SubnetId::random());
     tx.execute(
         "INSERT INTO networks (id, project_id, name, description, admin_state_up, status, mtu, mtu_given, shared, \
-         external, is_default, port_security_enabled, dns_domain, availability_zone_hints, network_type, \
+         external, is_default, port_security_enabled, dns_domain, availability_zone_hints, \
          created_at, updated_at, revision_number) \
-         VALUES ($1, '', '', '', TRUE, '', 0, FALSE, FALSE, FALSE, FALSE, FALSE, '', '[]', 'local', '', '', 1)",
+         VALUES ($1, '', '', '', TRUE, '', 0, FALSE, FALSE, FALSE, FALSE, FALSE, '', '[]', '', '', 1)",
         values![network_id],
     )
     .await?;

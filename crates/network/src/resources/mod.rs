@@ -15,6 +15,7 @@ pub mod metering_label;
 pub mod metering_label_rule;
 pub mod network;
 pub mod network_ip_availability;
+pub mod network_segment_range;
 pub mod port;
 pub mod port_forwarding;
 pub mod qos_policy;
@@ -26,6 +27,7 @@ pub mod router;
 pub mod security_group;
 pub mod security_group_default_statefulness;
 pub mod security_group_rule;
+pub mod segment;
 pub mod service_profile;
 pub mod service_provider;
 pub mod subnet;
@@ -90,6 +92,8 @@ pub fn policy_rules() -> impl Iterator<Item = &'static Rule> {
         metering_label_rule::POLICY,
         service_profile::POLICY,
         service_provider::POLICY,
+        segment::POLICY,
+        network_segment_range::POLICY,
         tag::POLICY,
         qos_policy::POLICY,
         qos_rule::POLICY,
@@ -140,6 +144,8 @@ pub fn extensions() -> impl Iterator<Item = &'static Extension> {
         conntrack_helper::EXTENSIONS,
         flavor::EXTENSIONS,
         service_provider::EXTENSIONS,
+        segment::EXTENSIONS,
+        network_segment_range::EXTENSIONS,
         tag::EXTENSIONS,
         qos_policy::EXTENSIONS,
         qos_rule::EXTENSIONS,
@@ -191,6 +197,8 @@ pub fn routes() -> Routes {
         .merge(metering_label_rule::routes())
         .merge(service_profile::routes())
         .merge(service_provider::routes())
+        .merge(segment::routes())
+        .merge(network_segment_range::routes())
         .merge(tag::routes())
         .merge(qos_policy::routes())
         .merge(qos_rule::routes())

@@ -5,6 +5,8 @@
 //! not: [`grants`] reads the reference's notation and knows no policy engine. A route
 //! without a row in [`reference`] and a fixture in [`fixtures`] fails.
 
+#![expect(clippy::expect_used, reason = "a panic is a failed test")]
+
 mod cases;
 mod fixtures;
 mod grants;

@@ -3,8 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::qos::{QosDriver, Supported, Values};
-use super::{HostAgent, NetworkType, Vif};
-use crate::resources::network::model::Network;
+use super::{HostAgent, NetworkType, Segment, Vif};
 use crate::resources::qos_rule::kind::{DSCP_MARKS, Kind, MOST};
 
 /// Name of the mechanism, as agents state it.
@@ -31,17 +30,16 @@ pub const QOS: QosDriver = QosDriver {
     ],
 };
 
-/// How the agent will plug a port of the network in; `None` when it cannot.
+/// How the agent will plug a port on the segment in; `None` when it cannot.
 #[must_use]
-pub fn bind(agent: &HostAgent, network: &Network, vnic_type: &str) -> Option<Vif> {
+pub fn bind(agent: &HostAgent, segment: &Segment, vnic_type: &str) -> Option<Vif> {
     if agent.mechanism != MECHANISM || vnic_type != "normal" {
         return None;
     }
-    let wirable = match network.network_type {
-        NetworkType::Local | NetworkType::Vxlan => true,
-        NetworkType::Flat => network.physical_network.as_deref().is_some_and(|name| agent.reaches(name)),
+    let wirable = match segment.network_type {
         // The agent has no VLAN devices yet.
         NetworkType::Vlan => false,
+        NetworkType::Local | NetworkType::Vxlan | NetworkType::Flat => agent.is_on(segment),
     };
     wirable.then(|| Vif { vif_type: "bridge", details: details() })
 }

@@ -16,7 +16,7 @@ use tracing::error;
 
 use super::Key;
 
-pub(super) use network::{dhcp_services, networks, subnets, tells_all_ports, tunnel_addresses};
+pub(super) use network::{dhcp_services, networks, place, subnets, tells_all_ports, tunnel_addresses};
 pub(super) use port::ports;
 pub(super) use router::{floating_ips, routers};
 pub(super) use security::{address_groups, members, rules, security_groups};

@@ -21,8 +21,11 @@ pub(in crate::feed) async fn ports(session: &mut Session, of: &Of) -> Result<Vec
 async fn portion_of_ports(session: &mut Session, of: &Of) -> Result<Vec<Port>, StoreError> {
     let (sql, values) = select(
         "p.id, p.name, p.network_id, p.project_id, p.mac_address, p.device_id, p.device_owner, p.admin_state_up, \
-         p.port_security_enabled, p.allowed_address_pairs, p.extra_dhcp_opts, p.binding_host, p.dns_name, a.tunnel_ip",
-        "ports p LEFT JOIN agents a ON a.host = p.binding_host AND a.tunnel_ip <> ''",
+         p.port_security_enabled, p.allowed_address_pairs, p.extra_dhcp_opts, p.binding_host, p.dns_name, \
+         p.binding_segment_id, a.tunnel_ip",
+        // Only who is on a vxlan segment is reached through a tunnel.
+        "ports p LEFT JOIN segments s ON s.id = p.binding_segment_id \
+         LEFT JOIN agents a ON a.host = p.binding_host AND a.tunnel_ip <> '' AND s.network_type = 'vxlan'",
         of,
     );
     let (address_sql, address_values) = select(
@@ -141,6 +144,7 @@ fn port(columns: &mut Columns) -> Result<Port, StoreError> {
         .collect();
     port.host = columns.text()?;
     port.hostname = columns.text()?;
+    port.segment_id = columns.opt_text()?.unwrap_or_default();
     port.tunnel_ip = columns.opt_text()?.unwrap_or_default();
     Ok(port)
 }

@@ -20,6 +20,9 @@ enum Kind {
     Network,
     External,
     Provider,
+    Multi,
+    Segment,
+    DeleteSegment,
     ChangeNetwork,
     DeleteNetwork,
     Subnet,
@@ -63,6 +66,10 @@ const KINDS: &[Kind] = {
         Network,
         External,
         Provider,
+        Multi,
+        Multi,
+        Segment,
+        DeleteSegment,
         ChangeNetwork,
         DeleteNetwork,
         Subnet,
@@ -157,6 +164,7 @@ struct World {
     address_groups: Vec<String>,
     routers: Vec<String>,
     floating_ips: Vec<String>,
+    segments: Vec<String>,
     made: usize,
 }
 
@@ -184,6 +192,18 @@ impl World {
                     "provider:physical_network": format!("physical{n}")});
                 self.networks.extend(post(api, "networks", "network", object).await);
             }
+            Kind::Multi => {
+                // Only some hosts are on the first; all are on the second.
+                let object = json!({"router:external": b % 3 == 0, "segments": [
+                    {"provider:network_type": "flat", "provider:physical_network": format!("rack{}", a % 3)},
+                    {"provider:network_type": "vxlan"}]});
+                self.networks.extend(post(api, "networks", "network", object).await);
+            }
+            Kind::Segment => {
+                let object = json!({"network_id": pick(&self.networks, a), "network_type": "vxlan"});
+                self.segments.extend(post(api, "segments", "segment", object).await);
+            }
+            Kind::DeleteSegment => delete(api, "segments", &mut self.segments, a).await,
             Kind::ChangeNetwork => {
                 let object = match b % 3 {
                     0 => json!({"router:external": a % 2 == 0}),
@@ -405,6 +425,12 @@ async fn play(episodes: Vec<Episode>) -> usize {
     let api = roomy(Engine::Sqlite).await;
     for (n, host) in HOSTS[..3].iter().enumerate() {
         join(&api, host, &format!("192.0.2.{}", 10 * n + 1)).await;
+        // Each is on two of three physical networks.
+        let mut known = hello(host, &["l2"], &format!("192.0.2.{}", 10 * n + 1));
+        known
+            .bridge_mappings
+            .extend([n % 3, (n + 1) % 3].map(|rack| (format!("rack{rack}"), "brrack".to_owned())));
+        agents::register(&api.app, known).await.expect("registered");
     }
     let mut followers = [Follower::new(&api, "h1").await, Follower::new(&api, "h2").await];
     let mut world = World::default();

@@ -67,6 +67,12 @@ pub const EXTENSIONS: &[Extension] = &[
         updated: "2013-02-03T10:00:00-00:00",
     },
     Extension {
+        alias: "agent_sort_key",
+        name: "Agents Sort Key",
+        description: "Enabling the keyword sort_key for sorting in agents.",
+        updated: "2013-02-03T10:00:00-00:00",
+    },
+    Extension {
         alias: "dhcp_agent_scheduler",
         name: "DHCP Agent Scheduler",
         description: "Schedule networks among dhcp agents",

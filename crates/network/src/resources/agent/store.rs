@@ -30,7 +30,8 @@ fn read(row: Row) -> Result<Agent, StoreError> {
         created_at: columns.text()?,
         started_at: columns.text()?,
         heartbeat_timestamp: columns.text()?,
-        description: columns.opt_text()?,
+        // "" is none.
+        description: columns.opt_text()?.filter(|text| !text.is_empty()),
         availability_zone: columns.text()?,
         // Written by an agent: what is no object shows as none.
         configurations: serde_json::from_str(&columns.text()?).unwrap_or_default(),
@@ -229,7 +230,7 @@ const COUNTS: &[Count] = &[
 pub async fn update(tx: &mut Tx, agent: &Agent) -> Result<(), StoreError> {
     tx.execute(
         "UPDATE agents SET admin_state_up = $1, description = $2 WHERE id = $3",
-        values![agent.admin_state_up, agent.description.clone(), agent.id],
+        values![agent.admin_state_up, agent.description.as_deref().unwrap_or(""), agent.id],
     )
     .await?;
     Ok(())

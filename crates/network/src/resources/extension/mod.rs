@@ -83,6 +83,18 @@ pub const EXTENSIONS: &[Extension] = &[
         updated: "2016-06-12T00:00:00-00:00",
     },
     Extension {
+        alias: "sort-key-validation",
+        name: "Sort keys validation",
+        description: "Provides validation on sort keys.",
+        updated: "2018-07-04T10:00:00-00:00",
+    },
+    Extension {
+        alias: "empty-string-filtering",
+        name: "Empty String Filtering Extension",
+        description: "Allow filtering by attributes with empty string value",
+        updated: "2018-05-01T10:00:00-00:00",
+    },
+    Extension {
         alias: "filter-validation",
         name: "Filter parameters validation",
         description: "Provides validation on filter parameters.",

@@ -9,8 +9,9 @@ use serde_json::{Value, json};
 use crate::resources::qos_rule::kind::Kind;
 use crate::resources::{
     self, address_scope, auto_allocated_topology, availability_zone, conntrack_helper, flavor, floating_ip,
-    network, network_ip_availability, port, port_forwarding, qos_policy, qos_rule_type, router,
-    security_group, security_group_rule, service_profile, service_provider, subnet, subnet_pool, trunk,
+    network, network_ip_availability, network_segment_range, port, port_forwarding, qos_policy,
+    qos_rule_type, router, security_group, security_group_rule, segment, service_profile, service_provider,
+    subnet, subnet_pool, trunk,
 };
 use crate::testing::TestApi;
 
@@ -69,6 +70,8 @@ fn attributes_belong_to_listed_extensions() {
         qos_policy::TYPE,
         qos_rule_type::TYPE,
         trunk::TYPE,
+        segment::TYPE,
+        network_segment_range::TYPE,
     ];
     let rules = Kind::ALL.map(|kind| *kind.resource());
     for attribute in types.iter().chain(&rules).flat_map(ResourceType::attributes) {

@@ -16,7 +16,8 @@ use super::{SHAREABLE, TYPE, rules, store, target, view};
 use crate::background::scheduling::{agents, ensure_dhcp};
 use crate::resources::qos_policy::{self, bindings};
 use crate::resources::rbac_policy::{self, Access, Action, forget_action, forget_for_all, open_to_all};
-use crate::resources::{port, subnet};
+use crate::resources::segment::model::NetworkSegment;
+use crate::resources::{port, segment, subnet};
 use crate::{App, drivers, owner, page, quota};
 
 /// `GET /v2.0/networks`
@@ -114,16 +115,27 @@ async fn create_one(
     qos_policy_id: Option<QosPolicyId>,
 ) -> Result<NetworkDetails, Fault> {
     quota::take(tx, &app.settings, &project_id, "network", 1).await?;
-    let segment = drivers::reserve(tx, &app.settings, &rules::wanted_segment(body)).await?;
-    let mut network = rules::create(body, project_id, segment, &app.settings, now_seconds())?;
+    rules::check_drivers(body)?;
+    let wanted = rules::wanted_segments(body)?;
+    let places = drivers::reserve_all(tx, &app.settings, &project_id, &wanted).await?;
+    let mut network = rules::create(body, project_id, &places, &app.settings, now_seconds())?;
     network.qos_policy_id = qos_policy_id;
     agents::check_zones(tx, agents::DHCP, &network.availability_zone_hints).await?;
     only_default(tx, &network).await?;
     store::create(tx, &network).await?;
+    let segments: Vec<NetworkSegment> = (0i64..)
+        .zip(places)
+        .map(|(position, place)| NetworkSegment::new(network.id, position, place, &network.created_at))
+        .collect();
+    for segment in &segments {
+        segment::store::create(tx, segment).await?;
+    }
     open_and_close(tx, None, &network).await?;
     let access = Access { shared: network.shared, external: network.external };
     Ok(NetworkDetails {
         network,
+        segments,
+        routed: false,
         subnets: Vec::new(),
         availability_zones: Vec::new(),
         address_scopes: AddressScopes::default(),
@@ -162,9 +174,13 @@ pub async fn update(
                 let mut details = find_for(tx, &unit_app, &unit_context, "update_network", &id).await?;
                 let facts = target(&details.network, details.access);
                 unit_app.policy.check_update(&TYPE, &unit_context.caller, &facts, &body)?;
-                let network = rules::update(&details.network, &body, &unit_app.settings)?;
-                if network == details.network {
+                let moves = rules::segmentation_id(&details.segments, &body)?;
+                let network = rules::update(&details.network, &details.segments, &body, &unit_app.settings)?;
+                if network == details.network && moves.is_none() {
                     return Ok(details);
+                }
+                if let (Some(id), Some(segment)) = (moves, details.segments.first()) {
+                    move_to(tx, &unit_app, &details.network, segment, id).await?;
                 }
                 change(tx, &unit_app, &unit_context.caller, &details.network, network.clone()).await?;
                 if network.admin_state_up != details.network.admin_state_up {
@@ -203,20 +219,6 @@ async fn change(
     if network.mtu != current.mtu {
         subnet::rules::check_mtu(network.mtu, &subnet::store::of_network(tx, network.id).await?)?;
     }
-    if let Some(id) = network.segmentation_id.filter(|_| network.segmentation_id != current.segmentation_id) {
-        if store::has_bound_ports(tx, current.id).await? {
-            return Err(Fault::invalid_input(
-                "provider:segmentation_id cannot change while ports of the network are bound to hosts",
-            ));
-        }
-        drivers::release(tx, &current.segment()).await?;
-        let wanted = drivers::Wanted {
-            network_type: Some(network.network_type.to_string()),
-            physical_network: network.physical_network.clone(),
-            segmentation_id: Some(id.into()),
-        };
-        drivers::reserve(tx, &app.settings, &wanted).await?;
-    }
     network.updated_at = now_seconds();
     network.revision_number += 1;
     store::update(tx, &network).await?;
@@ -238,6 +240,32 @@ async fn open_and_close(tx: &mut Tx, current: Option<&Network>, network: &Networ
         (true, false) => forget_for_all(tx, &SHAREABLE, Action::Shared, id).await,
         _ => Ok(()),
     }
+}
+
+/// Gives the only segment of a network another id.
+async fn move_to(
+    tx: &mut Tx,
+    app: &App,
+    network: &Network,
+    current: &NetworkSegment,
+    id: u32,
+) -> Result<(), Fault> {
+    if store::has_bound_ports(tx, network.id).await? {
+        return Err(Fault::invalid_input(
+            "provider:segmentation_id cannot change while ports of the network are bound to hosts",
+        ));
+    }
+    let wanted = drivers::Wanted {
+        network_type: Some(current.place.network_type.to_string()),
+        physical_network: current.place.physical_network.clone(),
+        segmentation_id: Some(id.into()),
+    };
+    let mut segment = current.clone();
+    segment.place = drivers::reserve(tx, &app.settings, &network.project_id, &wanted).await?;
+    segment.updated_at = now_seconds();
+    segment.revision_number += 1;
+    segment::store::update(tx, &segment).await?;
+    Ok(drivers::release(tx, &current.place).await?)
 }
 
 /// Refuses a second default network.
@@ -295,8 +323,11 @@ pub(in crate::resources) async fn delete_one(tx: &mut Tx, network: &Network) -> 
         quota::give_back(tx, &subnet.project_id, "subnet", 1).await?;
     }
     rbac_policy::forget(tx, network.id.uuid()).await?;
+    let segments = segment::store::of_network(tx, network.id).await?;
     store::delete(tx, network.id).await?;
-    drivers::release(tx, &network.segment()).await?;
+    for segment in segments {
+        drivers::release(tx, &segment.place).await?;
+    }
     quota::give_back(tx, &network.project_id, "network", 1).await?;
     Ok(())
 }

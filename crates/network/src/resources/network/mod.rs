@@ -1,4 +1,4 @@
-//! Networks: one broadcast domain each, on a segment of a type driver.
+//! Networks: one broadcast domain each, on one segment of a type driver or several.
 //!
 //! A network can be used by its project, by everybody (`shared`), or through
 //! routers only (`router:external`). Its subnets go with it.
@@ -43,6 +43,12 @@ pub const EXTENSIONS: &[Extension] = &[
         name: "Provider Network",
         description: "Expose mapping of virtual networks to physical networks",
         updated: "2012-09-07T10:00:00-00:00",
+    },
+    Extension {
+        alias: "multi-provider",
+        name: "Multi Provider Network",
+        description: "Expose mapping of virtual networks to multiple physical networks",
+        updated: "2013-06-27T10:00:00-00:00",
     },
     Extension {
         alias: "net-mtu",
@@ -121,9 +127,16 @@ const ATTRIBUTES: &[Attribute] = &[
     Attribute::settable("router:external", Check::Bool, Absent::FALSE)
         .filter(Filter::Column("external"))
         .alias("external-net"),
-    provider("provider:network_type", Check::Text(32), "network_type"),
-    provider("provider:physical_network", Check::NonEmptyText(64), "physical_network"),
-    provider("provider:segmentation_id", Check::Int { min: 0, max: 4_294_967_295 }, "segmentation_id"),
+    provider(TYPE_OF_SEGMENT, Check::Text(32)),
+    provider(PHYSICAL_NETWORK, Check::NonEmptyText(64)),
+    provider(SEGMENTATION_ID, Check::Int { min: 0, max: 4_294_967_295 }),
+    Attribute::settable("segments", Check::Own(rules::segments), Absent::Unset)
+        .or_null()
+        .show(Show::Ruled)
+        .alias("multi-provider"),
+    // No driver here can do either; who asks for it is told so.
+    Attribute::fixed("vlan_transparent", Check::Bool, Absent::NULL).or_null().show(Show::Never),
+    Attribute::fixed("qinq", Check::Bool, Absent::NULL).or_null().show(Show::Never),
     Attribute::settable("is_default", Check::Bool, Absent::FALSE)
         .filter(Filter::Column("is_default"))
         .alias("auto-allocated-topology"),
@@ -137,11 +150,16 @@ const ATTRIBUTES: &[Attribute] = &[
     Attribute::read_only("l2_adjacency", Check::Bool).alias("l2_adjacency"),
 ];
 
-const fn provider(name: &'static str, check: Check, column: &'static str) -> Attribute {
+/// The three words for the place of a network, of a segment in `segments` also.
+pub const TYPE_OF_SEGMENT: &str = "provider:network_type";
+pub const PHYSICAL_NETWORK: &str = "provider:physical_network";
+pub const SEGMENTATION_ID: &str = "provider:segmentation_id";
+
+const fn provider(name: &'static str, check: Check) -> Attribute {
     Attribute::settable(name, check, Absent::Unset)
         .or_null()
         .show(Show::Ruled)
-        .filter(Filter::Column(column))
+        .filter(Filter::Own)
         .alias("provider")
 }
 

@@ -2,13 +2,13 @@
 
 use isospin_types::{AddressScopeId, NetworkId, QosPolicyId, SubnetId};
 
-use crate::drivers::{NetworkType, Segment};
 use crate::resources::rbac_policy::Access;
+use crate::resources::segment::model::NetworkSegment;
 
 /// The one state a network has: it works as soon as it exists.
 pub const ACTIVE: &str = "ACTIVE";
 
-/// A network: one broadcast domain on one segment.
+/// A network: one broadcast domain, on one segment or several.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Network {
     pub id: NetworkId,
@@ -34,24 +34,9 @@ pub struct Network {
     /// With the final dot, or "".
     pub dns_domain: String,
     pub availability_zone_hints: Vec<String>,
-    pub network_type: NetworkType,
-    pub physical_network: Option<String>,
-    pub segmentation_id: Option<u32>,
     pub created_at: String,
     pub updated_at: String,
     pub revision_number: i64,
-}
-
-impl Network {
-    /// Where the network is, physically.
-    #[must_use]
-    pub fn segment(&self) -> Segment {
-        Segment {
-            network_type: self.network_type,
-            physical_network: self.physical_network.clone(),
-            segmentation_id: self.segmentation_id,
-        }
-    }
 }
 
 /// The scopes a network's addresses are in: those of the pools of its subnets, which
@@ -76,6 +61,11 @@ impl AddressScopes {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NetworkDetails {
     pub network: Network,
+    /// In order; at least one.
+    pub segments: Vec<NetworkSegment>,
+    /// Whether its subnets belong to segments: hosts on different ones reach each
+    /// other through routers only.
+    pub routed: bool,
     /// Oldest first.
     pub subnets: Vec<SubnetId>,
     /// Zones of the agents that serve it, in order.

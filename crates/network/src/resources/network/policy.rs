@@ -18,6 +18,7 @@ pub const POLICY: &[Rule] = &[
     Rule::new("create_network:provider:network_type", ADMIN),
     Rule::new("create_network:provider:physical_network", ADMIN),
     Rule::new("create_network:provider:segmentation_id", ADMIN),
+    Rule::new("create_network:segments", ADMIN),
     Rule::new(
         "get_network",
         "rule:admin_or_owner_reader or rule:service_api or rule:shared or rule:external or \
@@ -26,6 +27,7 @@ pub const POLICY: &[Rule] = &[
     Rule::new("get_network:provider:network_type", ADMIN),
     Rule::new("get_network:provider:physical_network", ADMIN),
     Rule::new("get_network:provider:segmentation_id", ADMIN),
+    Rule::new("get_network:segments", ADMIN),
     Rule::new("update_network", OWNER),
     Rule::new("update_network:shared", ADMIN),
     Rule::new("update_network:router:external", ADMIN),
@@ -34,6 +36,7 @@ pub const POLICY: &[Rule] = &[
     Rule::new("update_network:provider:network_type", ADMIN),
     Rule::new("update_network:provider:physical_network", ADMIN),
     Rule::new("update_network:provider:segmentation_id", ADMIN),
+    Rule::new("update_network:segments", ADMIN),
     Rule::new("delete_network", OWNER),
 ];
 

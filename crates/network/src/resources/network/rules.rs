@@ -1,13 +1,18 @@
 //! Checks and decisions about networks, without database.
 
+mod places;
+
 use isospin_api_kit::attribute::check;
 use isospin_api_kit::{Body, Fault, FaultType};
 use isospin_types::{NetworkId, PortId};
 use serde_json::Value;
 
+pub use places::{check_drivers, segmentation_id, segments, wanted_segments};
+
 use super::model::{ACTIVE, Network};
 use crate::Settings;
-use crate::drivers::{self, Segment, Wanted};
+use crate::drivers::{self, Segment};
+use crate::resources::segment::model::NetworkSegment;
 
 /// 404 for a network that is not there, or hidden from the caller.
 pub fn not_found(id: impl std::fmt::Display) -> Fault {
@@ -37,28 +42,18 @@ pub fn dns_domain(value: &Value) -> Result<Value, String> {
     Ok(Value::String(text))
 }
 
-/// What a client said about the segment of a new network.
-#[must_use]
-pub fn wanted_segment(body: &Body) -> Wanted {
-    Wanted {
-        network_type: body.text("provider:network_type").map(str::to_owned),
-        physical_network: body.text("provider:physical_network").map(str::to_owned),
-        segmentation_id: body.int("provider:segmentation_id"),
-    }
-}
-
-/// The network a POST describes, on its segment.
+/// The network a POST describes, on its segments.
 ///
 /// # Errors
-/// 400 for an MTU the segment cannot carry, or a default network that leads nowhere.
+/// 400 for an MTU the segments cannot carry, or a default network that leads nowhere.
 pub fn create(
     body: &Body,
     project_id: String,
-    segment: Segment,
+    segments: &[Segment],
     settings: &Settings,
     now: String,
 ) -> Result<Network, Fault> {
-    let most = drivers::max_mtu(settings, segment.network_type);
+    let most = max_mtu(settings, segments.iter());
     let mtu_given = chosen_mtu(body, most)?.flatten();
     let network = Network {
         id: NetworkId::random(),
@@ -77,9 +72,6 @@ pub fn create(
         qos_policy_id: None,
         dns_domain: body.text("dns_domain").unwrap_or_default().to_owned(),
         availability_zone_hints: body.texts("availability_zone_hints").unwrap_or_default(),
-        network_type: segment.network_type,
-        physical_network: segment.physical_network,
-        segmentation_id: segment.segmentation_id,
         created_at: now.clone(),
         updated_at: now,
         revision_number: 1,
@@ -92,9 +84,13 @@ pub fn create(
 /// it in a way that forbids the change is the caller's to find out.
 ///
 /// # Errors
-/// 400 for an MTU the segment cannot carry, another provider segment, or a default
-/// network that leads nowhere.
-pub fn update(current: &Network, body: &Body, settings: &Settings) -> Result<Network, Fault> {
+/// 400 for an MTU the segments cannot carry, or a default network that leads nowhere.
+pub fn update(
+    current: &Network,
+    segments: &[NetworkSegment],
+    body: &Body,
+    settings: &Settings,
+) -> Result<Network, Fault> {
     let mut network = current.clone();
     let set = |name: &str, flag: &mut bool| {
         if let Some(value) = body.flag(name) {
@@ -122,13 +118,18 @@ pub fn update(current: &Network, body: &Body, settings: &Settings) -> Result<Net
         network.is_default = false;
     }
     default_leads_outside(&network)?;
-    let most = drivers::max_mtu(settings, network.network_type);
+    let most = max_mtu(settings, segments.iter().map(|segment| &segment.place));
     if let Some(mtu) = chosen_mtu(body, most)? {
         network.mtu = mtu.unwrap_or(most);
         network.mtu_given = mtu.is_some();
     }
-    network.segmentation_id = segmentation_id(current, body)?;
     Ok(network)
+}
+
+/// What the segment that carries least lets through.
+fn max_mtu<'s>(settings: &Settings, segments: impl Iterator<Item = &'s Segment>) -> u32 {
+    let largest = segments.map(|segment| drivers::max_mtu(settings, segment.network_type)).min();
+    largest.unwrap_or(settings.global_physnet_mtu)
 }
 
 /// `None` when the client said nothing, `Some(None)` when it left the choice to us (0).
@@ -146,37 +147,6 @@ fn default_leads_outside(network: &Network) -> Result<(), Fault> {
         return Err(Fault::invalid_attribute("is_default", "only an external network can be the default"));
     }
     Ok(())
-}
-
-/// Type and physical network stay; the id may change where there is one.
-fn segmentation_id(current: &Network, body: &Body) -> Result<Option<u32>, Fault> {
-    let moved = |name: &str, stored: Option<&str>| body.has(name) && body.text(name) != stored;
-    let mut unsupported = Vec::new();
-    if moved("provider:network_type", Some(current.network_type.as_str())) {
-        unsupported.push("provider:network_type");
-    }
-    if moved("provider:physical_network", current.physical_network.as_deref()) {
-        unsupported.push("provider:physical_network");
-    }
-    let wanted = match body.int("provider:segmentation_id") {
-        None if body.has("provider:segmentation_id") && current.segmentation_id.is_some() => {
-            unsupported.push("provider:segmentation_id");
-            None
-        }
-        None => current.segmentation_id,
-        Some(_) if current.segmentation_id.is_none() => {
-            unsupported.push("provider:segmentation_id");
-            None
-        }
-        Some(id) => u32::try_from(id).ok(),
-    };
-    if unsupported.is_empty() {
-        return Ok(wanted);
-    }
-    Err(Fault::invalid_input(format!(
-        "Plugin does not support updating the following provider network attributes: {}",
-        unsupported.join(", ")
-    )))
 }
 
 /// Owners of ports that go with their network.

@@ -1,5 +1,6 @@
 //! SQL for networks.
 
+mod places;
 mod scopes;
 mod usage;
 
@@ -11,6 +12,7 @@ use isospin_store_kit::query::Select;
 use isospin_store_kit::{ChangeKind, Columns, Row, Session, StoreError, Tx, Value, values};
 use isospin_types::{NetworkId, SubnetId};
 
+pub use places::follow_segments;
 pub use usage::{default_external, has_bound_ports, has_gateway_ports, ports, used_by_others};
 
 use scopes::SCOPES;
@@ -18,11 +20,10 @@ use scopes::SCOPES;
 use super::model::{Network, NetworkDetails};
 use super::rules::not_found;
 use super::{SHAREABLE, TABLE};
-use crate::drivers::{self, NetworkType};
+use crate::page;
 use crate::resources::qos_policy::bindings::Holder;
 use crate::resources::rbac_policy::{self, Access, access};
-use crate::resources::tag;
-use crate::{Settings, page};
+use crate::resources::{segment, tag};
 
 /// The select list as a literal, so that whole statements stay constant.
 macro_rules! columns {
@@ -30,8 +31,7 @@ macro_rules! columns {
         "networks.id, networks.project_id, networks.name, networks.description, networks.admin_state_up, \
          networks.status, networks.mtu, networks.mtu_given, networks.shared, networks.external, \
          networks.is_default, networks.port_security_enabled, networks.dns_domain, \
-         networks.availability_zone_hints, networks.network_type, networks.physical_network, \
-         networks.segmentation_id, networks.created_at, networks.updated_at, networks.revision_number, \
+         networks.availability_zone_hints, networks.created_at, networks.updated_at, networks.revision_number, \
          (SELECT policy_id FROM network_qos_policies WHERE network_id = networks.id)"
     };
 }
@@ -61,9 +61,6 @@ pub fn from_columns(columns: &mut Columns) -> Result<Network, StoreError> {
         qos_policy_id: None,
         dns_domain: columns.text()?,
         availability_zone_hints: page::texts(&columns.parse()?),
-        network_type: columns.parse()?,
-        physical_network: columns.opt_text()?,
-        segmentation_id: columns.opt_int()?.and_then(|id| u32::try_from(id).ok()),
         created_at: columns.text()?,
         updated_at: columns.text()?,
         revision_number: columns.int()?,
@@ -124,7 +121,11 @@ pub async fn get_details(
     let mut answers = session
         .rows_many(vec![
             (GET, values![id]),
-            ("SELECT id FROM subnets WHERE network_id = $1 ORDER BY created_at, id", values![id]),
+            (segment::store::OF_NETWORK, values![id]),
+            (
+                "SELECT id, segment_id <> '' FROM subnets WHERE network_id = $1 ORDER BY created_at, id",
+                values![id],
+            ),
             (
                 "SELECT DISTINCT agents.availability_zone FROM dhcp_bindings JOIN agents ON agents.host = \
                  dhcp_bindings.host AND agents.agent_type = 'DHCP agent' WHERE dhcp_bindings.network_id = $1 \
@@ -138,17 +139,26 @@ pub async fn get_details(
         .await?
         .into_iter();
     let mut next = || answers.next().unwrap_or_default().into_iter();
-    let (network, subnets, zones, tags) = (next().next(), next(), next(), next());
+    let (network, segments) = (next().next(), next());
+    let (subnets, zones, tags) = (next(), next(), next());
     let (entries, scopes) = (next(), next());
     let Some(network) = network else { return Ok(None) };
+    let subnets = subnets.map(|row| subnet(&mut row.columns())).collect::<Result<Vec<_>, StoreError>>()?;
     Ok(Some(NetworkDetails {
         network: from_row(network)?,
-        subnets: subnets.map(|row| row.columns().parse()).collect::<Result<_, _>>()?,
+        segments: segments.map(segment::store::from_row).collect::<Result<_, _>>()?,
+        routed: subnets.iter().any(|(_, on_segment)| *on_segment),
+        subnets: subnets.into_iter().map(|(id, _)| id).collect(),
         availability_zones: zones.map(|row| row.columns().text()).collect::<Result<_, _>>()?,
         tags: tags.map(|row| row.columns().text()).collect::<Result<_, _>>()?,
         access: Access::from_rows(entries)?,
         address_scopes: scopes::collect(scopes)?.remove(&id).unwrap_or_default(),
     }))
+}
+
+/// A subnet, and whether it belongs to a segment.
+fn subnet(columns: &mut Columns) -> Result<(SubnetId, bool), StoreError> {
+    Ok((columns.parse()?, columns.flag()?))
 }
 
 /// One page of the networks the caller may know of; `sees_all` skips the filter.
@@ -170,6 +180,7 @@ pub async fn list(
             rbac_policy::filter_shared(&mut select, &SHAREABLE, &caller.project_id, wanted)?;
         }
     }
+    places::filter(&mut select, list);
     let rows = page::rows(session, list, &TABLE, select, |marker| not_found(marker)).await?;
     let mut found = Vec::with_capacity(rows.len());
     let mut rows = rows.into_iter().peekable();
@@ -180,16 +191,17 @@ pub async fn list(
     Ok(found)
 }
 
-/// Adds what an answer shows, with four queries whatever the number of networks.
+/// Adds what an answer shows, with a constant number of queries whatever the number of networks.
 async fn with_details(
     session: &mut Session,
     project_id: &str,
     networks: Vec<Network>,
 ) -> Result<Vec<NetworkDetails>, StoreError> {
     let ids: Vec<Value> = networks.iter().map(|network| Value::from(network.id)).collect();
-    let mut subnets: HashMap<NetworkId, Vec<SubnetId>> = HashMap::new();
-    for (network_id, subnet_id) in subnets_of(session, ids.clone()).await? {
-        subnets.entry(network_id).or_default().push(subnet_id);
+    let mut segments = segment::store::of_networks(session, ids.clone()).await?;
+    let mut subnets: HashMap<NetworkId, Vec<(SubnetId, bool)>> = HashMap::new();
+    for (network_id, subnet) in subnets_of(session, ids.clone()).await? {
+        subnets.entry(network_id).or_default().push(subnet);
     }
     let mut zones: HashMap<NetworkId, BTreeSet<String>> = HashMap::new();
     for (network_id, zone) in zones_of(session, ids.clone()).await? {
@@ -200,13 +212,18 @@ async fn with_details(
     let mut tags = tag::store::of_many(session, ids).await?;
     Ok(networks
         .into_iter()
-        .map(|network| NetworkDetails {
-            subnets: subnets.remove(&network.id).unwrap_or_default(),
-            availability_zones: zones.remove(&network.id).unwrap_or_default().into_iter().collect(),
-            address_scopes: scopes.remove(&network.id).unwrap_or_default(),
-            tags: tags.remove(&network.id.to_string()).unwrap_or_default(),
-            access: access.remove(&network.id.to_string()).unwrap_or_default(),
-            network,
+        .map(|network| {
+            let subnets = subnets.remove(&network.id).unwrap_or_default();
+            NetworkDetails {
+                segments: segments.remove(&network.id).unwrap_or_default(),
+                routed: subnets.iter().any(|(_, on_segment)| *on_segment),
+                subnets: subnets.into_iter().map(|(id, _)| id).collect(),
+                availability_zones: zones.remove(&network.id).unwrap_or_default().into_iter().collect(),
+                address_scopes: scopes.remove(&network.id).unwrap_or_default(),
+                access: access.remove(&network.id.to_string()).unwrap_or_default(),
+                tags: tags.remove(&network.id.to_string()).unwrap_or_default(),
+                network,
+            }
         })
         .collect())
 }
@@ -214,8 +231,8 @@ async fn with_details(
 async fn subnets_of(
     session: &mut Session,
     ids: Vec<Value>,
-) -> Result<Vec<(NetworkId, SubnetId)>, StoreError> {
-    let mut select = Select::new("network_id, id", "subnets");
+) -> Result<Vec<(NetworkId, (SubnetId, bool))>, StoreError> {
+    let mut select = Select::new("network_id, id, segment_id <> ''", "subnets");
     select.one_of("network_id", ids);
     select.order_by("created_at", false).order_by("id", false);
     let (sql, values) = select.build();
@@ -223,7 +240,7 @@ async fn subnets_of(
     rows.into_iter()
         .map(|row| {
             let mut columns = row.columns();
-            Ok((columns.parse()?, columns.parse()?))
+            Ok((columns.parse()?, subnet(&mut columns)?))
         })
         .collect()
 }
@@ -252,8 +269,8 @@ pub async fn create(tx: &mut Tx, network: &Network) -> Result<(), StoreError> {
     tx.execute(
         "INSERT INTO networks (id, project_id, name, description, admin_state_up, status, mtu, mtu_given, \
          shared, external, is_default, port_security_enabled, dns_domain, availability_zone_hints, \
-         network_type, physical_network, segmentation_id, created_at, updated_at, revision_number) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)",
+         created_at, updated_at, revision_number) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
         values![
             network.id,
             &network.project_id,
@@ -269,9 +286,6 @@ pub async fn create(tx: &mut Tx, network: &Network) -> Result<(), StoreError> {
             network.port_security_enabled,
             &network.dns_domain,
             hints(network),
-            network.network_type.as_str(),
-            network.physical_network.clone(),
-            network.segmentation_id,
             &network.created_at,
             &network.updated_at,
             network.revision_number,
@@ -294,8 +308,8 @@ pub async fn create(tx: &mut Tx, network: &Network) -> Result<(), StoreError> {
 pub async fn update(tx: &mut Tx, network: &Network) -> Result<(), StoreError> {
     tx.execute(
         "UPDATE networks SET name = $1, description = $2, admin_state_up = $3, mtu = $4, mtu_given = $5, \
-         is_default = $6, port_security_enabled = $7, dns_domain = $8, segmentation_id = $9, \
-         updated_at = $10, revision_number = $11 WHERE id = $12",
+         is_default = $6, port_security_enabled = $7, dns_domain = $8, \
+         updated_at = $9, revision_number = $10 WHERE id = $11",
         values![
             &network.name,
             &network.description,
@@ -305,7 +319,6 @@ pub async fn update(tx: &mut Tx, network: &Network) -> Result<(), StoreError> {
             network.is_default,
             network.port_security_enabled,
             &network.dns_domain,
-            network.segmentation_id,
             &network.updated_at,
             network.revision_number,
             network.id,
@@ -347,25 +360,4 @@ pub async fn delete(tx: &mut Tx, id: NetworkId) -> Result<(), StoreError> {
 
 fn hints(network: &Network) -> String {
     serde_json::Value::from(network.availability_zone_hints.clone()).to_string()
-}
-
-/// Gives networks whose MTU nobody chose the one that follows from the settings; to
-/// be called once when a server starts.
-///
-/// # Errors
-/// The store's.
-pub async fn sync_mtus(tx: &mut Tx, settings: &Settings) -> Result<(), StoreError> {
-    for network_type in NetworkType::ALL {
-        let mtu = drivers::max_mtu(settings, network_type);
-        let changed = tx
-            .rows(
-                "UPDATE networks SET mtu = $1 WHERE network_type = $2 AND NOT mtu_given AND mtu <> $1 RETURNING id",
-                values![mtu, network_type.as_str()],
-            )
-            .await?;
-        for row in changed {
-            tx.record("network", ChangeKind::Set, row.columns().text()?);
-        }
-    }
-    Ok(())
 }

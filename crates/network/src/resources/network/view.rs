@@ -5,14 +5,24 @@ use isospin_api_kit::{Caller, view};
 use serde_json::{Map, Value, json};
 
 use super::model::NetworkDetails;
-use super::{TYPE, target};
+use super::{PHYSICAL_NETWORK, SEGMENTATION_ID, TYPE, TYPE_OF_SEGMENT, target};
+use crate::drivers::Segment;
 
 /// The network as this caller gets to see it; `fields` empty means all.
 pub fn network(policy: &Policy, caller: &Caller, details: &NetworkDetails, fields: &[String]) -> Value {
-    let NetworkDetails { network, subnets, availability_zones, address_scopes, tags, access } = details;
+    let NetworkDetails {
+        network,
+        segments,
+        routed,
+        subnets,
+        availability_zones,
+        address_scopes,
+        tags,
+        access,
+    } = details;
     let project = Value::from(network.project_id.as_str());
     let subnets: Vec<String> = subnets.iter().map(ToString::to_string).collect();
-    let object: Map<String, Value> = [
+    let mut object: Map<String, Value> = [
         ("id", json!(network.id.to_string())),
         ("name", json!(network.name)),
         ("tenant_id", project.clone()),
@@ -26,9 +36,6 @@ pub fn network(policy: &Policy, caller: &Caller, details: &NetworkDetails, field
         ("qos_policy_id", json!(network.qos_policy_id.map(|id| id.to_string()))),
         ("dns_domain", json!(network.dns_domain)),
         ("router:external", json!(network.external)),
-        ("provider:network_type", json!(network.network_type.as_str())),
-        ("provider:physical_network", json!(network.physical_network)),
-        ("provider:segmentation_id", json!(network.segmentation_id)),
         ("is_default", json!(network.is_default)),
         ("availability_zone_hints", json!(network.availability_zone_hints)),
         ("availability_zones", json!(availability_zones)),
@@ -39,11 +46,30 @@ pub fn network(policy: &Policy, caller: &Caller, details: &NetworkDetails, field
         ("revision_number", json!(network.revision_number)),
         ("created_at", json!(network.created_at)),
         ("updated_at", json!(network.updated_at)),
-        // Every network is one segment, so its hosts always reach each other directly.
-        ("l2_adjacency", json!(true)),
+        ("l2_adjacency", json!(!routed)),
     ]
     .into_iter()
     .map(|(name, value)| (name.to_owned(), value))
     .collect();
+    let mut places = segments.iter().map(|segment| place(&segment.place));
+    match (places.next(), places.len()) {
+        (Some(only), 0) => object.extend(only),
+        (first, _) => {
+            let all = first.into_iter().chain(places).map(Value::Object).collect();
+            object.insert("segments".to_owned(), Value::Array(all));
+        }
+    }
     view::project(&TYPE, policy, caller, &target(network, *access), fields, object)
+}
+
+/// A segment in the words of provider networks.
+fn place(segment: &Segment) -> Map<String, Value> {
+    [
+        (TYPE_OF_SEGMENT, json!(segment.network_type.as_str())),
+        (PHYSICAL_NETWORK, json!(segment.physical_network)),
+        (SEGMENTATION_ID, json!(segment.segmentation_id)),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_owned(), value))
+    .collect()
 }

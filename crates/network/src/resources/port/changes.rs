@@ -7,11 +7,15 @@ use isospin_store_kit::{Session, Tx, values};
 use isospin_types::{MacAddr, SubnetId};
 
 use super::input;
-use super::model::{DhcpOption, FLOATING_IP, NewAddressPair, Port, ROUTER_GATEWAY, ROUTER_INTERFACE};
-use super::rules::{references, security};
+use super::model::{
+    Addresses, DhcpOption, FLOATING_IP, IpAllocation, NewAddressPair, Port, ROUTER_GATEWAY, ROUTER_INTERFACE,
+    is_trusted_owner,
+};
+use super::rules::reach::is_routed;
+use super::rules::{reach, references, security};
 use super::store;
 use crate::App;
-use crate::resources::{floating_ip, port_forwarding, security_group};
+use crate::resources::{floating_ip, port_forwarding, security_group, subnet};
 
 /// Applies the body to the port; the caller authorises before and saves after.
 /// Addresses are written here.
@@ -31,7 +35,8 @@ pub async fn apply(
     mac(tx, body, port).await?;
     filtering(tx, app, caller, body, &before, port).await?;
     addresses(tx, body, &before, port).await?;
-    binding(tx, app, body, &before, port).await
+    binding(tx, app, body, &before, port).await?;
+    reachable(tx, app, &before, port).await
 }
 
 fn plain(app: &App, body: &Body, port: &mut Port) -> Result<(), Fault> {
@@ -47,6 +52,10 @@ fn plain(app: &App, body: &Body, port: &mut Port) -> Result<(), Fault> {
     if let Some(dns_domain) = body.text("dns_domain") {
         dns_domain.clone_into(&mut port.dns_domain);
     }
+    if body.has("data_plane_status") {
+        port.data_plane_status = body.text("data_plane_status").map(str::to_owned);
+    }
+    port.card = input::card(port.card.clone(), body);
     if body.has("extra_dhcp_opts") {
         merge_options(&mut port.extra_dhcp_opts, input::options(body));
     }
@@ -250,4 +259,32 @@ async fn binding(tx: &mut Tx, app: &App, body: &Body, before: &Port, port: &mut 
         port.status = store::status_before_reports(&port.device_owner, port.admin_state_up, &port.binding);
     }
     Ok(())
+}
+
+/// On a routed network the host decides which addresses work: those that waited for
+/// it are found now, others must fit it.
+///
+/// # Errors
+/// 400, 409; see [`reach`].
+pub async fn reachable(tx: &mut Tx, app: &App, before: &Port, port: &mut Port) -> Result<(), Fault> {
+    let moved = before.binding.host != port.binding.host || before.fixed_ips != port.fixed_ips;
+    if !moved || is_trusted_owner(&port.device_owner) {
+        return Ok(());
+    }
+    let subnets = subnet::store::of_network(tx, port.network_id).await?;
+    if !is_routed(&subnets) {
+        return Ok(());
+    }
+    let host = port.binding.host.clone();
+    let on = store::segments_of_host(tx, app, port.network_id, &host).await?;
+    if host.is_empty() || port.ip_allocation != IpAllocation::Deferred {
+        return reach::check(port, &subnets, &on);
+    }
+    let found = (host.as_str(), &on);
+    let wanted = Addresses::Automatic;
+    let usable = reach::eligible(port.network_id, &subnets, &port.device_owner, Some(found), &wanted)?;
+    match usable {
+        Some(usable) => store::set_addresses_from(tx, port, &usable, wanted).await,
+        None => Ok(()),
+    }
 }

@@ -6,7 +6,7 @@ use isospin_api_kit::{Body, Fault, FaultType};
 use isospin_types::SecurityGroupId;
 use serde_json::{Map, Value};
 
-use super::model::{Addresses, DhcpOption, NewAddressPair, NewPort, WantedIp};
+use super::model::{Addresses, Card, DhcpOption, NewAddressPair, NewPort, WantedIp};
 use crate::Settings;
 use crate::resources::network::model::Network;
 
@@ -52,6 +52,7 @@ pub fn new_port(
         host: text("binding:host_id"),
         vnic_type: text("binding:vnic_type"),
         profile: profile(body),
+        card: card(Card::default(), body),
         tags,
         ..NewPort::on(network, project_id)
     })
@@ -110,6 +111,30 @@ pub fn options(body: &Body) -> Vec<(DhcpOption, bool)> {
 #[must_use]
 pub fn profile(body: &Body) -> Map<String, Value> {
     body.get("binding:profile").and_then(Value::as_object).cloned().unwrap_or_default()
+}
+
+/// The card with what the body says of it.
+#[must_use]
+pub fn card(mut card: Card, body: &Body) -> Card {
+    for (name, text) in [
+        ("device_profile", &mut card.device_profile),
+        ("hardware_offload_type", &mut card.hardware_offload_type),
+        ("numa_affinity_policy", &mut card.numa_affinity_policy),
+    ] {
+        if body.has(name) {
+            *text = body.text(name).map(str::to_owned);
+        }
+    }
+    if body.has("hints") {
+        card.hints = body.get("hints").and_then(Value::as_object).cloned();
+    }
+    if body.has("trusted") {
+        card.trusted = body.flag("trusted");
+    }
+    if let Some(propagate) = body.flag("propagate_uplink_status") {
+        card.propagate_uplink_status = propagate;
+    }
+    card
 }
 
 /// The host part of the DNS name named.

@@ -4,6 +4,7 @@
 //! The single table of what a port is on the wire is [`TYPE`]. Routers, floating
 //! IPs and DHCP make and change their ports through [`store`].
 
+mod bindings;
 mod changes;
 mod filters;
 mod forms;
@@ -23,7 +24,7 @@ use isospin_api_kit::extension::Extension;
 use isospin_api_kit::list::Table;
 
 use crate::resources::network;
-use crate::routes::{Collection, Routes};
+use crate::routes::Routes;
 use rules::checks;
 
 pub use policy::POLICY;
@@ -32,7 +33,7 @@ pub use policy::POLICY;
 pub const TYPE: ResourceType = ResourceType {
     name: "port",
     collection: "ports",
-    attributes: &[CORE, BINDING, SECURITY, QOS, OTHER, STANDARD],
+    attributes: &[CORE, BINDING, CARD, SECURITY, QOS, OTHER, STANDARD],
 };
 
 /// Where the rows are.
@@ -73,6 +74,23 @@ const BINDING: &[Attribute] = &[
     Attribute::read_only("binding:vif_details", Check::Object).show(Show::Ruled).alias("binding"),
 ];
 
+const CARD: &[Attribute] = &[
+    Attribute::fixed("device_profile", Check::Text(255), Absent::NULL).or_null().alias("port-device-profile"),
+    Attribute::fixed("hardware_offload_type", Check::OneOf(checks::OFFLOAD_TYPES), Absent::NULL)
+        .or_null()
+        .alias("port-hardware-offload-type"),
+    Attribute::settable("numa_affinity_policy", Check::OneOf(checks::NUMA_POLICIES), Absent::NULL)
+        .or_null()
+        .alias("port-numa-affinity-policy"),
+    Attribute::settable("trusted", Check::Bool, Absent::NULL)
+        .or_null()
+        .show(Show::Ruled)
+        .alias("port-trusted-vif"),
+    // Their aliases are not offered: no driver here acts on them.
+    Attribute::settable("hints", Check::Own(checks::hints), Absent::NULL).or_null().show(Show::Ruled),
+    Attribute::settable("propagate_uplink_status", Check::Bool, Absent::TRUE),
+];
+
 const SECURITY: &[Attribute] = &[
     Attribute::settable("security_groups", Check::UuidList, Absent::Unset)
         .filter(Filter::Own)
@@ -102,12 +120,21 @@ const OTHER: &[Attribute] = &[
     Attribute::read_only("dns_assignment", Check::Object)
         .form(forms::DNS_ASSIGNMENT)
         .alias("dns-integration"),
+    data_plane_status(),
     Attribute::settable("dns_domain", Check::Own(network::rules::dns_domain), Absent::EMPTY_TEXT)
         .form(Form::Text)
         .alias("dns-domain-ports"),
     Attribute::fixed("tags", Check::TextList { each: 255 }, Absent::EMPTY_LIST)
         .alias("tag-ports-during-bulk-creation"),
 ];
+
+/// Said by others than who makes the port.
+const fn data_plane_status() -> Attribute {
+    let check = Check::OneOf(&["ACTIVE", "DOWN"]);
+    let mut attribute = Attribute::settable("data_plane_status", check, Absent::Unset).or_null();
+    attribute.post = false;
+    attribute.alias("data-plane-status")
+}
 
 /// What works.
 pub const EXTENSIONS: &[Extension] = &[
@@ -116,6 +143,48 @@ pub const EXTENSIONS: &[Extension] = &[
         name: "Port Binding",
         description: "Expose port bindings of a virtual port to external application",
         updated: "2014-02-03T10:00:00-00:00",
+    },
+    Extension {
+        alias: "binding-extended",
+        name: "Port Bindings Extended",
+        description: "Expose port bindings of a virtual port to external application",
+        updated: "2017-07-17T10:00:00-00:00",
+    },
+    Extension {
+        alias: "data-plane-status",
+        name: "Port data plane status extension",
+        description: "Expose status of underlying data plane",
+        updated: "2017-01-24T10:00:00-00:00",
+    },
+    Extension {
+        alias: "port-device-profile",
+        name: "Port device profile",
+        description: "Expose the port device profile (Cyborg)",
+        updated: "2020-12-17T10:00:00-00:00",
+    },
+    Extension {
+        alias: "port-hardware-offload-type",
+        name: "Port hardware offload",
+        description: "Expose port hardware offload extension",
+        updated: "2023-05-09T10:00:00-00:00",
+    },
+    Extension {
+        alias: "port-numa-affinity-policy",
+        name: "Port NUMA affinity policy",
+        description: "Expose the port NUMA affinity policy",
+        updated: "2020-07-08T10:00:00-00:00",
+    },
+    Extension {
+        alias: "port-numa-affinity-policy-socket",
+        name: "Port NUMA affinity policy \"socket\"",
+        description: "Adds \"socket\" to the supported port NUMA affinity policies",
+        updated: "2024-02-09T10:00:00-00:00",
+    },
+    Extension {
+        alias: "port-trusted-vif",
+        name: "Port trusted vif",
+        description: "Expose port 'trusted' attribute in the API",
+        updated: "2024-07-10T10:00:00-00:00",
     },
     Extension {
         alias: "port-security",
@@ -181,11 +250,12 @@ pub const EXTENSIONS: &[Extension] = &[
 ];
 
 /// Routes of ports.
-pub fn routes() -> Collection {
-    Routes::of(TYPE, "/v2.0/ports")
+pub fn routes() -> Routes {
+    let ports = Routes::of(TYPE, "/v2.0/ports")
         .list(handlers::list)
         .create(handlers::create)
         .show(handlers::show)
         .update(handlers::update)
-        .delete(handlers::delete)
+        .delete(handlers::delete);
+    bindings::routes().merge(ports)
 }

@@ -17,7 +17,7 @@ use crate::resources::trunk;
 pub fn show(app: &App, caller: &Caller, found: &Found, fields: &[String]) -> Value {
     let port = &found.port;
     let binding = &port.binding;
-    let mut object = Map::with_capacity(32);
+    let mut object = Map::with_capacity(40);
     let wanted = |name: &str| fields.is_empty() || fields.iter().any(|field| field == name);
     let mut put = |name: &str, value: Value| object.insert(name.to_owned(), value);
     put("id", Value::from(port.id.to_string()));
@@ -35,7 +35,7 @@ pub fn show(app: &App, caller: &Caller, found: &Found, fields: &[String]) -> Val
     put("security_groups", port.security_groups.iter().map(ToString::to_string).collect());
     put("description", Value::from(port.description.as_str()));
     put("binding:vnic_type", Value::from(binding.vnic_type.as_str()));
-    put("binding:profile", Value::Object(binding.profile.clone()));
+    put("binding:profile", Value::Object(port.card.profile(binding)));
     put("binding:host_id", Value::from(binding.host.as_str()));
     put("binding:vif_type", Value::from(binding.vif_type.as_str()));
     put("binding:vif_details", Value::Object(binding.vif_details.clone()));
@@ -48,6 +48,13 @@ pub fn show(app: &App, caller: &Caller, found: &Found, fields: &[String]) -> Val
     }
     put("dns_domain", Value::from(port.dns_domain.as_str()));
     put("resource_request", resource_request(port.id, &binding.vnic_type, &found.guarantees));
+    put("data_plane_status", Value::from(port.data_plane_status.clone()));
+    put("propagate_uplink_status", Value::from(port.card.propagate_uplink_status));
+    put("numa_affinity_policy", Value::from(port.card.numa_affinity_policy.clone()));
+    put("device_profile", Value::from(port.card.device_profile.clone()));
+    put("hints", port.card.hints.clone().map_or(Value::Null, Value::Object));
+    put("hardware_offload_type", Value::from(port.card.hardware_offload_type.clone()));
+    put("trusted", Value::from(port.card.trusted));
     put("tags", Value::from(found.tags.clone()));
     put("revision_number", Value::from(port.revision_number));
     put("created_at", Value::from(port.created_at.as_str()));

@@ -19,6 +19,7 @@ use crate::background::scheduling::ensure_dhcp;
 use crate::resources::network::{self, model::Network};
 use crate::resources::port::model::is_router_interface;
 use crate::resources::rbac_policy::Access;
+use crate::resources::segment;
 use crate::{App, ipam, owner, page, quota};
 
 /// `GET /v2.0/subnets`
@@ -119,7 +120,9 @@ async fn create_one(
     let now = now_seconds();
     let prefix = from_pool::prefix(tx, app, &context.caller, &project_id, &network, body).await?;
     let (subnet, pools) = rules::create(body, project_id, network.id, prefix, &app.settings, now.clone())?;
-    rules::check_overlap(&subnet, &store::of_network(tx, network.id).await?)?;
+    let others = store::of_network(tx, network.id).await?;
+    rules::check_overlap(&subnet, &others)?;
+    check_segment(tx, None, &subnet, &others).await?;
     rules::check_mtu(network.mtu, [&subnet])?;
     quota::take(tx, &app.settings, &subnet.project_id, "subnet", 1).await?;
     store::create(tx, &subnet).await?;
@@ -134,6 +137,26 @@ async fn create_one(
         network_external: network.external,
         network_access: access,
     })
+}
+
+/// Refuses a segment the subnet cannot be on; who names none on a network without
+/// any is not asked.
+async fn check_segment(
+    session: &mut Session,
+    before: Option<&Subnet>,
+    subnet: &Subnet,
+    others: &[Subnet],
+) -> Result<(), Fault> {
+    let segments = match subnet.segment_id {
+        Some(id) => {
+            if segment::store::get(session, id).await?.is_none() {
+                return Err(segment::rules::not_found(id));
+            }
+            segment::store::of_network(session, subnet.network_id).await?
+        }
+        None => Vec::new(),
+    };
+    rules::check_segment(before, subnet, others, &segments)
 }
 
 /// The network a new subnet goes on; one the caller cannot see is not there.
@@ -192,9 +215,21 @@ async fn change(
     {
         return Err(rules::gateway_in_use(gateway, port_id));
     }
+    let joins = subnet.segment_id != details.subnet.segment_id;
+    if joins {
+        let others: Vec<Subnet> = store::of_network(tx, subnet.network_id)
+            .await?
+            .into_iter()
+            .filter(|other| other.id != subnet.id)
+            .collect();
+        check_segment(tx, Some(&details.subnet), &subnet, &others).await?;
+    }
     subnet.updated_at = now_seconds();
     subnet.revision_number += 1;
     store::update(tx, &subnet).await?;
+    if joins {
+        network::store::touch(tx, subnet.network_id, &subnet.updated_at).await?;
+    }
     let serves_otherwise = pools.is_some() || subnet.enable_dhcp != details.subnet.enable_dhcp;
     if let Some(pools) = pools {
         set_pools(tx, &subnet, &pools).await?;

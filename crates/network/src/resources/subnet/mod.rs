@@ -37,6 +37,12 @@ pub const EXTENSIONS: &[Extension] = &[
         updated: "2024-02-05T18:00:00-00:00",
     },
     Extension {
+        alias: "subnet-segmentid-writable",
+        name: "Subnet SegmentID (writable)",
+        description: "Provides a writable segment_id attribute for a subnet resource.",
+        updated: "2018-03-12T00:00:00-00:00",
+    },
+    Extension {
         alias: "subnet-service-types",
         name: "Subnet service types",
         description: "Provides ability to set the subnet service_types field",
@@ -94,6 +100,11 @@ const ATTRIBUTES: &[Attribute] = &[
     Attribute::settable("service_types", Check::TextList { each: 255 }, Absent::EMPTY_LIST)
         .filter(Filter::Own)
         .alias("subnet-service-types"),
+    Attribute::settable("segment_id", Check::Uuid, Absent::NULL)
+        .or_null()
+        .show(Show::Ruled)
+        .column("segment_id")
+        .alias("segment"),
 ];
 
 #[cfg(test)]

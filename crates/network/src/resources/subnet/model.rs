@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::str::FromStr;
 
 use ipnet::IpNet;
-use isospin_types::{NetworkId, SubnetId, SubnetPoolId};
+use isospin_types::{NetworkId, SegmentId, SubnetId, SubnetPoolId};
 
 use crate::ipam;
 use crate::ranges::Range;
@@ -105,6 +105,8 @@ pub struct Subnet {
     pub host_routes: Vec<HostRoute>,
     /// Owners of ports this subnet serves before others; empty = everybody's.
     pub service_types: Vec<String>,
+    /// Of a routed network: the segment whose hosts it serves.
+    pub segment_id: Option<SegmentId>,
     pub created_at: String,
     pub updated_at: String,
     pub revision_number: i64,

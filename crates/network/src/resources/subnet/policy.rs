@@ -8,6 +8,8 @@ use super::model::SubnetDetails;
 pub const POLICY: &[Rule] = &[
     Rule::new("create_subnet", "rule:admin_only or rule:network_owner_member"),
     Rule::new("create_subnet:service_types", "rule:admin_only"),
+    Rule::new("create_subnet:segment_id", "rule:admin_only"),
+    Rule::new("get_subnet:segment_id", "rule:admin_only"),
     Rule::new(
         "get_subnet",
         "rule:admin_or_owner_reader or rule:network_owner_reader or rule:service_api or rule:shared or \
@@ -15,6 +17,7 @@ pub const POLICY: &[Rule] = &[
     ),
     Rule::new("update_subnet", "rule:admin_or_owner_member or rule:network_owner_member"),
     Rule::new("update_subnet:service_types", "rule:admin_only"),
+    Rule::new("update_subnet:segment_id", "rule:admin_only"),
     Rule::new("delete_subnet", "rule:admin_or_owner_member or rule:network_owner_member"),
 ];
 

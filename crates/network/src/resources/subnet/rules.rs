@@ -2,6 +2,7 @@
 
 mod addressing;
 mod affinity;
+mod segments;
 mod values;
 
 use std::net::IpAddr;
@@ -11,6 +12,7 @@ use isospin_api_kit::{Body, Fault, FaultType};
 use isospin_types::{NetworkId, PortId, SubnetId, SubnetPoolId};
 
 pub use affinity::{Member, check_affinity};
+pub use segments::check_segment;
 pub use values::{allocation_pools, cidr, dns_nameservers, host_routes, ip_version, subnet_pool};
 
 use super::model::{AllocationPool, HostRoute, Ipv6Mode, Subnet};
@@ -65,6 +67,7 @@ pub fn create(
         dns_nameservers: values::addresses_of(body).unwrap_or_default(),
         host_routes: values::routes_of(body).unwrap_or_default(),
         service_types: body.texts("service_types").unwrap_or_default(),
+        segment_id: body.parsed("segment_id"),
         created_at: now.clone(),
         updated_at: now,
         revision_number: 1,
@@ -119,6 +122,9 @@ pub fn update(
     }
     if let Some(service_types) = body.texts("service_types") {
         subnet.service_types = service_types;
+    }
+    if let Some(segment_id) = body.change("segment_id") {
+        subnet.segment_id = segment_id;
     }
     if !subnet.enable_dhcp && (subnet.ipv6_ra_mode.is_some() || subnet.ipv6_address_mode.is_some()) {
         return Err(Fault::invalid_input("Cannot disable enable_dhcp with ipv6 attributes set"));

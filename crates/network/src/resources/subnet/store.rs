@@ -23,7 +23,7 @@ macro_rules! columns {
         "subnets.id, subnets.project_id, subnets.network_id, subnets.name, subnets.description, \
          subnets.subnetpool_id, subnets.cidr, subnets.gateway_ip, subnets.enable_dhcp, subnets.ipv6_ra_mode, \
          subnets.ipv6_address_mode, subnets.dns_nameservers, subnets.host_routes, subnets.service_types, \
-         subnets.created_at, subnets.updated_at, subnets.revision_number"
+         subnets.segment_id, subnets.created_at, subnets.updated_at, subnets.revision_number"
     };
 }
 macro_rules! details {
@@ -63,6 +63,8 @@ fn from_columns(columns: &mut Columns) -> Result<Subnet, StoreError> {
         dns_nameservers: addresses(&columns.parse()?),
         host_routes: routes(&columns.parse()?),
         service_types: page::texts(&columns.parse()?),
+        // "" is none.
+        segment_id: columns.text()?.parse().ok(),
         created_at: columns.text()?,
         updated_at: columns.text()?,
         revision_number: columns.int()?,
@@ -189,8 +191,8 @@ pub async fn create(tx: &mut Tx, subnet: &Subnet) -> Result<(), StoreError> {
     tx.execute(
         "INSERT INTO subnets (id, project_id, network_id, name, description, ip_version, cidr, gateway_ip, \
          enable_dhcp, ipv6_ra_mode, ipv6_address_mode, dns_nameservers, host_routes, service_types, \
-         created_at, updated_at, revision_number, subnetpool_id) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
+         segment_id, created_at, updated_at, revision_number, subnetpool_id) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)",
         values![
             subnet.id,
             &subnet.project_id,
@@ -206,6 +208,7 @@ pub async fn create(tx: &mut Tx, subnet: &Subnet) -> Result<(), StoreError> {
             address_list(&subnet.dns_nameservers).to_string(),
             route_list(&subnet.host_routes).to_string(),
             json!(subnet.service_types).to_string(),
+            segment_text(subnet),
             &subnet.created_at,
             &subnet.updated_at,
             subnet.revision_number,
@@ -224,8 +227,8 @@ pub async fn create(tx: &mut Tx, subnet: &Subnet) -> Result<(), StoreError> {
 pub async fn update(tx: &mut Tx, subnet: &Subnet) -> Result<(), StoreError> {
     tx.execute(
         "UPDATE subnets SET name = $1, description = $2, gateway_ip = $3, enable_dhcp = $4, \
-         dns_nameservers = $5, host_routes = $6, service_types = $7, updated_at = $8, revision_number = $9 \
-         WHERE id = $10",
+         dns_nameservers = $5, host_routes = $6, service_types = $7, segment_id = $8, updated_at = $9, \
+         revision_number = $10 WHERE id = $11",
         values![
             &subnet.name,
             &subnet.description,
@@ -234,6 +237,7 @@ pub async fn update(tx: &mut Tx, subnet: &Subnet) -> Result<(), StoreError> {
             address_list(&subnet.dns_nameservers).to_string(),
             route_list(&subnet.host_routes).to_string(),
             json!(subnet.service_types).to_string(),
+            segment_text(subnet),
             &subnet.updated_at,
             subnet.revision_number,
             subnet.id,
@@ -260,6 +264,10 @@ pub async fn delete(tx: &mut Tx, subnet: &Subnet) -> Result<(), StoreError> {
     .await?;
     tx.record_in("subnet", ChangeKind::Deleted, subnet.id, subnet.network_id);
     Ok(())
+}
+
+fn segment_text(subnet: &Subnet) -> String {
+    subnet.segment_id.map(|id| id.to_string()).unwrap_or_default()
 }
 
 /// Name servers as JSON, for table and wire.

@@ -37,6 +37,7 @@ pub fn subnet(policy: &Policy, caller: &Caller, details: &SubnetDetails, fields:
         ("revision_number", json!(subnet.revision_number)),
         ("created_at", json!(subnet.created_at)),
         ("updated_at", json!(subnet.updated_at)),
+        ("segment_id", json!(subnet.segment_id.map(|id| id.to_string()))),
     ]
     .into_iter()
     .map(|(name, value)| (name.to_owned(), value))

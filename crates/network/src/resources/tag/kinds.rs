@@ -131,4 +131,10 @@ pub(super) const KINDS: &[Kind] = &[
         "SELECT project_id, '', '', id FROM qos_policies WHERE id = $1"
     ),
     kind!("trunks", "trunk", "trunks", "SELECT project_id, '', '', '' FROM trunks WHERE id = $1"),
+    kind!(
+        "network-segment-ranges",
+        "network_segment_range",
+        "network_segment_ranges",
+        "SELECT project_id, '', '', '' FROM network_segment_ranges WHERE id = $1"
+    ),
 ];

@@ -56,6 +56,10 @@ pub const POLICY: &[Rule] = &[
     Rule::new("create_trunk:tags", "rule:update_trunk"),
     Rule::new("update_trunk:tags", "rule:update_trunk"),
     Rule::new("delete_trunk:tags", "rule:update_trunk"),
+    Rule::new("get_network_segment_range:tags", "rule:get_network_segment_range"),
+    Rule::new("create_network_segment_range:tags", "rule:update_network_segment_range"),
+    Rule::new("update_network_segment_range:tags", "rule:update_network_segment_range"),
+    Rule::new("delete_network_segment_range:tags", "rule:update_network_segment_range"),
 ];
 
 /// What tags bring to the extension list.
@@ -63,7 +67,7 @@ pub const EXTENSIONS: &[Extension] = &[
     Extension {
         alias: "standard-attr-tag",
         name: "Tag support for resources with standard attribute: port, subnet, subnetpool, network, \
-               security_group, router, floatingip",
+               security_group, router, floatingip, network_segment_range",
         description: "Enables to set tag on resources with standard attribute.",
         updated: "2017-01-01T00:00:00-00:00",
     },

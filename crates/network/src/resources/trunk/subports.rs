@@ -10,7 +10,7 @@ use isospin_api_kit::attribute::check;
 use isospin_api_kit::http::{Context, answer};
 use isospin_api_kit::policy::Target;
 use isospin_api_kit::{Caller, Fault};
-use isospin_store_kit::{Session, Tx, values};
+use isospin_store_kit::{Session, Tx, Value as Stored, values};
 use isospin_types::{NetworkId, PortId};
 use serde_json::{Map, Value, json};
 
@@ -20,9 +20,11 @@ use super::rules::{self, leaving, no_such_subport, parent_in_use, port_in_trunk,
 use super::store::{self, Part};
 use super::view;
 use crate::App;
+use crate::drivers::{NetworkType, Segment};
 use crate::resources::network::model::Network;
 use crate::resources::port::store::Found;
-use crate::resources::{network, port};
+use crate::resources::segment::model::NetworkSegment;
+use crate::resources::{network, port, segment};
 
 /// `GET /v2.0/trunks/{id}/get_subports`
 pub async fn list(
@@ -188,6 +190,7 @@ pub(super) async fn join(
     let taken = store::parts(tx, &ids).await?;
     let networks = networks_of(tx, found.iter().chain([parent])).await?;
     let mtu = network_of(&networks, parent)?.mtu;
+    let segments = segment::store::of_networks(tx, networks.keys().map(Stored::from).collect()).await?;
     let mut new = Vec::with_capacity(wanted.len());
     for (own, found) in wanted.iter().zip(&found) {
         let network = network_of(&networks, found)?;
@@ -200,7 +203,10 @@ pub(super) async fn join(
             None if !found.port.device_id.is_empty() => {
                 return Err(port::rules::references::in_use(&found.port));
             }
-            None => new.push(SubPort { port_id: own.port_id, segmentation_id: tag_of(own, network)? }),
+            None => {
+                let first = segments.get(&network.id).and_then(|segments| segments.first());
+                new.push(SubPort { port_id: own.port_id, segmentation_id: tag_of(own, network.id, first)? });
+            }
         }
     }
     store::add(tx, trunk, &new).await?;
@@ -214,15 +220,22 @@ pub(super) async fn join(
     Ok(())
 }
 
-fn tag_of(own: &WantedSubPort, network: &Network) -> Result<u16, Fault> {
-    let inherited = || match network.network_type {
-        crate::drivers::NetworkType::Vlan => network.segmentation_id.and_then(|id| u16::try_from(id).ok()),
+/// The tag asked for, or that of the subport's own network when it is a VLAN.
+fn tag_of(
+    own: &WantedSubPort,
+    network_id: NetworkId,
+    segment: Option<&NetworkSegment>,
+) -> Result<u16, Fault> {
+    let inherited = || match segment.map(|segment| &segment.place) {
+        Some(Segment { network_type: NetworkType::Vlan, segmentation_id: Some(id), .. }) => {
+            u16::try_from(*id).ok()
+        }
         _ => None,
     };
     own.segmentation_id.or_else(inherited).ok_or_else(|| {
         Fault::invalid_input(format!(
-            "port {} cannot inherit its segmentation: network {} is not of type vlan",
-            own.port_id, network.id
+            "port {} cannot inherit its segmentation: network {network_id} is not of type vlan",
+            own.port_id
         ))
     })
 }

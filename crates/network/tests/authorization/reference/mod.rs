@@ -4,11 +4,13 @@
 mod core;
 mod l3;
 mod pools;
+mod qos;
+mod segments;
 mod sharing;
 
 /// Every row.
 pub fn rows() -> impl Iterator<Item = &'static Row> {
-    [core::ROWS, l3::ROWS, pools::ROWS, sharing::ROWS].into_iter().flatten()
+    [core::ROWS, l3::ROWS, pools::ROWS, qos::ROWS, segments::ROWS, sharing::ROWS].into_iter().flatten()
 }
 
 /// A row of §2, with the rows of §3 about the same resource.

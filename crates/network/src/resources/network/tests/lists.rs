@@ -123,9 +123,11 @@ async fn tags_find_networks() {
 
 /// How many rows each table of the schema has, and the change rows.
 async fn rows(store: &Store) -> Vec<(String, usize)> {
-    let created = MIGRATIONS.steps.iter().flat_map(|step| step.sql.lines());
-    let tables =
-        created.filter_map(|line| line.strip_prefix("CREATE TABLE ")?.strip_suffix(" (")).chain(["changes"]);
+    let lines = || MIGRATIONS.steps.iter().flat_map(|step| step.sql.lines());
+    let dropped: Vec<&str> =
+        lines().filter_map(|line| line.strip_prefix("DROP TABLE ")?.strip_suffix(';')).collect();
+    let created = lines().filter_map(|line| line.strip_prefix("CREATE TABLE ")?.strip_suffix(" ("));
+    let tables = created.filter(|table| !dropped.contains(table)).chain(["changes"]);
     let mut session = store.reader().await.expect("a reader");
     let mut counted = Vec::new();
     for table in tables {
@@ -159,6 +161,8 @@ async fn n23_reading_leaves_no_trace() {
             "extensions",
             "agents",
             "quotas",
+            "segments",
+            "network_segment_ranges",
         ];
         for token in ["admin", "member", "reader", "manager", "other", "service"] {
             for collection in collections {

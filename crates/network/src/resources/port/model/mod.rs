@@ -1,5 +1,6 @@
 //! What a port is inside the server, and what is needed to make one.
 
+mod card;
 mod new;
 
 use std::fmt;
@@ -7,9 +8,10 @@ use std::net::IpAddr;
 use std::str::FromStr;
 
 use ipnet::IpNet;
-use isospin_types::{MacAddr, NetworkId, PortId, QosPolicyId, SecurityGroupId, SubnetId};
+use isospin_types::{MacAddr, NetworkId, PortId, QosPolicyId, SecurityGroupId, SegmentId, SubnetId};
 use serde_json::{Map, Value};
 
+pub use card::Card;
 pub use new::{Addresses, NewAddressPair, NewPort, WantedIp};
 
 /// Owners of router ports: their addresses are the subnet's gateway or chosen.
@@ -79,6 +81,8 @@ impl FromStr for PortStatus {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IpAllocation {
     Immediate,
+    /// When the host is known: the network is routed.
+    Deferred,
     /// The client asked for no address.
     None,
 }
@@ -89,6 +93,7 @@ impl IpAllocation {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Immediate => "immediate",
+            Self::Deferred => "deferred",
             Self::None => "none",
         }
     }
@@ -99,6 +104,7 @@ impl FromStr for IpAllocation {
     fn from_str(text: &str) -> Result<Self, StatusError> {
         match text {
             "immediate" => Ok(Self::Immediate),
+            "deferred" => Ok(Self::Deferred),
             "none" => Ok(Self::None),
             other => Err(StatusError(other.to_owned())),
         }
@@ -182,6 +188,8 @@ pub struct Binding {
     /// `unbound`, `binding_failed`, or what the mechanism makes (`bridge`, `ovs`).
     pub vif_type: String,
     pub vif_details: Map<String, Value>,
+    /// The segment of the network it is on there; `None` when not bound.
+    pub segment_id: Option<SegmentId>,
 }
 
 /// `vif_type` of a port without host.
@@ -199,6 +207,7 @@ impl Binding {
             profile,
             vif_type: UNBOUND.to_owned(),
             vif_details: Map::new(),
+            segment_id: None,
         }
     }
 
@@ -233,6 +242,9 @@ pub struct Port {
     pub allowed_address_pairs: Vec<AddressPair>,
     pub extra_dhcp_opts: Vec<DhcpOption>,
     pub binding: Binding,
+    pub card: Card,
+    /// What somebody who watches the data plane says: ACTIVE or DOWN.
+    pub data_plane_status: Option<String>,
     pub created_at: String,
     pub updated_at: String,
     pub revision_number: i64,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use isospin_types::{MacAddr, PortId, QosPolicyId, SecurityGroupId, SubnetId};
 use serde_json::{Map, Value};
 
-use super::{DhcpOption, PairAddress};
+use super::{Card, DhcpOption, PairAddress};
 use crate::resources::network::model::Network;
 
 /// One wanted entry of `fixed_ips`.
@@ -55,6 +55,7 @@ pub struct NewPort {
     pub host: String,
     pub vnic_type: String,
     pub profile: Map<String, Value>,
+    pub card: Card,
     pub tags: Vec<String>,
 }
 
@@ -91,6 +92,7 @@ impl NewPort {
             host: String::new(),
             vnic_type: "normal".to_owned(),
             profile: Map::new(),
+            card: Card::default(),
             tags: Vec::new(),
         }
     }

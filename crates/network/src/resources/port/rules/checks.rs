@@ -23,6 +23,11 @@ pub const VNIC_TYPES: &[&str] = &[
     "remote-managed",
 ];
 
+/// What a card may have to take off the host.
+pub const OFFLOAD_TYPES: &[&str] = &["switchdev"];
+/// How near the card must be to the processors of the instance.
+pub const NUMA_POLICIES: &[&str] = &["required", "preferred", "legacy", "socket"];
+
 /// The kind a port is for when nobody says otherwise.
 #[must_use]
 pub fn normal() -> Value {
@@ -161,6 +166,29 @@ pub fn profile(value: &Value) -> Result<Value, String> {
         Value::Object(_) => Err(format!("binding:profile value too large, at most {PROFILE} bytes")),
         other => Err(format!("'{}' is not a dictionary", check::plain(other))),
     }
+}
+
+/// `{"openvswitch": {"other_config": {"tx-steering": "thread" or "hash"}}}`, as far as given.
+pub fn hints(value: &Value) -> Result<Value, String> {
+    let unknown = |value: &Value| Err(format!("'{}' is not a known port hint", check::plain(value)));
+    let Some(hints) = value.as_object() else { return unknown(value) };
+    for (back_end, settings) in hints {
+        let Some(settings) = settings.as_object().filter(|_| back_end == "openvswitch") else {
+            return unknown(value);
+        };
+        for (group, options) in settings {
+            let Some(options) = options.as_object().filter(|_| group == "other_config") else {
+                return unknown(value);
+            };
+            let is_known = |(name, option): (&String, &Value)| {
+                name == "tx-steering" && matches!(option.as_str(), Some("thread" | "hash"))
+            };
+            if !options.iter().all(is_known) {
+                return unknown(value);
+            }
+        }
+    }
+    Ok(value.clone())
 }
 
 /// The name of a host; null is none.

@@ -2,6 +2,7 @@
 
 pub mod addresses;
 pub mod checks;
+pub mod reach;
 pub mod references;
 pub mod security;
 

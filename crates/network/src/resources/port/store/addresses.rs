@@ -139,8 +139,21 @@ pub async fn as_wanted(tx: &mut Tx, port: &Port) -> Result<Addresses, Fault> {
 /// As for the creation of a port.
 pub async fn set_addresses(tx: &mut Tx, port: &mut Port, wanted: Addresses) -> Result<(), Fault> {
     let subnets = subnet::store::of_network(tx, port.network_id).await?;
-    let wanted = keep(&port.fixed_ips, &subnets, wanted);
-    let demands = demands(port.network_id, &subnets, &port.device_owner, port.mac_address, &wanted)?;
+    set_addresses_from(tx, port, &subnets, wanted).await
+}
+
+/// [`set_addresses`] from these subnets of the network only.
+///
+/// # Errors
+/// As for the creation of a port.
+pub async fn set_addresses_from(
+    tx: &mut Tx,
+    port: &mut Port,
+    subnets: &[Subnet],
+    wanted: Addresses,
+) -> Result<(), Fault> {
+    let wanted = keep(&port.fixed_ips, subnets, wanted);
+    let demands = demands(port.network_id, subnets, &port.device_owner, port.mac_address, &wanted)?;
     let kept: Vec<FixedIp> =
         port.fixed_ips.iter().copied().filter(|own| demands.contains(&Demand::Exactly(*own))).collect();
     let gone: Vec<FixedIp> = port.fixed_ips.iter().copied().filter(|own| !kept.contains(own)).collect();

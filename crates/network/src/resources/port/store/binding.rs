@@ -1,18 +1,19 @@
 //! Binding: which mechanism on a host wires a port, and who must report before the
 //! port is ACTIVE.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use isospin_api_kit::Fault;
 use isospin_store_kit::query::Select;
 use isospin_store_kit::{Tx, Value, values};
+use isospin_types::{NetworkId, SegmentId};
 
 use super::super::model::{
     BINDING_FAILED, Binding, FLOATING_IP, Port, PortStatus, UNBOUND, is_trusted_owner,
 };
 use crate::drivers::mech_linuxbridge;
-use crate::resources::network;
-use crate::resources::network::model::Network;
+use crate::resources::segment;
+use crate::resources::segment::model::NetworkSegment;
 use crate::{App, drivers::HostAgent};
 
 /// What is known of the hosts that ports shall be bound to.
@@ -49,13 +50,29 @@ impl Hosts {
         Ok(Self { agents })
     }
 
-    /// Sets host, vif type and details as the first mechanism that can wire the port says.
-    pub(super) fn bind(&self, binding: &mut Binding, host: &str, network: &Network) {
+    fn agents_of(&self, host: &str) -> &[HostAgent] {
+        self.agents.get(host).map_or(&[][..], Vec::as_slice)
+    }
+
+    /// Those of a network's segments the host is on.
+    pub(super) fn segments_of(&self, host: &str, segments: &[NetworkSegment]) -> BTreeSet<SegmentId> {
+        let agents = self.agents_of(host);
+        let on = segments.iter().filter(|segment| agents.iter().any(|agent| agent.is_on(&segment.place)));
+        on.map(|segment| segment.id).collect()
+    }
+
+    /// Sets host, segment, vif type and details: the first of the network's segments
+    /// a mechanism on the host can wire, as that mechanism says.
+    pub(super) fn bind(&self, binding: &mut Binding, host: &str, segments: &[NetworkSegment]) {
         host.clone_into(&mut binding.host);
-        let agents = self.agents.get(host).map_or(&[][..], Vec::as_slice);
-        let vif = agents.iter().find_map(|agent| mech_linuxbridge::bind(agent, network, &binding.vnic_type));
-        match vif {
-            Some(vif) => {
+        let agents = self.agents_of(host);
+        let found = segments.iter().find_map(|segment| {
+            let wired = |agent| mech_linuxbridge::bind(agent, &segment.place, &binding.vnic_type);
+            agents.iter().find_map(wired).map(|vif| (segment.id, vif))
+        });
+        binding.segment_id = found.as_ref().map(|(segment_id, _)| *segment_id);
+        match found {
+            Some((_, vif)) => {
                 vif.vif_type.clone_into(&mut binding.vif_type);
                 binding.vif_details = vif.details;
             }
@@ -124,11 +141,41 @@ pub async fn rebind(tx: &mut Tx, app: &App, port: &mut Port, host: &str) -> Resu
     if port.binding.host == host && (host.is_empty() || port.binding.is_bound()) {
         return Ok(());
     }
-    let Some(network) = network::store::get(tx, port.network_id).await? else { return Ok(()) };
-    let hosts = Hosts::gather(tx, app, std::iter::once(host)).await?;
-    hosts.bind(&mut port.binding, host, &network);
+    bind_to(tx, app, port.network_id, &mut port.binding, host).await?;
     port.status = status_before_reports(&port.device_owner, port.admin_state_up, &port.binding);
     Ok(())
+}
+
+/// Decides how a port of the network is plugged in on the host; nothing is written.
+///
+/// # Errors
+/// The store's.
+pub async fn bind_to(
+    tx: &mut Tx,
+    app: &App,
+    network_id: NetworkId,
+    binding: &mut Binding,
+    host: &str,
+) -> Result<(), Fault> {
+    let segments = segment::store::of_network(tx, network_id).await?;
+    let hosts = Hosts::gather(tx, app, std::iter::once(host)).await?;
+    hosts.bind(binding, host, &segments);
+    Ok(())
+}
+
+/// Those of a network's segments the host is on.
+///
+/// # Errors
+/// The store's.
+pub async fn segments_of_host(
+    tx: &mut Tx,
+    app: &App,
+    network_id: NetworkId,
+    host: &str,
+) -> Result<BTreeSet<SegmentId>, Fault> {
+    let segments = segment::store::of_network(tx, network_id).await?;
+    let hosts = Hosts::gather(tx, app, std::iter::once(host)).await?;
+    Ok(hosts.segments_of(host, &segments))
 }
 
 /// Binds a port to a host ("" = to none) and writes it.

@@ -3,6 +3,7 @@
 //! Networks, subnets, default groups and hosts are looked up once for the whole
 //! unit; rows are written with one prepared statement for each table.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::collections::btree_map::{BTreeMap, Entry};
 
@@ -13,12 +14,13 @@ use rand::Rng as _;
 
 use super::super::model::{Addresses, Binding, IpAllocation, NewPort, Port};
 use super::super::rules::references::mac_in_use;
-use super::super::rules::{demands, security};
+use super::super::rules::{demands, reach, security};
 use super::addresses::{self, Request};
 use super::binding::{Hosts, pending, status_before_reports};
 use crate::resources::qos_policy::bindings::Holder;
+use crate::resources::segment::model::NetworkSegment;
 use crate::resources::subnet::model::Subnet;
-use crate::resources::{security_group, subnet};
+use crate::resources::{security_group, segment, subnet};
 use crate::{App, quota};
 
 /// Rounds of new MACs before giving up: with 2^24 of them a second round is rare.
@@ -27,10 +29,11 @@ const MAC_ROUNDS: u32 = 16;
 const INSERT_PORT: &str = "INSERT INTO ports (id, project_id, network_id, name, description, mac_address, \
      admin_state_up, status, device_id, device_owner, port_security_enabled, dns_name, ip_allocation, \
      allowed_address_pairs, extra_dhcp_opts, binding_host, binding_vnic_type, binding_profile, \
-     binding_vif_type, binding_vif_details, created_at, updated_at, revision_number, dns_domain, \
-     network_project_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, \
-     $18, $19, $20, $21, $22, $23, $24, (SELECT project_id FROM networks WHERE id = $3)) \
-     ON CONFLICT DO NOTHING";
+     binding_vif_type, binding_vif_details, binding_segment_id, data_plane_status, device_profile, \
+     hardware_offload_type, hints, numa_affinity_policy, propagate_uplink_status, trusted, created_at, \
+     updated_at, revision_number, dns_domain, network_project_id) VALUES \
+     ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, \
+     $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, (SELECT project_id FROM networks WHERE id = $3)) ON CONFLICT DO NOTHING";
 const INSERT_GROUP: &str = "INSERT INTO port_security_groups (port_id, security_group_id) VALUES ($1, $2)";
 const INSERT_TAG: &str = "INSERT INTO tags (resource_id, tag) VALUES ($1, $2)";
 
@@ -82,9 +85,12 @@ pub(in crate::resources::port) async fn create_with(
     insert_ports(tx, app, &news, &mut ports, macs).await?;
     let mut requests = Vec::with_capacity(ports.len());
     for (new, port) in news.iter().zip(&ports) {
-        let subnets = facts.subnets_of(port.network_id);
-        let demands =
-            demands(port.network_id, subnets, &port.device_owner, port.mac_address, &new.addresses)?;
+        let demands = match facts.subnets_for(new)? {
+            Some(subnets) => {
+                demands(port.network_id, &subnets, &port.device_owner, port.mac_address, &new.addresses)?
+            }
+            None => Vec::new(),
+        };
         requests.push(Request { port_id: port.id, network_id: port.network_id, demands });
     }
     let found = addresses::find(tx, &requests).await?;
@@ -95,6 +101,8 @@ pub(in crate::resources::port) async fn create_with(
 /// What the unit needs to know beside the requests, looked up once.
 struct Facts {
     subnets: BTreeMap<NetworkId, Vec<Subnet>>,
+    /// Of networks with a port to bind.
+    segments: BTreeMap<NetworkId, Vec<NetworkSegment>>,
     default_groups: BTreeMap<String, SecurityGroupId>,
     hosts: Hosts,
 }
@@ -102,8 +110,14 @@ struct Facts {
 impl Facts {
     async fn gather(tx: &mut Tx, app: &App, news: &[NewPort]) -> Result<Self, Fault> {
         let mut subnets = BTreeMap::new();
+        let mut segments = BTreeMap::new();
         let mut default_groups = BTreeMap::new();
         for new in news {
+            if !new.host.is_empty()
+                && let Entry::Vacant(place) = segments.entry(new.network.id)
+            {
+                place.insert(segment::store::of_network(tx, new.network.id).await?);
+            }
             if let Entry::Vacant(place) = subnets.entry(new.network.id) {
                 place.insert(subnet::store::of_network(tx, new.network.id).await?);
             }
@@ -113,11 +127,19 @@ impl Facts {
             }
         }
         let hosts = Hosts::gather(tx, app, news.iter().map(|new| new.host.as_str())).await?;
-        Ok(Self { subnets, default_groups, hosts })
+        Ok(Self { subnets, segments, default_groups, hosts })
     }
 
-    fn subnets_of(&self, network_id: NetworkId) -> &[Subnet] {
-        self.subnets.get(&network_id).map_or(&[], Vec::as_slice)
+    fn segments_of(&self, network_id: NetworkId) -> &[NetworkSegment] {
+        self.segments.get(&network_id).map_or(&[], Vec::as_slice)
+    }
+
+    /// Subnets the port may have addresses of; none yet when its host decides that.
+    fn subnets_for(&self, new: &NewPort) -> Result<Option<Cow<'_, [Subnet]>>, Fault> {
+        let subnets = self.subnets.get(&new.network.id).map_or(&[][..], Vec::as_slice);
+        let on = self.hosts.segments_of(&new.host, self.segments_of(new.network.id));
+        let host = (!new.host.is_empty()).then_some((new.host.as_str(), &on));
+        reach::eligible(new.network.id, subnets, &new.device_owner, host, &new.addresses)
     }
 }
 
@@ -142,7 +164,7 @@ fn draft(app: &App, facts: &Facts, new: &NewPort, now: &str, macs: Macs<'_>) -> 
         None => Vec::new(),
     };
     let mut binding = Binding::unbound(new.vnic_type.clone(), new.profile.clone());
-    facts.hosts.bind(&mut binding, &new.host, &new.network);
+    facts.hosts.bind(&mut binding, &new.host, facts.segments_of(new.network.id));
     let mac_address = new.mac_address.unwrap_or_else(&mut *macs);
     let status = status_before_reports(&new.device_owner, new.admin_state_up, &binding);
     Ok(Port {
@@ -162,6 +184,7 @@ fn draft(app: &App, facts: &Facts, new: &NewPort, now: &str, macs: Macs<'_>) -> 
         dns_domain: new.dns_domain.clone(),
         ip_allocation: match &new.addresses {
             Addresses::Exactly(items) if items.is_empty() => IpAllocation::None,
+            _ if facts.subnets_for(new)?.is_none() => IpAllocation::Deferred,
             _ => IpAllocation::Immediate,
         },
         allowed_address_pairs: security::address_pairs(
@@ -171,6 +194,8 @@ fn draft(app: &App, facts: &Facts, new: &NewPort, now: &str, macs: Macs<'_>) -> 
         )?,
         extra_dhcp_opts: new.extra_dhcp_opts.clone(),
         binding,
+        card: new.card.clone(),
+        data_plane_status: None,
         created_at: now.to_owned(),
         updated_at: now.to_owned(),
         revision_number: 1,
@@ -273,6 +298,14 @@ fn row(port: &Port) -> Vec<Value> {
         super::write::object_json(&binding.profile),
         &binding.vif_type,
         super::write::object_json(&binding.vif_details),
+        binding.segment_id,
+        port.data_plane_status.clone(),
+        port.card.device_profile.clone(),
+        port.card.hardware_offload_type.clone(),
+        port.card.hints.as_ref().map(super::write::object_json),
+        port.card.numa_affinity_policy.clone(),
+        port.card.propagate_uplink_status,
+        port.card.trusted,
         &port.created_at,
         &port.updated_at,
         port.revision_number,

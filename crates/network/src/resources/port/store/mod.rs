@@ -10,13 +10,15 @@
 mod addresses;
 mod binding;
 mod create;
+mod inactive;
 mod read;
 mod write;
 
-pub use addresses::{as_wanted, set_addresses};
-pub use binding::{bind, rebind, status_before_reports};
+pub use addresses::{as_wanted, set_addresses, set_addresses_from};
+pub use binding::{bind, bind_to, rebind, segments_of_host, status_before_reports};
 #[cfg(test)]
 pub(super) use create::create_with;
 pub use create::{create, create_many, random_mac};
+pub use inactive::{add_inactive, inactive, remove_inactive, replace_inactive};
 pub use read::{Found, SELECTED, SELECTED_FROM, find, found_many, found_rows, get, has_mac};
 pub use write::{delete, save};

@@ -7,7 +7,7 @@ use isospin_types::{MacAddr, NetworkId, PortId, QosPolicyId, SecurityGroupId};
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
-use super::super::model::{AddressPair, Binding, DhcpOption, FixedIp, Port};
+use super::super::model::{AddressPair, Binding, Card, DhcpOption, FixedIp, Port};
 use crate::resources::qos_policy::requests::{self, Guarantee};
 use crate::resources::trunk;
 use crate::resources::trunk::model::TrunkDetails;
@@ -19,8 +19,10 @@ macro_rules! selected {
          ports.mac_address, ports.admin_state_up, ports.status, ports.device_id, ports.device_owner, \
          ports.port_security_enabled, ports.dns_name, ports.dns_domain, ports.ip_allocation, ports.allowed_address_pairs, \
          ports.extra_dhcp_opts, ports.binding_host, ports.binding_vnic_type, ports.binding_profile, \
-         ports.binding_vif_type, ports.binding_vif_details, ports.created_at, ports.updated_at, \
-         ports.revision_number, networks.project_id, networks.shared, \
+         ports.binding_vif_type, ports.binding_vif_details, ports.binding_segment_id, \
+         ports.data_plane_status, ports.device_profile, ports.hardware_offload_type, ports.hints, \
+         ports.numa_affinity_policy, ports.propagate_uplink_status, ports.trusted, ports.created_at, \
+         ports.updated_at, ports.revision_number, networks.project_id, networks.shared, \
          (SELECT policy_id FROM port_qos_policies WHERE port_id = ports.id), \
          (SELECT policy_id FROM network_qos_policies WHERE network_id = ports.network_id)"
     };
@@ -190,6 +192,16 @@ fn found(row: Row) -> Result<Found, StoreError> {
             profile: json(&columns.text()?)?,
             vif_type: columns.text()?,
             vif_details: json(&columns.text()?)?,
+            segment_id: columns.opt_parse()?,
+        },
+        data_plane_status: columns.opt_text()?,
+        card: Card {
+            device_profile: columns.opt_text()?,
+            hardware_offload_type: columns.opt_text()?,
+            hints: columns.opt_text()?.map(|text| json(&text)).transpose()?,
+            numa_affinity_policy: columns.opt_text()?,
+            propagate_uplink_status: columns.flag()?,
+            trusted: columns.opt_flag()?,
         },
         created_at: columns.text()?,
         updated_at: columns.text()?,
@@ -211,7 +223,7 @@ fn found(row: Row) -> Result<Found, StoreError> {
 }
 
 /// A JSON column: written by us, so anything unreadable is damage, not input.
-fn json<T: DeserializeOwned>(text: &str) -> Result<T, StoreError> {
+pub(super) fn json<T: DeserializeOwned>(text: &str) -> Result<T, StoreError> {
     serde_json::from_str(text).map_err(|_| damaged(text))
 }
 

@@ -7,6 +7,7 @@ use serde_json::{Map, Value as Json, json};
 use super::super::model::{AddressPair, DhcpOption, Port};
 use super::addresses;
 use super::binding::pending_anew;
+use super::inactive::FORGET;
 use crate::quota;
 use crate::resources::qos_policy::bindings::Holder;
 
@@ -14,7 +15,9 @@ const UPDATE: &str = "UPDATE ports SET name = $1, description = $2, mac_address 
      status = $5, device_id = $6, device_owner = $7, port_security_enabled = $8, dns_name = $9, \
      ip_allocation = $10, allowed_address_pairs = $11, extra_dhcp_opts = $12, binding_host = $13, \
      binding_vnic_type = $14, binding_profile = $15, binding_vif_type = $16, binding_vif_details = $17, \
-     updated_at = $18, revision_number = $19, dns_domain = $20 WHERE id = $21";
+     binding_segment_id = $18, data_plane_status = $19, device_profile = $20, hardware_offload_type = $21, \
+     hints = $22, numa_affinity_policy = $23, propagate_uplink_status = $24, trusted = $25, updated_at = $26, \
+     revision_number = $27, dns_domain = $28 WHERE id = $29";
 
 /// Writes a changed port: its row, groups and open parties. Addresses are written
 /// by [`super::set_addresses`]. A port that did not change is left alone; else the
@@ -44,6 +47,9 @@ pub async fn save(tx: &mut Tx, before: &Port, port: &mut Port) -> Result<(), Fau
     }
     if before.status != port.status || before.binding.host != port.binding.host {
         statements.extend(pending_anew(port));
+    }
+    if before.binding.host != port.binding.host {
+        statements.push((FORGET, values![port.id, &port.binding.host]));
     }
     tx.execute_many(statements).await?;
     tx.record_in("port", ChangeKind::Set, port.id, port.network_id);
@@ -87,6 +93,14 @@ fn row(port: &Port) -> Vec<Value> {
         object_json(&binding.profile),
         &binding.vif_type,
         object_json(&binding.vif_details),
+        binding.segment_id,
+        port.data_plane_status.clone(),
+        port.card.device_profile.clone(),
+        port.card.hardware_offload_type.clone(),
+        port.card.hints.as_ref().map(object_json),
+        port.card.numa_affinity_policy.clone(),
+        port.card.propagate_uplink_status,
+        port.card.trusted,
         &port.updated_at,
         port.revision_number,
         &port.dns_domain,

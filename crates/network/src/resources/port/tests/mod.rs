@@ -2,7 +2,9 @@
 
 mod addresses;
 mod binding;
+mod bindings;
 mod bulk;
+mod card;
 mod life;
 mod lists;
 mod pure;
