@@ -10,6 +10,7 @@ mod client;
 mod installation;
 mod script;
 mod skip;
+mod suite;
 
 pub use api::{Api, Reply};
 pub use attempt::Attempt;
@@ -17,3 +18,4 @@ pub use client::{Answer, Client};
 pub use installation::{Installation, root};
 pub use script::{Line, column, run};
 pub use skip::may_run_as_root;
+pub use suite::run_suite;
