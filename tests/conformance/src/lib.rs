@@ -16,6 +16,6 @@ pub use api::{Api, Reply};
 pub use attempt::Attempt;
 pub use client::{Answer, Client};
 pub use installation::{Installation, root};
-pub use script::{Line, column, run};
+pub use script::{Line, Script, column, run};
 pub use skip::may_run_as_root;
 pub use suite::run_suite;
