@@ -60,7 +60,7 @@ impl Cloud {
              [network-feature-enabled]\nipv6_subnet_attributes = true\n\
              port_security = {port_security}\napi_extensions = {extensions}\n\
              [neutron_plugin_options]\n\
-             available_type_drivers = flat,local,vlan,vxlan\nagent_availability_zone = nova\n",
+             available_type_drivers = flat,local,vlan,vxlan\nprovider_vlans = external\nagent_availability_zone = nova\n",
             folder = folder.display(),
             identity = self.admin.identity,
             public = self.public,
