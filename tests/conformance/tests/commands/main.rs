@@ -1,6 +1,7 @@
 //! The command groups of the `openstack` client that people use less often: each is
 //! made, listed, shown, changed and deleted, against a server with a simulated agent.
 
+mod floating;
 mod pools;
 mod sharing;
 
