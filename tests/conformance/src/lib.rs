@@ -3,6 +3,7 @@
 //! The client is python-openstackclient from PyPI, unmodified, in `.venv`
 //! (`make client`). Starting its interpreter takes a second, so [`Client`] keeps one
 //! process and runs command after command in it; the code that runs is the same.
+//! [`run_suite`] runs OpenStack's own test suites.
 
 mod api;
 mod attempt;

@@ -1,4 +1,4 @@
-//! What belongs to floating IPs and routers: port forwardings, helpers, flavors.
+//! What belongs to floating IPs and routers: port forwardings, helpers, flavors, meters.
 
 use anyhow::Result;
 use isospin_conformance::Line;
@@ -113,4 +113,21 @@ fn flavors_and_service_providers() -> Result<()> {
     let providers = cloud.admin.json("network service provider list")?;
     assert_eq!(providers[0]["Service Type"], "L3_ROUTER_NAT", "{providers}");
     Ok(())
+}
+
+const METERS: &[Line] = &[
+    ("network meter create --description First meter", ""),
+    ("network meter list -f value -c Name -c Description -c Shared", "meter First False"),
+    ("network meter show meter -f value -c description -c shared", "First\nFalse"),
+    ("rule := network meter rule create --ingress --remote-ip-prefix 10.0.0.0/8 meter -f value -c id", ""),
+    ("network meter rule list -f value -c ID -c Direction", "{rule} ingress"),
+    ("network meter rule show {rule} -f value -c direction -c excluded", "ingress\nFalse"),
+    ("network meter rule delete {rule}", ""),
+    ("network meter delete meter", ""),
+    ("network meter list -f value", ""),
+];
+
+#[test]
+fn meters() -> Result<()> {
+    Cloud::start()?.admin(METERS)
 }
