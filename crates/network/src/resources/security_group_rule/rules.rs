@@ -8,7 +8,6 @@ use isospin_api_kit::{Body, Fault, FaultType};
 use serde_json::{Value, json};
 
 use super::model::{Direction, Ethertype, Matching, PROTOCOLS, Protocol, Remote};
-use crate::resources::security_group;
 
 /// The family of a rule that names none.
 #[must_use]
@@ -45,13 +44,11 @@ pub fn matching(body: &Body) -> Result<Matching, Fault> {
     let direction: Direction = body.parsed("direction").ok_or_else(|| missing("direction"))?;
     let ethertype: Ethertype = body.parsed("ethertype").ok_or_else(|| missing("ethertype"))?;
     let prefix = body.text("remote_ip_prefix").filter(|text| !text.is_empty());
-    let named = (prefix, body.text("remote_group_id"), body.parsed("remote_address_group_id"));
+    let named = (prefix, body.parsed("remote_group_id"), body.parsed("remote_address_group_id"));
     let remote = match named {
         (None, None, None) => Remote::Any,
         (Some(text), None, None) => Remote::Prefix(remote_prefix(text, ethertype)?),
-        (None, Some(group), None) => {
-            Remote::Group(group.parse().map_err(|_| security_group::rules::not_found(group))?)
-        }
+        (None, Some(group), None) => Remote::Group(group),
         (None, None, Some(addresses)) => Remote::Addresses(addresses),
         _ => return Err(several_remotes()),
     };
