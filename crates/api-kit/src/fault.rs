@@ -50,7 +50,6 @@ fault_types! {
     UnsupportedPortDeviceOwner => 400, FixedIPsSubnetsNotOnSameSegment => 400, AddressesAlreadyExist => 400,
     EmptySubnetPoolPrefixList => 400, PrefixVersionMismatch => 400, IllegalSubnetPoolPrefixBounds => 400,
     IllegalSubnetPoolPrefixUpdate => 400, IllegalSubnetPoolUpdate => 400, SubnetPoolDeleteError => 400,
-    IllegalSubnetPoolAssociationToAddressScope => 400,
     IllegalSubnetPoolIpVersionAssociationToAddressScope => 400, MinPrefixSubnetAllocationError => 400,
     MaxPrefixSubnetAllocationError => 400, NetworkAddressScopeAffinityError => 400,
     AddressScopeUpdateError => 400,

@@ -117,11 +117,11 @@ fn flavors_and_service_providers() -> Result<()> {
 
 const METERS: &[Line] = &[
     ("network meter create --description First meter", ""),
-    ("network meter list -f value -c Name -c Description -c Shared", "meter First False"),
+    ("network meter list -f value -c Name -c Description", "meter First"),
     ("network meter show meter -f value -c description -c shared", "First\nFalse"),
     ("rule := network meter rule create --ingress --remote-ip-prefix 10.0.0.0/8 meter -f value -c id", ""),
     ("network meter rule list -f value -c ID -c Direction", "{rule} ingress"),
-    ("network meter rule show {rule} -f value -c direction -c excluded", "ingress\nFalse"),
+    ("network meter rule show {rule} -f value -c direction", "ingress"),
     ("network meter rule delete {rule}", ""),
     ("network meter delete meter", ""),
     ("network meter list -f value", ""),

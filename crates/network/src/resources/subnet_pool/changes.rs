@@ -109,8 +109,7 @@ async fn check_own_scope(tx: &mut Tx, caller: &Caller, pool: &SubnetPool) -> Res
     }
 }
 
-/// Refuses a scope the caller does not see or that is only shared with them, or of the
-/// other family.
+/// Refuses a scope the caller does not see, or of the other family.
 ///
 /// # Errors
 /// 404, 400.
@@ -127,9 +126,6 @@ pub(super) async fn check_scope(
         .await?
         .filter(sees)
         .ok_or_else(|| address_scope::rules::not_found(scope_id))?;
-    if !caller.is_admin() && scope.project_id != caller.project_id {
-        return Err(rules::scope_of_others(pool.id, scope_id));
-    }
     if scope.ip_version != pool.ip_version {
         return Err(rules::wrong_scope(pool.id, scope_id, scope.ip_version));
     }

@@ -237,17 +237,6 @@ pub fn foreign_scope(pool: SubnetPoolId, scope: AddressScopeId) -> Fault {
     ))
 }
 
-/// 400: what pools are in a scope is for its owner to say.
-#[must_use]
-pub fn scope_of_others(pool: SubnetPoolId, scope: AddressScopeId) -> Fault {
-    Fault::new(
-        FaultType::IllegalSubnetPoolAssociationToAddressScope,
-        format!(
-            "Illegal subnetpool association: subnetpool {pool} cannot be associated with address scope {scope}."
-        ),
-    )
-}
-
 /// 400 `IllegalSubnetPoolUpdate`.
 pub fn illegal_update(reason: impl Display) -> Fault {
     Fault::new(FaultType::IllegalSubnetPoolUpdate, format!("Illegal subnetpool update : {reason}."))
