@@ -2,7 +2,7 @@
 BIN := target/release/isospin
 STATE ?= /var/lib/isospin
 
-.PHONY: up down build deps client test lint conformance bench
+.PHONY: up down build deps client suites test lint conformance bench
 
 up: deps build ## install what is missing, build, leave it running
 	$(BIN) up --detach --state-dir $(STATE)
@@ -19,14 +19,17 @@ deps: ## packages of the system that running and testing need
 client: ## the unmodified OpenStack client, in .venv
 	scripts/client-env.sh
 
-test: deps client lint ## everything, in the order of cost
+suites: ## the test suites of OpenStack, in .venv-suites
+	scripts/suites-env.sh
+
+test: deps client suites lint ## everything, in the order of cost
 	scripts/test.sh
 
 lint: deps
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --quiet -- -D warnings
 
-conformance: deps client ## only the tests with the real client
+conformance: deps client suites ## only the tests with the real client and the suites
 	cargo build -p isospin
 	cargo nextest run -p isospin-conformance
 

@@ -90,7 +90,7 @@ fault_types! {
     FlavorServiceProfileBindingExists => 409, MeteringLabelRuleOverlaps => 409, SecurityGroupInUse => 409,
     SecurityGroupRuleExists => 409, DuplicateSecurityGroupRuleInPost => 409,
     SecurityGroupDefaultAlreadyExists => 409, SecurityGroupCannotRemoveDefault => 409,
-    SecurityGroupCannotUpdateDefault => 409, InvalidSharedSetting => 409, ExternalNetworkInUse => 409,
+    SecurityGroupCannotUpdateDefault => 409, SecurityGroupConflict => 409, InvalidSharedSetting => 409, ExternalNetworkInUse => 409,
     DefaultExternalNetworkExists => 409, NetworkMTUSubnetConflict => 409, GatewayIpInUse => 409,
     GatewayConflictWithAllocationPools => 409, OverlappingAllocationPools => 409, IpamValueInvalid => 409,
     VlanIdInUse => 409, TunnelIdInUse => 409, FlatNetworkInUse => 409, AddressPairAndPortSecurityRequired => 409,

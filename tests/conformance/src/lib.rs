@@ -3,6 +3,7 @@
 //! The client is python-openstackclient from PyPI, unmodified, in `.venv`
 //! (`make client`). Starting its interpreter takes a second, so [`Client`] keeps one
 //! process and runs command after command in it; the code that runs is the same.
+//! [`run_suite`] runs OpenStack's own test suites.
 
 mod api;
 mod attempt;
@@ -10,10 +11,12 @@ mod client;
 mod installation;
 mod script;
 mod skip;
+mod suite;
 
 pub use api::{Api, Reply};
 pub use attempt::Attempt;
 pub use client::{Answer, Client};
 pub use installation::{Installation, root};
-pub use script::{Line, column, run};
+pub use script::{Line, Script, column, run};
 pub use skip::may_run_as_root;
+pub use suite::run_suite;

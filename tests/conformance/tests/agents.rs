@@ -1,7 +1,7 @@
 //! What the client says of agents and extensions.
 
 use anyhow::{Context, Result};
-use isospin_conformance::{Client, Installation, column};
+use isospin_conformance::{Client, Installation, Line, Script, column};
 use serde_json::json;
 
 /// Columns of `network agent list` as operators know them, and the rows a host gives.
@@ -39,6 +39,31 @@ const EXTENSIONS: &[&str] = &[
 /// Features this release does not have: a client that asks must be told so.
 const ABSENT: &[&str] = &["dvr", "l3-ha", "qos", "subnet_allocation", "trunk", "vlan-transparent"];
 
+/// What agents are given to serve, and what is taken from them.
+const WORK: &[Line] = &[
+    ("dhcp := network agent list --agent-type dhcp -f value -c ID", ""),
+    ("l3 := network agent list --agent-type l3 -f value -c ID", ""),
+    ("network create --enable net", ""),
+    ("subnet create --network net --subnet-range 10.1.0.0/24 subnet", ""),
+    ("network list --agent {dhcp} -f value -c Name", "net"),
+    ("network agent list --network net -f value -c ID", "{dhcp}"),
+    ("network agent remove network --dhcp {dhcp} net", ""),
+    ("network list --agent {dhcp} -f value -c Name", ""),
+    ("network agent add network --dhcp {dhcp} net", ""),
+    ("network list --agent {dhcp} -f value -c Name", "net"),
+    ("router create router", ""),
+    ("router add subnet router subnet", ""),
+    ("router list --agent {l3} -f value -c Name", "router"),
+    ("network agent list --router router -f value -c ID", "{l3}"),
+    ("network agent remove router --l3 {l3} router", ""),
+    ("router list --agent {l3} -f value -c Name", ""),
+    ("network agent add router --l3 {l3} router", ""),
+    ("router list --agent {l3} -f value -c Name", "router"),
+    ("router remove subnet router subnet", ""),
+    ("router delete router", ""),
+    ("network delete net", ""),
+];
+
 #[test]
 fn agents_have_the_columns_operators_know() -> Result<()> {
     let installation = Installation::start("simulated")?;
@@ -68,6 +93,13 @@ fn agents_have_the_columns_operators_know() -> Result<()> {
     let zones = admin.json("availability zone list --network")?;
     assert!(column(&zones, "Zone Name")?.contains(&"nova".to_owned()), "{zones}");
     Ok(())
+}
+
+#[test]
+fn agents_are_given_networks_and_routers() -> Result<()> {
+    let installation = Installation::start("simulated")?;
+    let mut admin = Client::start(&installation, "isospin")?;
+    Script::default().run(&mut admin, WORK)
 }
 
 #[test]

@@ -14,20 +14,17 @@ impl ListQuery {
         }
         let full = ids.len() as u64 >= self.limit;
         let mut links = Vec::new();
-        if (full || self.reverse)
-            && let Some(last) = ids.last()
-        {
-            links.push(json!({"rel": "next", "href": self.page(url, last, false)}));
+        // From an empty page the way back starts at the end of the list.
+        if full || self.reverse {
+            links.push(json!({"rel": "next", "href": self.page(url, ids.last(), false)}));
         }
-        if (full || !self.reverse)
-            && let Some(first) = ids.first()
-        {
-            links.push(json!({"rel": "previous", "href": self.page(url, first, true)}));
+        if full || !self.reverse {
+            links.push(json!({"rel": "previous", "href": self.page(url, ids.first(), true)}));
         }
         Some(Value::Array(links))
     }
 
-    fn page(&self, url: &str, marker: &str, reverse: bool) -> String {
+    fn page(&self, url: &str, marker: Option<&String>, reverse: bool) -> String {
         let mut query = form_urlencoded::Serializer::new(String::new());
         for (name, value) in &self.raw {
             if !matches!(name.as_str(), "marker" | "page_reverse" | "limit") {
@@ -35,7 +32,9 @@ impl ListQuery {
             }
         }
         query.append_pair("limit", &self.limit.to_string());
-        query.append_pair("marker", marker);
+        if let Some(marker) = marker {
+            query.append_pair("marker", marker);
+        }
         if reverse {
             query.append_pair("page_reverse", "True");
         }

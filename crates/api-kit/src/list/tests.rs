@@ -62,4 +62,15 @@ fn links_point_to_the_pages_beside() {
     assert_eq!(links[0]["href"], "http://h/v2.0/things?name=a&limit=2&marker=2");
     assert_eq!(links[1]["href"], "http://h/v2.0/things?name=a&limit=2&marker=1&page_reverse=True");
     assert!(ListQuery::parse(&THING, "", 0).expect("a list query").links("u", &[]).is_none());
+
+    let past = list.links("u", &[]).expect("links");
+    assert_eq!(
+        past,
+        serde_json::json!([{"rel": "previous", "href": "u?name=a&limit=2&page_reverse=True"}]),
+        "from behind the last page the way back starts at the end"
+    );
+    let list = ListQuery::parse(&THING, "limit=2&page_reverse=True", 0).expect("a list query");
+    let before = list.links("u", &[]).expect("links");
+    assert_eq!(before[0]["rel"], "next");
+    assert_eq!(before[1], serde_json::Value::Null);
 }

@@ -30,7 +30,10 @@ pub const TYPE: ResourceType =
 
 const ATTRIBUTES: &[Attribute] = &[
     Attribute::read_only("id", Check::Uuid).column("id").alias("agent"),
-    Attribute::read_only("agent_type", Check::Text(255)).column("agent_type").alias("agent"),
+    Attribute::read_only("agent_type", Check::Text(255))
+        .filter(Filter::Own)
+        .sort("agent_type")
+        .alias("agent"),
     Attribute::read_only("binary", Check::Text(255)).column("\"binary\"").alias("agent"),
     Attribute::read_only("topic", Check::Text(255)).column("topic").alias("agent"),
     Attribute::read_only("host", Check::Text(255)).column("host").alias("agent"),

@@ -66,6 +66,11 @@ pub async fn list(
         let sign = if alive { ">=" } else { "<" };
         select.condition(format!("agents.heartbeat_timestamp {sign} {since}"));
     }
+    for (_, wanted) in query.own.iter().filter(|(attribute, _)| *attribute == "agent_type") {
+        // Clients write "DHCP Agent" too: the database Neutron mostly runs on compares so.
+        let types = wanted.iter().map(|kind| kind.to_lowercase().into()).collect();
+        select.one_of("LOWER(agents.agent_type)", types);
+    }
     let rows = page::rows(session, query, &TABLE, select, |marker| not_found(marker)).await?;
     Ok(rows.into_iter().map(read).collect::<Result<_, _>>()?)
 }

@@ -25,6 +25,15 @@ pub enum Wish {
 }
 
 impl Wish {
+    /// Reads a validated body of an update. One without any attribute parts: that was
+    /// the way to say so before there was any other, and clients still do.
+    ///
+    /// # Errors
+    /// As [`Wish::of`].
+    pub fn of_update(body: &Body) -> Result<Self, Fault> {
+        if body.given().next().is_none() { Ok(Self::Part) } else { Self::of(body) }
+    }
+
     /// Reads a validated body.
     ///
     /// # Errors

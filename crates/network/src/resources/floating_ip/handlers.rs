@@ -220,7 +220,7 @@ pub async fn update(
     body: Bytes,
 ) -> Result<Response, Fault> {
     let body = Body::update(&TYPE, &body)?;
-    let wish = Wish::of(&body)?;
+    let wish = Wish::of_update(&body)?;
     let (unit_app, unit_context) = (app.clone(), context.clone());
     let (changed, tags) = app
         .store
@@ -272,16 +272,33 @@ pub async fn delete(
                 if !found.port_forwardings.is_empty() {
                     return Err(port_forwarding::rules::in_use(found.id));
                 }
-                store::delete(tx, &found).await?;
-                if let Some(holder) = port::store::get(tx, found.floating_port_id).await? {
-                    port::store::delete(tx, &holder).await?;
-                }
-                quota::give_back(tx, &found.project_id, "floatingip", 1).await?;
-                Ok::<_, Fault>(())
+                release(tx, &found).await
             })
         })
         .await?;
     Ok(no_content())
+}
+
+/// Removes a floating IP and the hidden port that holds its address.
+async fn release(tx: &mut Tx, floating_ip: &FloatingIp) -> Result<(), Fault> {
+    store::delete(tx, floating_ip).await?;
+    if let Some(holder) = port::store::get(tx, floating_ip.floating_port_id).await? {
+        port::store::delete(tx, &holder).await?;
+    }
+    quota::give_back(tx, &floating_ip.project_id, "floatingip", 1).await?;
+    Ok(())
+}
+
+/// Removes the floating IPs of an external network that lead nowhere: they do not
+/// keep it from being deleted.
+///
+/// # Errors
+/// The store's.
+pub async fn release_unused(tx: &mut Tx, network_id: NetworkId) -> Result<(), Fault> {
+    for floating_ip in store::unused(tx, network_id).await? {
+        release(tx, &floating_ip).await?;
+    }
+    Ok(())
 }
 
 /// The floating IP of this id with its tags, if the caller may see it.

@@ -25,6 +25,7 @@ use crate::resources::{network, port};
 use crate::routes::Routes;
 
 pub(super) use association::visible_port;
+pub use handlers::release_unused;
 pub(super) use handlers::visible;
 pub use policy::POLICY;
 

@@ -17,7 +17,7 @@ use crate::background::scheduling::{agents, ensure_dhcp};
 use crate::resources::qos_policy::{self, bindings};
 use crate::resources::rbac_policy::{self, Access, Action, forget_action, forget_for_all, open_to_all};
 use crate::resources::segment::model::NetworkSegment;
-use crate::resources::{port, segment, subnet};
+use crate::resources::{floating_ip, port, segment, subnet};
 use crate::{App, drivers, owner, page, quota};
 
 /// `GET /v2.0/networks`
@@ -305,6 +305,9 @@ pub async fn delete(
 /// # Errors
 /// 409 naming the ports.
 pub(in crate::resources) async fn delete_one(tx: &mut Tx, network: &Network) -> Result<(), Fault> {
+    if network.external {
+        floating_ip::release_unused(tx, network.id).await?;
+    }
     let (going, staying): (Vec<_>, Vec<_>) = store::ports(tx, network.id)
         .await?
         .into_iter()

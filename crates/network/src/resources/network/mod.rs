@@ -81,7 +81,8 @@ pub const EXTENSIONS: &[Extension] = &[
 pub const SHAREABLE: Shareable = Shareable {
     external: Some(rbac_policy::External {
         users: "SELECT 'router' AS kind, id, project_id FROM routers WHERE gateway_network_id = $1 \
-                UNION ALL SELECT 'floatingip', id, project_id FROM floating_ips WHERE floating_network_id = $1",
+                UNION ALL SELECT 'floatingip', id, project_id FROM floating_ips WHERE floating_network_id = $1 \
+                UNION ALL SELECT 'default external network', id, '*' FROM networks WHERE id = $1 AND is_default",
     }),
     repeat: Some(
         "UPDATE networks SET \

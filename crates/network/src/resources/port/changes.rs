@@ -185,6 +185,7 @@ async fn filtering(
         let new = groups.iter().copied().filter(|group| !before.security_groups.contains(group)).collect();
         security_group::store::check_usable(tx, caller, &port.project_id, &new).await?;
         port.security_groups = groups.into_iter().collect();
+        security_group::store::check_alike(tx, [port.security_groups.as_slice()].into_iter()).await?;
     }
     if body.has("allowed_address_pairs") {
         let pairs: Vec<NewAddressPair> = input::address_pairs(body)?;

@@ -111,6 +111,8 @@ async fn create_all(tx: &mut Tx, app: &App, caller: &Caller, bodies: &[Body]) ->
     for (project_id, named) in &groups {
         security_group::store::check_usable(tx, caller, project_id, named).await?;
     }
+    let groups = news.iter().filter_map(|new| new.security_groups.as_deref());
+    security_group::store::check_alike(tx, groups).await?;
     let facts: Vec<(Arc<Network>, Vec<String>)> =
         news.iter().map(|new| (new.network.clone(), new.tags.clone())).collect();
     let ports = store::create_many(tx, app, news).await?;

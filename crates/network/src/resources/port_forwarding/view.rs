@@ -25,18 +25,21 @@ pub fn port_forwarding(fields: &[String], forwarding: &PortForwarding) -> Value 
     Value::Object(object)
 }
 
-/// The same inside of its floating IP.
+/// The same inside of its floating IP; ranges are only named where there are any.
 pub fn in_floating_ip(forwarding: &PortForwarding) -> Value {
     let external = forwarding.ports.map(|ports| ports.external);
     let internal = forwarding.ports.map(|ports| ports.internal);
-    json!({
+    let mut object = json!({
         "id": forwarding.id.to_string(),
         "protocol": forwarding.protocol.as_str(),
         "internal_ip_address": forwarding.internal_ip_address.to_string(),
         "internal_port": internal.and_then(PortRange::single),
-        "internal_port_range": internal.map(|range| range.to_string()),
         "internal_port_id": forwarding.internal_port_id.to_string(),
         "external_port": external.and_then(PortRange::single),
-        "external_port_range": external.map(|range| range.to_string()),
-    })
+    });
+    if let Some(ports) = forwarding.ports.filter(|ports| ports.external.single().is_none()) {
+        object["internal_port_range"] = ports.internal.to_string().into();
+        object["external_port_range"] = ports.external.to_string().into();
+    }
+    object
 }

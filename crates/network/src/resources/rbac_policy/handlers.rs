@@ -141,7 +141,7 @@ async fn retarget(tx: &mut Tx, entry: &RbacPolicy, wanted: &str) -> Result<(), F
     let kind = kind_of(entry)?;
     // An entry for all serves those the old one served.
     if wanted != super::model::EVERYBODY {
-        check_unused(tx, kind, entry).await?;
+        check_unused(tx, kind, entry, wanted).await?;
     }
     if !store::retarget(tx, entry, wanted).await? {
         return Err(rules::duplicate());
@@ -164,7 +164,7 @@ pub async fn delete(
             Box::pin(async move {
                 let entry = find_for(tx, &app, &context.caller, "delete_rbac_policy", &id).await?;
                 let kind = kind_of(&entry)?;
-                check_unused(tx, kind, &entry).await?;
+                check_unused(tx, kind, &entry, "").await?;
                 check_no_last_gateway(tx, kind, &entry).await?;
                 store::remove(tx, "id = $1", values![entry.id]).await?;
                 sharing::repeat(tx, kind, entry.object_id).await?;
@@ -175,11 +175,12 @@ pub async fn delete(
     Ok(no_content())
 }
 
-/// Refuses to take an object from projects that use it.
-async fn check_unused(tx: &mut Tx, kind: &Shareable, entry: &RbacPolicy) -> Result<(), Fault> {
+/// Refuses to take an object from projects that use it, unless they are `instead`.
+async fn check_unused(tx: &mut Tx, kind: &Shareable, entry: &RbacPolicy, instead: &str) -> Result<(), Fault> {
     let action: Action = entry.action;
     let owner = store::owner(tx, kind, entry.object_id).await?.unwrap_or_default();
-    let users = store::losing(tx, kind, action, entry.object_id, &owner, &entry.target_project).await?;
+    let target = &entry.target_project;
+    let users = store::losing(tx, kind, action, entry.object_id, &owner, target, instead).await?;
     if users.is_empty() { Ok(()) } else { Err(rules::in_use(entry.object_id, &users)) }
 }
 

@@ -51,7 +51,7 @@ pub async fn close_to_all(
     owner: &str,
 ) -> Result<(), Fault> {
     let object_id = object_id.into();
-    let users = store::losing(tx, kind, action, object_id, owner, EVERYBODY).await?;
+    let users = store::losing(tx, kind, action, object_id, owner, EVERYBODY, "").await?;
     if !users.is_empty() {
         return Err(rules::in_use(object_id, &users));
     }

@@ -140,8 +140,8 @@ pub struct User {
     pub id: String,
 }
 
-/// The first of those that would lose the object if the entry for `target` went:
-/// neither theirs by ownership nor open to them by another entry.
+/// The first of those that would lose the object if the entry for `target` went, or
+/// became one for `instead`: neither theirs by ownership nor open to them by another.
 ///
 /// # Errors
 /// The store's.
@@ -152,15 +152,16 @@ pub async fn losing(
     object_id: Uuid,
     owner: &str,
     target: &str,
+    instead: &str,
 ) -> Result<Vec<User>, StoreError> {
     let sql = format!(
-        "SELECT u.kind, u.id FROM ({}) u WHERE u.project_id <> $2 AND ($3 = '*' OR u.project_id = $3) \
-         AND NOT EXISTS (SELECT 1 FROM rbac_policies o WHERE o.object_id = $1 AND o.action = $4 \
+        "SELECT u.kind, u.id FROM ({}) u WHERE u.project_id NOT IN ($2, $5) \
+         AND ($3 = '*' OR u.project_id = $3) AND NOT EXISTS (SELECT 1 FROM rbac_policies o WHERE o.object_id = $1 AND o.action = $4 \
          AND o.target_project <> $3 AND o.target_project IN ('*', u.project_id)) \
          ORDER BY u.kind, u.id LIMIT {NAMED}",
         kind.users_of(action)
     );
-    let rows = session.rows(&sql, values![object_id, owner, target, action.as_str()]).await?;
+    let rows = session.rows(&sql, values![object_id, owner, target, action.as_str(), instead]).await?;
     rows.into_iter().map(user).collect()
 }
 

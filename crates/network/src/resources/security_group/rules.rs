@@ -44,6 +44,16 @@ pub fn check_name(name: &str) -> Result<(), Fault> {
     Ok(())
 }
 
+/// 409: a port's groups either all follow connections or none does.
+#[must_use]
+pub fn mixed() -> Fault {
+    Fault::new(
+        FaultType::SecurityGroupConflict,
+        "Error Cannot apply both stateful and stateless security groups on the same port at the same time while \
+         attempting the operation.",
+    )
+}
+
 /// 409: the name of the default group stays.
 #[must_use]
 pub fn cannot_update_default() -> Fault {

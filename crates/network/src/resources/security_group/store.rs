@@ -260,6 +260,33 @@ pub async fn delete(tx: &mut Tx, group: &SecurityGroup) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Refuses ports whose groups are partly stateful. `ports` are the groups of each.
+///
+/// # Errors
+/// 409 `SecurityGroupConflict`.
+pub async fn check_alike<'a>(
+    session: &mut Session,
+    ports: impl Iterator<Item = &'a [SecurityGroupId]>,
+) -> Result<(), Fault> {
+    let ports: Vec<_> = ports.filter(|groups| groups.len() > 1).collect();
+    if ports.is_empty() {
+        return Ok(());
+    }
+    let ids: BTreeSet<SecurityGroupId> = ports.iter().copied().flatten().copied().collect();
+    let mut select = Select::new("id", "security_groups");
+    select.one_of("id", ids.iter().map(Value::from).collect());
+    select.one_of("stateful", vec![Value::from(true)]);
+    let (sql, values) = select.build();
+    let rows = session.rows(&sql, values).await?.into_iter();
+    let stateful =
+        rows.map(|row| row.columns().parse::<SecurityGroupId>()).collect::<Result<BTreeSet<_>, _>>()?;
+    let mixed = |groups: &&[SecurityGroupId]| {
+        let count = groups.iter().filter(|group| stateful.contains(group)).count();
+        count > 0 && count < groups.len()
+    };
+    if ports.iter().any(mixed) { Err(super::rules::mixed()) } else { Ok(()) }
+}
+
 /// Refuses groups that are not there, or that neither belong to `project_id` nor are
 /// shared with it while the caller is no administrator.
 ///

@@ -126,6 +126,9 @@ fn wanted(caller: &Caller, bodies: Vec<Body>) -> Result<Wanted, Fault> {
     };
     let mut projects = projects.into_iter();
     let (Some(project_id), None) = (projects.next(), projects.next()) else { return Err(one_project()) };
+    for remote in bodies.iter().filter_map(|body| body.text("remote_group_id")) {
+        remote.parse::<SecurityGroupId>().map_err(|_| security_group::rules::not_found(remote))?;
+    }
     let matchings = bodies.iter().map(matching).collect::<Result<Vec<_>, _>>()?;
     let mut seen = BTreeSet::new();
     if !matchings.iter().all(|matching| seen.insert(matching.identity())) {

@@ -49,7 +49,8 @@ const OWN: &[Attribute] = &[
         .form(Form::Cidr)
         .or_null()
         .column("remote_ip_prefix"),
-    Attribute::fixed("remote_group_id", Check::Uuid, Absent::NULL).or_null().column("remote_group_id"),
+    // Any text: what is no group is not found, as what is no uuid.
+    Attribute::fixed("remote_group_id", Check::Text(255), Absent::NULL).or_null().column("remote_group_id"),
     Attribute::fixed("remote_address_group_id", Check::Uuid, Absent::NULL)
         .or_null()
         .column("remote_address_group_id")

@@ -97,6 +97,8 @@ const ATTRIBUTES: &[Attribute] = &[
     Attribute::settable("dns_nameservers", Check::Own(rules::dns_nameservers), Absent::EMPTY_LIST)
         .form(Form::List(&Form::Ip)),
     Attribute::read_only("router:external", Check::Bool).filter(Filter::Own).alias("subnet-external-network"),
+    // The network's; nobody is shown it here, but clients list by it.
+    Attribute::read_only("shared", Check::Bool).filter(Filter::Own).show(Show::Never),
     Attribute::settable("service_types", Check::TextList { each: 255 }, Absent::EMPTY_LIST)
         .filter(Filter::Own)
         .alias("subnet-service-types"),

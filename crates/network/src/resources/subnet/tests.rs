@@ -152,22 +152,29 @@ async fn filters_find_subnets() {
             json!({"name": "c", "service_types": ["compute:nova", "network:dhcp"]}),
         );
         api.expect(201, "admin", "POST", "/v2.0/subnets", typed).await;
+        let shared = json!({"network": {"shared": true}});
+        let shared = api.expect(201, "admin", "POST", "/v2.0/networks", shared).await;
+        let shared = shared["network"]["id"].as_str().expect("an id");
+        let object = body(shared, "fd01::/64", json!({"name": "s"}));
+        api.expect(201, "admin", "POST", "/v2.0/subnets", object).await;
         for (query, expected) in [
             ("ip_version=4", vec!["a", "c"]),
-            ("ip_version=6", vec!["b"]),
-            ("ip_version=4&ip_version=6", vec!["a", "b", "c"]),
+            ("ip_version=6", vec!["b", "s"]),
+            ("ip_version=4&ip_version=6", vec!["a", "b", "c", "s"]),
             ("ip_version=x", vec![]),
             ("enable_dhcp=False", vec!["a"]),
             ("cidr=10.0.0.0/24", vec!["a"]),
             ("cidr=10.0.0.0%2F24&name=b", vec![]),
             ("gateway_ip=fd00::", vec!["b"]),
             ("router:external=True", vec!["c"]),
-            ("router:external=False", vec!["a", "b"]),
+            ("router:external=False", vec!["a", "b", "s"]),
+            ("shared=True&router:external=False", vec!["s"]),
+            ("shared=False", vec!["a", "b", "c"]),
             ("service_types=network:dhcp", vec!["c"]),
             ("service_types=network:%25", vec![]),
             ("service_types=x&service_types=compute:nova", vec!["c"]),
             ("subnetpool_id=x", vec![]),
-            ("sort_dir=desc&sort_key=name", vec!["c", "b", "a"]),
+            ("sort_dir=desc&sort_key=name", vec!["s", "c", "b", "a"]),
         ] {
             let sorted =
                 if query.contains("sort_key") { query.to_owned() } else { format!("{query}&sort_key=name") };

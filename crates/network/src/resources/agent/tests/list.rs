@@ -30,6 +30,7 @@ async fn lists_are_filtered_sorted_and_paged() {
         .await;
         let dhcp = "agent_type=DHCP%20agent&sort_key=host";
         assert_eq!(hosts(&api, dhcp).await, ["h1", "h2", "h3"]);
+        assert_eq!(hosts(&api, "agent_type=DHCP%20Agent&sort_key=host").await, ["h1", "h2", "h3"]);
         assert_eq!(hosts(&api, &format!("{dhcp}&sort_dir=desc")).await, ["h3", "h2", "h1"]);
         assert_eq!(hosts(&api, &format!("{dhcp}&alive=true")).await, ["h1", "h3"]);
         assert_eq!(hosts(&api, &format!("{dhcp}&alive=False")).await, ["h2"]);

@@ -6,5 +6,5 @@ mod read;
 mod write;
 
 pub use facts::{associated_addresses, is_taken, router_between, sources};
-pub use read::{find, list};
+pub use read::{find, list, unused};
 pub use write::{delete, disassociate_port, insert, save};

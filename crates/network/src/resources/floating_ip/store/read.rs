@@ -6,7 +6,7 @@ use isospin_api_kit::Fault;
 use isospin_api_kit::list::ListQuery;
 use isospin_store_kit::query::Select;
 use isospin_store_kit::{Columns, Row, Session, StoreError, Value, values};
-use isospin_types::{FloatingIpId, PortId, RouterId};
+use isospin_types::{FloatingIpId, NetworkId, PortId, RouterId};
 
 use super::super::TABLE;
 use super::super::model::{Association, FloatingIp, FloatingIpStatus, PortDetails};
@@ -113,6 +113,22 @@ pub async fn find(
     let forwardings = answers.next().unwrap_or_default().into_iter().map(port_forwarding::store::read);
     floating_ip.port_forwardings = forwardings.collect::<Result<_, _>>()?;
     Ok(Some((floating_ip, tags)))
+}
+
+/// The floating IPs of an external network that lead nowhere, not even single ports.
+///
+/// # Errors
+/// The store's.
+pub async fn unused(session: &mut Session, network_id: NetworkId) -> Result<Vec<FloatingIp>, StoreError> {
+    const SQL: &str = concat!(
+        "SELECT ",
+        selected!(),
+        " FROM ",
+        selected_from!(),
+        " WHERE floating_ips.floating_network_id = $1 AND floating_ips.port_id IS NULL AND NOT EXISTS \
+         (SELECT 1 FROM port_forwardings f WHERE f.floating_ip_id = floating_ips.id) ORDER BY floating_ips.id"
+    );
+    session.rows(SQL, values![network_id]).await?.into_iter().map(read).collect()
 }
 
 /// One page of the floating IPs of a project, or of all, with their port forwardings

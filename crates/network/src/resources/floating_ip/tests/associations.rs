@@ -40,6 +40,8 @@ async fn a_floating_ip_leads_to_a_port_and_back() {
             assert_eq!(parted[null], Value::Null, "{null}");
         }
         assert_eq!(parted["revision_number"], 2);
+        change(&api, &made, json!({"port_id": floor.port})).await;
+        assert_eq!(change(&api, &made, json!({})).await["port_id"], Value::Null, "an empty body parts");
         let again =
             change(&api, &made, json!({"port_id": floor.port, "fixed_ip_address": "10.7.0.50"})).await;
         assert_eq!(again["router_id"], floor.router.as_str());

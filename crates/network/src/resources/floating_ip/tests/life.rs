@@ -168,6 +168,33 @@ async fn networks_that_lead_nowhere_have_no_floating_ips() {
 }
 
 #[tokio::test]
+async fn a_network_takes_its_unused_floating_ips_along() {
+    TestApi::on_each_engine(|api| async move {
+        let floor = Floor::new(&api).await;
+        let external = network(&api, "admin", json!({"router:external": true})).await;
+        let object = json!({"cidr": "198.51.100.0/24", "enable_dhcp": false});
+        subnet(&api, "admin", &external, object).await;
+        let unused = json!({"floating_network_id": external});
+        let unused = api.create("member", "/v2.0/floatingips", "floatingip", unused).await;
+        let path = format!("/v2.0/networks/{external}");
+        api.expect(204, "admin", "DELETE", &path, Value::Null).await;
+        api.refused(404, "member", "GET", &url(&unused), Value::Null).await;
+        let usage = format!("/v2.0/quotas/{PROJECT}/details.json");
+        let usage = api.expect(200, "member", "GET", &usage, Value::Null).await;
+        assert_eq!(usage["quota"]["floatingip"]["used"], 0);
+
+        let kept = floor.float(&api, json!({})).await;
+        let led = floor.float(&api, json!({"port_id": floor.port})).await;
+        let path = format!("/v2.0/networks/{}", floor.lab.external);
+        assert_eq!(api.refused(409, "admin", "DELETE", &path, Value::Null).await.0, "NetworkInUse");
+        for floating_ip in [kept, led] {
+            assert_eq!(shown(&api, "member", &floating_ip).await, floating_ip, "nothing went");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn quota_counts_floating_ips_and_bulk_is_all_or_nothing() {
     for engine in [Engine::Sqlite, Engine::Postgres] {
         let mut settings = Settings::default();

@@ -53,6 +53,31 @@ async fn groups_must_be_the_projects_own() {
 }
 
 #[tokio::test]
+async fn the_groups_of_a_port_are_all_stateful_or_none() {
+    TestApi::on_each_engine(|api| async move {
+        let lab = Lab::new(&api).await;
+        let group = async |stateful: bool| {
+            let object = json!({"name": "g", "stateful": stateful});
+            id(&api.create("member", "/v2.0/security-groups", "security_group", object).await)
+        };
+        let (first, second, stateless) = (group(true).await, group(true).await, group(false).await);
+        let conflict = async |answer: (String, String)| assert_eq!(answer.0, "SecurityGroupConflict");
+        let object = json!({"security_groups": [first, second, stateless]});
+        conflict(refused_port(&api, 409, "member", &lab.network, object).await).await;
+        for (has, gets) in [(&first, &stateless), (&stateless, &first)] {
+            let made = id(&port(&api, "member", &lab.network, json!({"security_groups": [has]})).await);
+            let object = json!({"security_groups": [has, gets]});
+            conflict(refused_update(&api, 409, "member", &made, object).await).await;
+            update(&api, "member", &made, json!({"security_groups": [gets]})).await;
+        }
+        let both = json!({"security_groups": [first, second]});
+        let made = port(&api, "member", &lab.network, both).await;
+        assert_eq!(made["security_groups"].as_array().map(Vec::len), Some(2));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn without_port_security_there_are_no_groups_and_no_pairs() {
     TestApi::on_each_engine(|api| async move {
         let lab = Lab::new(&api).await;

@@ -41,8 +41,7 @@ async fn a_forwarding_is_made_shown_changed_and_deleted() {
             floating_ip["port_forwardings"],
             json!([{
                 "id": made["id"], "protocol": "tcp", "internal_ip_address": "10.7.0.50", "internal_port": 22,
-                "internal_port_range": "22:22", "internal_port_id": yard.floor.port, "external_port": 2222,
-                "external_port_range": "2222:2222",
+                "internal_port_id": yard.floor.port, "external_port": 2222,
             }])
         );
 

@@ -181,6 +181,27 @@ async fn the_last_external_entry_stays_while_anybody_leads_through_the_network()
 }
 
 #[tokio::test]
+async fn an_entry_for_all_becomes_one_for_the_only_project_that_uses_it() {
+    TestApi::on_each_engine(|api| async move {
+        let object = json!({"router:external": true});
+        let network = api.create("admin", "/v2.0/networks", "network", object).await;
+        let gateway = json!({"external_gateway_info": {"network_id": network["id"]}});
+        api.create("member", "/v2.0/routers", "router", gateway).await;
+        let list = format!("{PATH}?object_id={}", id(&network));
+        let entries = api.expect(200, "admin", "GET", &list, Value::Null).await;
+        let url = format!("{PATH}/{}", id(&entries["rbac_policies"][0]));
+        let only = |project: &str| json!({"rbac_policy": {"target_tenant": project}});
+        let refused = api.refused(409, "admin", "PUT", &url, only(OTHER_PROJECT)).await;
+        assert_eq!(refused.0, "RbacPolicyInUse");
+        api.expect(200, "admin", "PUT", &url, only(PROJECT)).await;
+        let path = format!("/v2.0/networks/{}", id(&network));
+        api.expect(200, "member", "GET", &path, Value::Null).await;
+        api.refused(404, "other", "GET", &path, Value::Null).await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn the_default_network_stays_default_while_it_is_external() {
     let api = TestApi::new(Engine::Sqlite).await;
     let body = json!({"router:external": true, "is_default": true, "shared": true});
@@ -193,9 +214,14 @@ async fn the_default_network_stays_default_while_it_is_external() {
     let list = format!("{PATH}?object_id={}&action=access_as_external", id(&network));
     let entries = api.expect(200, "admin", "GET", &list, Value::Null).await;
     let url = format!("{PATH}/{}", id(&entries["rbac_policies"][0]));
+    let (kind, message) = api.refused(409, "admin", "DELETE", &url, Value::Null).await;
+    assert_eq!(kind, "RbacPolicyInUse");
+    assert!(message.ends_with(&format!("default external network {}", id(&network))), "{message}");
+    let given_up = json!({"network": {"is_default": false}});
+    api.expect(200, "admin", "PUT", &path, given_up).await;
     api.expect(204, "admin", "DELETE", &url, Value::Null).await;
     let shown = api.expect(200, "member", "GET", &path, Value::Null).await["network"].clone();
-    assert_eq!((&shown["router:external"], &shown["is_default"]), (&json!(false), &json!(false)));
+    assert_eq!(shown["router:external"], false);
 }
 
 #[tokio::test]

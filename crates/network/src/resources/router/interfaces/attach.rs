@@ -136,7 +136,8 @@ pub(super) async fn port(
     port_id: PortId,
 ) -> Result<Attached, Fault> {
     let before = visible_port(tx, app, context, port_id).await?;
-    if !before.device_id.is_empty() && before.device_id != router.id.to_string() {
+    let free = before.device_id.is_empty() || before.device_id == router.id.to_string();
+    if !free || before.device_owner == ROUTER_INTERFACE {
         return Err(Fault::new(
             FaultType::PortInUse,
             format!(

@@ -89,6 +89,21 @@ async fn a_second_ipv6_port_of_one_network_is_refused() {
 }
 
 #[tokio::test]
+async fn an_interface_is_not_attached_again() {
+    TestApi::on_each_engine(|api| async move {
+        let lab = Lab::new(&api).await;
+        let router_id = router(&api, json!({})).await;
+        let object = json!({"fixed_ips": [{"subnet_id": lab.subnet}]});
+        let inner = id(&port(&api, "member", &lab.network, object).await);
+        let body = json!({"port_id": inner});
+        api.expect(200, "member", "PUT", &add(&router_id), body.clone()).await;
+        let (kind, _) = api.refused(409, "member", "PUT", &add(&router_id), body).await;
+        assert_eq!(kind, "PortInUse");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn n03_ports_of_others_cannot_be_attached() {
     TestApi::on_each_engine(|api| async move {
         let lab = Lab::new(&api).await;

@@ -276,7 +276,7 @@ async fn rules_belong_to_who_owns_the_group() {
         );
         let (kind, _) = refused(&api, 404, NOWHERE, json!({})).await;
         assert_eq!(kind, "SecurityGroupNotFound");
-        for remote in [foreign.as_str(), NOWHERE] {
+        for remote in [foreign.as_str(), NOWHERE, "no-uuid"] {
             let (kind, _) = refused(&api, 404, &own, json!({ "remote_group_id": remote })).await;
             assert_eq!(kind, "SecurityGroupNotFound");
         }

@@ -34,7 +34,11 @@ pub async fn list(
         ));
     }
     for (attribute, wanted) in &list.own {
-        apply_filter(attribute, wanted, &mut select)?;
+        if *attribute == "shared" {
+            rbac_policy::filter_shared(&mut select, &network::SHAREABLE, &caller.project_id, wanted)?;
+        } else {
+            apply_filter(attribute, wanted, &mut select)?;
+        }
     }
     let rows = page::rows(session, list, &TABLE, select, |marker| not_found(marker)).await?;
     let mut found = Vec::with_capacity(rows.len());
