@@ -51,17 +51,23 @@ impl Api {
     /// # Errors
     /// It does not run, or refuses.
     pub fn log_in(installation: &Installation, user: &str) -> Result<Self> {
+        Self::log_in_as(installation, user, &installation.password(user)?, user)
+    }
+
+    /// Logs in as this user in this project, both of the default domain.
+    ///
+    /// # Errors
+    /// It does not run, or refuses.
+    pub fn log_in_as(installation: &Installation, user: &str, password: &str, project: &str) -> Result<Self> {
         let status = installation.status()?;
         let url = |name: &str| status["endpoints"][name].as_str().unwrap_or_default().to_owned();
-        let known = std::fs::read(installation.state_dir().join("credentials.json"))?;
-        let password = serde_json::from_slice::<Value>(&known)?[user].clone();
         let mut api = Self {
             identity: url("identity"),
             network: url("network"),
             token: String::new(),
             project: String::new(),
         };
-        let reply = api.authenticate(user, password.as_str().context("no password")?)?;
+        let reply = api.authenticate_in(user, password, project)?;
         if reply.status != 201 {
             bail!("{user} cannot log in: {}", reply.text);
         }
@@ -75,11 +81,15 @@ impl Api {
     /// # Errors
     /// The connection's.
     pub fn authenticate(&self, user: &str, password: &str) -> Result<Reply> {
+        self.authenticate_in(user, password, user)
+    }
+
+    fn authenticate_in(&self, user: &str, password: &str, project: &str) -> Result<Reply> {
         let domain = json!({"id": "default"});
         let body = json!({"auth": {
             "identity": {"methods": ["password"], "password": {"user": {
                 "name": user, "domain": domain, "password": password}}},
-            "scope": {"project": {"name": user, "domain": domain}}}});
+            "scope": {"project": {"name": project, "domain": domain}}}});
         self.identity("POST", "/v3/auth/tokens", &body.to_string())
     }
 
@@ -88,7 +98,34 @@ impl Api {
     /// # Errors
     /// The connection's.
     pub fn identity(&self, method: &str, path: &str, body: &str) -> Result<Reply> {
-        send(&self.identity, method, path, &[("X-Auth-Token", &self.token)], body)
+        self.identity_with(method, path, &[], body)
+    }
+
+    /// The same with more headers.
+    ///
+    /// # Errors
+    /// The connection's.
+    pub fn identity_with(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Result<Reply> {
+        send(&self.identity, method, path, &self.headers(headers), body)
+    }
+
+    /// A request to the Network API's server, outside of `/v2.0`.
+    ///
+    /// # Errors
+    /// The connection's.
+    pub fn anywhere(&self, method: &str, path: &str) -> Result<Reply> {
+        send(&self.network, method, path, &self.headers(&[]), "")
+    }
+
+    /// The token's header and more.
+    fn headers<'h>(&'h self, more: &[(&'h str, &'h str)]) -> Vec<(&'h str, &'h str)> {
+        [("X-Auth-Token", self.token.as_str())].iter().chain(more).copied().collect()
     }
 
     /// A request to the Network API, its path below `/v2.0`.
@@ -110,9 +147,7 @@ impl Api {
         headers: &[(&str, &str)],
         body: &str,
     ) -> Result<Reply> {
-        let headers: Vec<(&str, &str)> =
-            [("X-Auth-Token", self.token.as_str())].iter().chain(headers).copied().collect();
-        send(&self.network, method, &format!("/v2.0{path}"), &headers, body)
+        send(&self.network, method, &format!("/v2.0{path}"), &self.headers(headers), body)
     }
 
     /// Creates an object; what came back.

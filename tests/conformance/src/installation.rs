@@ -80,6 +80,16 @@ impl Installation {
         self.state.path()
     }
 
+    /// The generated password of `admin` or `demo`.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn password(&self, user: &str) -> Result<String> {
+        let known = std::fs::read(self.state_dir().join("credentials.json"))?;
+        let known: Value = serde_json::from_slice(&known)?;
+        Ok(known[user].as_str().context("no password")?.to_owned())
+    }
+
     /// A command that knows this installation as a user's shell would.
     #[must_use]
     pub fn command(&self, program: &Path) -> Command {

@@ -9,6 +9,7 @@ mod api;
 mod attempt;
 mod client;
 mod installation;
+pub mod samples;
 mod script;
 mod skip;
 mod suite;

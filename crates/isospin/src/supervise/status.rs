@@ -119,6 +119,8 @@ pub fn alive(pid: u32) -> bool {
             line.split(|byte| *byte == 0)
                 .next()
                 .and_then(|program| std::str::from_utf8(program).ok())
-                .is_some_and(|program| Path::new(program).file_name().is_some_and(|name| name == "isospin"))
+                .and_then(|program| Path::new(program).file_name()?.to_str())
+                // Also `isospin-1.2`, as people name a binary they keep beside another.
+                .is_some_and(|name| name.starts_with("isospin"))
         })
 }
