@@ -9,9 +9,10 @@ use crate::resources::qos_rule::kind::Kind;
 use crate::resources::qos_rule::model::Direction;
 
 /// The guarantees of the policies of ports, by port, with where its network is.
-pub const OF_PORT: &str = "SELECT p.id, r.id, r.kind, r.direction, r.amount, n.physical_network \
-     FROM ports p JOIN networks n ON n.id = p.network_id \
-     LEFT JOIN port_qos_policies own ON own.port_id = p.id \
+pub const OF_PORT: &str = "SELECT p.id, r.id, r.kind, r.direction, r.amount, \
+     (SELECT s.physical_network FROM segments s WHERE s.network_id = p.network_id \
+     AND s.physical_network IS NOT NULL ORDER BY s.position LIMIT 1) \
+     FROM ports p LEFT JOIN port_qos_policies own ON own.port_id = p.id \
      LEFT JOIN network_qos_policies theirs ON theirs.network_id = p.network_id \
      JOIN qos_rules r ON r.policy_id = COALESCE(own.policy_id, theirs.policy_id) \
      AND r.kind IN ('minimum_bandwidth', 'minimum_packet_rate') WHERE p.id = $1 ORDER BY r.id";
@@ -23,7 +24,7 @@ pub struct Guarantee {
     pub kind: Kind,
     pub direction: Direction,
     pub amount: i64,
-    /// Of the port's network.
+    /// Of the first segment of the port's network that has one.
     pub physical_network: Option<String>,
 }
 
