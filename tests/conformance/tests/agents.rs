@@ -37,7 +37,7 @@ const EXTENSIONS: &[&str] = &[
 ];
 
 /// Features this release does not have: a client that asks must be told so.
-const ABSENT: &[&str] = &["dvr", "l3-ha", "qos", "subnet_allocation", "trunk", "vlan-transparent"];
+const ABSENT: &[&str] = &["dvr", "l3-ha", "metering", "qos-fip", "trunk", "vlan-transparent"];
 
 /// What agents are given to serve, and what is taken from them.
 const WORK: &[Line] = &[

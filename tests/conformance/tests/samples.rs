@@ -32,7 +32,7 @@ struct Cloud {
 
 impl Cloud {
     /// A cloud with what the recorded one had at its start: an external network with
-    /// an IPv4 and an IPv6 subnet, and somebody with the role `service`.
+    /// an IPv4 and an IPv6 subnet, a default subnet pool, and somebody with the role `service`.
     fn start() -> Result<Self> {
         let installation = Installation::configured("simulated", CONFIG)?;
         let admin = Api::log_in(&installation, "admin")?;
@@ -53,6 +53,9 @@ impl Cloud {
             admin.create("subnets", "subnet", &subnet)?;
         }
         admin.create("ports", "port", &json!({"network_id": public, "name": "in use"}))?;
+        let pool = json!({"name": "default", "prefixes": ["10.128.0.0/16"], "default_prefixlen": 26,
+            "is_default": true, "shared": true});
+        admin.create("subnetpools", "subnetpool", &pool)?;
         let service = with_service_role(&installation, &admin)?;
         Ok(Self { installation, admin, demo, service, names })
     }
@@ -128,7 +131,7 @@ fn recorded_requests_get_the_recorded_answers() -> Result<()> {
         }
         cloud.names.learn(&sample.answer, &reply.body());
     }
-    let stale = allowed.iter().zip(&used).filter(|(_, used)| !**used);
+    let stale = allowed.iter().zip(&used).filter(|(line, used)| !**used && !line.sometimes);
     wrong.extend(stale.map(|(line, _)| format!("differences.txt: {line}: no such difference any more")));
     ensure!(wrong.is_empty(), "{} of {} samples:\n{}", wrong.len(), samples.len(), wrong.join("\n"));
     Ok(())

@@ -36,6 +36,10 @@ pub fn value(world: &World, resource: &str, name: &str, attribute: &Attribute, p
         ("port", "binding:host_id") => json!("host"),
         ("port", "dns_name") | ("floatingip", "dns_name") => json!("name"),
         ("port", "fixed_ips") => json!([]),
+        ("port", "hints") => json!({"openvswitch": {"other_config": {"tx-steering": "hash"}}}),
+        (_, "vnic_type") => json!("normal"),
+        ("security_group_rule", "remote_group_id") => Value::Null,
+        (_, "dscp_mark") => json!(26),
         ("router", "external_gateway_info") => json!({"network_id": external().id}),
         ("router", "external_gateway_info.enable_snat") => {
             json!({"network_id": external().id, "enable_snat": true})

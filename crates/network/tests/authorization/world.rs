@@ -10,11 +10,13 @@ use axum::body::Body;
 use futures::future::BoxFuture;
 use http::Request;
 use http_body_util::BodyExt as _;
-use isospin_api_kit::Caller;
 use isospin_api_kit::auth::{AuthError, Authenticator};
+use isospin_api_kit::{Caller, now_seconds};
 use isospin_network::routes::Verb;
 use isospin_network::{App, MIGRATIONS, Settings, router};
+use isospin_store_kit::{StoreError, values};
 use isospin_testkit::databases::TestStore;
+use isospin_types::AgentId;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
@@ -68,6 +70,28 @@ impl World {
             world.networks.insert(*parent, network);
         }
         world
+    }
+
+    /// A new host whose agent is alive and can wire any network; its name.
+    pub async fn host(&self) -> String {
+        let host = format!("host-{}", self.number());
+        let name = host.clone();
+        let write = self.app.store.write("test", move |tx| {
+            Box::pin(async move {
+                let now = now_seconds().replace('T', " ").replace('Z', "");
+                tx.execute(
+                    "INSERT INTO agents (id, agent_type, \"binary\", topic, host, admin_state_up, description, \
+                     availability_zone, configurations, mechanism, tunnel_ip, created_at, started_at, \
+                     heartbeat_timestamp) VALUES ($1, 'Linux bridge agent', 'isospin', 'N/A', $2, TRUE, NULL, \
+                     'nova', '{}', 'linuxbridge', '', $3, $4, $5)",
+                    values![AgentId::random(), &name, &now, &now, &now],
+                )
+                .await?;
+                Ok::<_, StoreError>(())
+            })
+        });
+        write.await.expect("an agent");
+        host
     }
 
     async fn lift_limits(&self, project: &str) {

@@ -52,6 +52,8 @@ pub struct Allowed {
     sample: String,
     place: String,
     pub reason: String,
+    /// Whether it comes and goes, as with the order of what has none.
+    pub sometimes: bool,
 }
 
 impl Allowed {
@@ -94,6 +96,7 @@ pub fn load() -> Result<Vec<Sample>> {
 }
 
 /// The differences that are meant: `SAMPLE | PLACE | REASON`, where `*` stands for anything.
+/// A reason that begins with "sometimes: " may be without a difference.
 ///
 /// # Errors
 /// A line has no three parts.
@@ -104,7 +107,8 @@ pub fn allowed() -> Result<Vec<Allowed>> {
             let mut parts = line.splitn(3, '|').map(|part| part.trim().to_owned());
             match (parts.next(), parts.next(), parts.next()) {
                 (Some(sample), Some(place), Some(reason)) if !reason.is_empty() => {
-                    Ok(Allowed { sample, place, reason })
+                    let sometimes = reason.starts_with("sometimes: ");
+                    Ok(Allowed { sample, place, reason, sometimes })
                 }
                 _ => bail!("differences.txt: \"{line}\" is not SAMPLE | PLACE | REASON"),
             }

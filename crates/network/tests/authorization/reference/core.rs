@@ -21,7 +21,8 @@ pub const ROWS: &[Row] = &[
             attribute("provider:network_type", ADMIN, ADMIN, ADMIN),
             attribute("provider:physical_network", ADMIN, ADMIN, ADMIN),
             attribute("provider:segmentation_id", ADMIN, ADMIN, ADMIN),
-            attribute("segments", ADMIN, ADMIN, ADMIN),
+            // Shown of networks on several segments only; these are on one.
+            attribute("segments", ADMIN, ADMIN, "-"),
         ],
         ..NONE
     },
@@ -32,7 +33,8 @@ pub const ROWS: &[Row] = &[
         update: "admin, member, N member",
         delete: "admin, member, N member",
         attributes: &[
-            attribute("segment_id", ADMIN, ADMIN, ADMIN),
+            // The value asked with is null, which a POST may always carry.
+            attribute("segment_id", "", ADMIN, ADMIN),
             attribute("service_types", ADMIN, ADMIN, ""),
         ],
         ..NONE

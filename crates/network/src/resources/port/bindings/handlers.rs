@@ -28,7 +28,7 @@ use crate::{App, page};
 type IdAndHost = Path<(String, String)>;
 type Object = Map<String, Value>;
 
-/// `GET /v2.0/ports/{id}/bindings`
+/// `GET /v2.0/ports/{port_id}/bindings`
 pub async fn list(
     State(app): State<App>,
     Path(id): Path<String>,
@@ -65,7 +65,7 @@ fn selected(mut binding: Object, fields: &[String]) -> Value {
     Value::Object(binding)
 }
 
-/// `GET /v2.0/ports/{id}/bindings/{host}`
+/// `GET /v2.0/ports/{port_id}/bindings/{host}`
 pub async fn show(
     State(app): State<App>,
     Path((id, host)): IdAndHost,
@@ -82,7 +82,7 @@ pub async fn show(
     Ok(keyed(StatusCode::OK, TYPE.name, selected(found, &query.fields)))
 }
 
-/// `POST /v2.0/ports/{id}/bindings`
+/// `POST /v2.0/ports/{port_id}/bindings`
 pub async fn create(
     State(app): State<App>,
     Path(id): Path<String>,
@@ -113,7 +113,7 @@ pub async fn create(
     Ok(keyed(StatusCode::CREATED, TYPE.name, Value::Object(shown)))
 }
 
-/// `PUT /v2.0/ports/{id}/bindings/{host}`
+/// `PUT /v2.0/ports/{port_id}/bindings/{host}`
 pub async fn update(
     State(app): State<App>,
     Path((id, host)): IdAndHost,
@@ -148,7 +148,7 @@ pub async fn update(
     Ok(keyed(StatusCode::OK, TYPE.name, Value::Object(shown)))
 }
 
-/// `PUT /v2.0/ports/{id}/bindings/{host}/activate`: the port is on this host now; the
+/// `PUT /v2.0/ports/{port_id}/bindings/{host}/activate`: the port is on this host now; the
 /// one it was on waits, unwired.
 pub async fn activate(
     State(app): State<App>,
@@ -183,7 +183,7 @@ pub async fn activate(
     Ok(keyed(StatusCode::OK, TYPE.name, Value::Object(shown)))
 }
 
-/// `DELETE /v2.0/ports/{id}/bindings/{host}`
+/// `DELETE /v2.0/ports/{port_id}/bindings/{host}`
 pub async fn delete(
     State(app): State<App>,
     Path((id, host)): IdAndHost,

@@ -32,8 +32,8 @@ const ATTRIBUTES: &[Attribute] = &[
 
 /// The URLs of bindings.
 pub fn routes() -> Routes {
-    const ALL: &str = "/v2.0/ports/{id}/bindings";
-    const ONE: &str = "/v2.0/ports/{id}/bindings/{host}";
+    const ALL: &str = "/v2.0/ports/{port_id}/bindings";
+    const ONE: &str = "/v2.0/ports/{port_id}/bindings/{host}";
     let about = |verb, path: &str, action, shape| Route::ruled(verb, path, action).about(TYPE, shape);
     Routes::new()
         .add(about(Verb::Get, ALL, "get_port_binding", Shape::List), handlers::list)
