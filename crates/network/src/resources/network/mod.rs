@@ -79,6 +79,7 @@ pub const EXTENSIONS: &[Extension] = &[
 /// Networks can be shared, and external, for single projects or for all. The table
 /// repeats the entries in two columns: `shared` with everybody, and `external` at all.
 pub const SHAREABLE: Shareable = Shareable {
+    needs: None,
     external: Some(rbac_policy::External {
         users: "SELECT 'router' AS kind, id, project_id FROM routers WHERE gateway_network_id = $1 \
                 UNION ALL SELECT 'floatingip', id, project_id FROM floating_ips WHERE floating_network_id = $1 \

@@ -22,8 +22,7 @@ use crate::routes::{Collection, Routes};
 
 /// Default rules: the list is for everybody; details are for administrators, which
 /// the reference does not leave to policy.
-pub const POLICY: &[Rule] =
-    &[Rule::new("get_rule_type", "role:reader or rule:admin_only or rule:service_api")];
+pub const POLICY: &[Rule] = &[Rule::new("get_rule_type", "role:reader or rule:admin_only")];
 
 /// A type on the wire (reference/network-api-core §17).
 pub const TYPE: ResourceType =

@@ -100,12 +100,30 @@ async fn create_one(
     if !owner.is_some_and(|owner| caller.is_admin() || owner == caller.project_id) {
         return Err(rules::not_owned(kind, entry.object_id));
     }
+    check_needs(tx, kind, entry, &entry.target_project).await?;
     quota::take(tx, &app.settings, &entry.project_id, store::QUOTA, 1).await?;
     if !store::insert(tx, entry).await? {
         return Err(rules::duplicate());
     }
     sharing::repeat(tx, kind, entry.object_id).await?;
     sharing::touch(tx, kind, entry.object_id).await
+}
+
+/// Refuses to open an object to a project that cannot use it for want of another.
+async fn check_needs(
+    tx: &mut Tx,
+    kind: &Shareable,
+    entry: &RbacPolicy,
+    project_id: &str,
+) -> Result<(), Fault> {
+    let Some(needs) = kind.needs else { return Ok(()) };
+    match tx.row(needs, values![entry.object_id, project_id]).await? {
+        Some(row) => {
+            let mut columns = row.columns();
+            Err(rules::missing(kind, entry.object_id, project_id, &columns.text()?, &columns.text()?))
+        }
+        None => Ok(()),
+    }
 }
 
 /// `PUT /v2.0/rbac-policies/{id}`
@@ -143,6 +161,7 @@ async fn retarget(tx: &mut Tx, entry: &RbacPolicy, wanted: &str) -> Result<(), F
     if wanted != super::model::EVERYBODY {
         check_unused(tx, kind, entry, wanted).await?;
     }
+    check_needs(tx, kind, entry, wanted).await?;
     if !store::retarget(tx, entry, wanted).await? {
         return Err(rules::duplicate());
     }

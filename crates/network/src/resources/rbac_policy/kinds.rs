@@ -15,6 +15,9 @@ pub struct Shareable {
     pub table: &'static str,
     /// Rows of kind, id and project of whatever relies on object `$1` being shared.
     pub users: &'static str,
+    /// Rows of kind and id of what object `$1` cannot be used without and project `$2`
+    /// has no access to.
+    pub needs: Option<&'static str>,
     /// What only networks have: being external.
     pub external: Option<External>,
     /// Brings what the table repeats of the entries of object `$1` in line with them.
@@ -35,7 +38,14 @@ impl Shareable {
     /// A kind that is shared or not, and keeps nothing of it in its table.
     #[must_use]
     pub const fn new(object_type: &'static str, table: &'static str, users: &'static str) -> Self {
-        Self { object_type, table, users, external: None, repeat: None, topic: None }
+        Self { object_type, table, users, needs: None, external: None, repeat: None, topic: None }
+    }
+
+    /// The same, of objects that cannot be used without another; see [`Shareable::needs`].
+    #[must_use]
+    pub const fn needing(mut self, needs: &'static str) -> Self {
+        self.needs = Some(needs);
+        self
     }
 
     /// Whether objects of this kind know the action.

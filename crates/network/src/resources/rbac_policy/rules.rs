@@ -99,3 +99,17 @@ pub fn in_use(object_id: Uuid, users: &[User]) -> Fault {
         ),
     )
 }
+
+/// The project could not use the object for want of another.
+pub fn missing(
+    kind: &Shareable,
+    object_id: impl fmt::Display,
+    project_id: &str,
+    needed: &str,
+    needed_id: &str,
+) -> Fault {
+    Fault::invalid_input(format!(
+        "{} {object_id} cannot be shared with project '{project_id}', which has no access to its {needed} {needed_id}.",
+        kind.object_type
+    ))
+}

@@ -76,6 +76,11 @@ pub const SHAREABLE: Shareable = Shareable::new(
     "subnetpool",
     "subnet_pools",
     "SELECT 'subnet' AS kind, id, project_id FROM subnets WHERE subnetpool_id = $1",
+)
+.needing(
+    "SELECT 'address scope' AS kind, s.id FROM subnet_pools p JOIN address_scopes s ON s.id = p.address_scope_id \
+     WHERE p.id = $1 AND s.project_id <> $2 AND NOT EXISTS (SELECT 1 FROM rbac_policies r \
+     WHERE r.object_id = s.id AND r.target_project IN ('*', $2))",
 );
 
 /// Where the rows are.
