@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::fault::Fault;
 use crate::passwords::MAX_PASSWORD;
+use crate::tokens::now;
 
 /// What an attribute may hold.
 #[derive(Debug, Clone, Copy)]
@@ -18,6 +19,8 @@ pub enum Kind {
     /// At most 255 characters.
     Id,
     OneOf(&'static [&'static str]),
+    /// Begins with a slash, at most so many characters.
+    Path(usize),
     /// http or https.
     Url,
     Tags,
@@ -26,6 +29,14 @@ pub enum Kind {
     /// A list of lists of texts.
     Rules,
     Password,
+    /// A whole number, at least this.
+    Number(i64),
+    /// `YYYY-MM-DDTHH:MM:SS[.ffffff][Z]`, in UTC.
+    Time,
+    /// A list of objects with these attributes and no others.
+    Objects(&'static [Field]),
+    /// An object with any content.
+    Object,
 }
 
 /// One attribute.
@@ -162,6 +173,36 @@ impl Input {
         self.values.get(name).and_then(Value::as_bool)
     }
 
+    /// A whole number; `None` when absent or null.
+    pub fn number(&self, name: &str) -> Option<i64> {
+        self.values.get(name).and_then(Value::as_i64)
+    }
+
+    /// A time, in microseconds since 1970; `None` when absent or null.
+    pub fn time(&self, name: &str) -> Option<i64> {
+        self.values.get(name).and_then(Value::as_str).and_then(microseconds)
+    }
+
+    /// Refuses an end that is over already: a mistake.
+    ///
+    /// # Errors
+    /// 400 naming the attribute.
+    pub fn check_end(&self, name: &str) -> Result<(), Fault> {
+        match self.time(name) {
+            Some(end) if end <= now().saturating_mul(1_000_000) => Err(Fault::bad_request(format!(
+                "The '{name}' must not be before now. The server could not comply with the request since it is \
+                 either malformed or otherwise incorrect. The client is assumed to be in error."
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    /// A list of objects; `None` when absent or null.
+    pub fn objects(&self, name: &str) -> Option<Vec<Map<String, Value>>> {
+        let items = self.values.get(name)?.as_array()?;
+        Some(items.iter().filter_map(Value::as_object).cloned().collect())
+    }
+
     /// An object; empty when absent.
     pub fn object(&self, name: &str) -> Map<String, Value> {
         self.values.get(name).and_then(Value::as_object).cloned().unwrap_or_default()
@@ -208,6 +249,10 @@ fn check(field: &Field, value: &Value) -> Result<(), Fault> {
         (Kind::Flag, Value::Bool(_)) | (Kind::Text, Value::String(_)) => Ok(()),
         (Kind::Flag, _) => not_a("boolean"),
         (Kind::Name(most), Value::String(text)) => name(text, most).or_else(refuse),
+        (Kind::Path(most), Value::String(text)) if text.starts_with('/') => {
+            length(text, most).or_else(refuse)
+        }
+        (Kind::Path(_), Value::String(text)) => refuse(format!("'{text}' does not match '^/.*'")),
         (Kind::Id, Value::String(text)) => length(text, 255).or_else(refuse),
         (Kind::OneOf(choices), Value::String(text)) if choices.contains(&text.as_str()) => Ok(()),
         (Kind::OneOf(choices), _) => {
@@ -242,9 +287,49 @@ fn check(field: &Field, value: &Value) -> Result<(), Fault> {
                 None => refuse(format!("Additional properties are not allowed ('{name}' was unexpected)")),
             }
         }),
-        (Kind::Options(_), _) => not_a("object"),
+        (Kind::Number(least), Value::Number(number)) => match number.as_i64() {
+            Some(number) if number >= least => Ok(()),
+            Some(number) => refuse(format!("{number} is less than the minimum of {least}")),
+            None => not_a("integer"),
+        },
+        (Kind::Time, Value::String(text)) if microseconds(text).is_some() => Ok(()),
+        (Kind::Time, Value::String(_)) => refuse("a time is written YYYY-MM-DDTHH:MM:SSZ".to_owned()),
+        (Kind::Objects(table), Value::Array(items)) => items.iter().try_for_each(|item| match item {
+            Value::Object(object) => {
+                check_object(table, object).map_err(|reason| invalid(field.name, item, &reason))
+            }
+            other => refuse(format!("{} is not of type 'object'", repr(other))),
+        }),
+        (Kind::Object, Value::Object(_)) => Ok(()),
+        (Kind::Objects(_), _) => not_a("array"),
+        (Kind::Number(_), _) => not_a("integer"),
+        (Kind::Options(_) | Kind::Object, _) => not_a("object"),
         _ => not_a("string"),
     }
+}
+
+/// Refuses unknown, missing and wrong attributes of an object in a list.
+fn check_object(table: &[Field], object: &Map<String, Value>) -> Result<(), String> {
+    for (name, value) in object {
+        let Some(field) = table.iter().find(|field| field.name == name) else {
+            return Err(format!("Additional properties are not allowed ('{name}' was unexpected)"));
+        };
+        check(field, value).map_err(|fault| fault.message)?;
+    }
+    match table.iter().find(|field| field.required && !object.contains_key(field.name)) {
+        Some(missing) => Err(format!("'{}' is a required property", missing.name)),
+        None => Ok(()),
+    }
+}
+
+/// A time as microseconds since 1970.
+fn microseconds(text: &str) -> Option<i64> {
+    let bare = text.strip_suffix('Z').unwrap_or(text);
+    let time: jiff::civil::DateTime = bare.parse().ok()?;
+    if !bare.contains('T') {
+        return None;
+    }
+    Some(time.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().as_microsecond())
 }
 
 fn name(text: &str, most: usize) -> Result<(), String> {

@@ -10,6 +10,7 @@
 mod app;
 pub mod bootstrap;
 pub mod config;
+mod delegation;
 mod discovery;
 mod fault;
 mod generation;
@@ -30,5 +31,8 @@ pub use tokens::keys::{KeyError, rotate as rotate_keys};
 /// The schema of the Identity API.
 pub const MIGRATIONS: MigrationSet = MigrationSet {
     component: "identity",
-    steps: &[Migration { id: 1, name: "initial", sql: include_str!("../migrations/0001_initial.sql") }],
+    steps: &[
+        Migration { id: 1, name: "initial", sql: include_str!("../migrations/0001_initial.sql") },
+        Migration { id: 2, name: "delegation", sql: include_str!("../migrations/0002_delegation.sql") },
+    ],
 };

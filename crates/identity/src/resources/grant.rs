@@ -1,7 +1,7 @@
 //! Grants: a role for a user or group on a project, a domain or the system.
 //!
-//! The three scopes and two kinds of actor share their handlers; a [`Kind`] says
-//! which route it was.
+//! The three scopes, two kinds of actor and what is inherited share their handlers; a
+//! [`Kind`] says which route it was.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use isospin_api_kit::http::no_content;
 use isospin_api_kit::policy::{Rule, Target};
 use isospin_store_kit::{Session, Tx, Value as SqlValue, Value, values};
 
-use super::{domain, group, project, role, user};
+use super::{domain, group, held, project, role, user};
 use crate::IdentityApp;
 use crate::fault::Fault;
 use crate::listing::collection;
@@ -43,13 +43,15 @@ const ACTIONS: &[(&str, &str, &str)] = &[
     ("revoke", "identity:revoke_grant", "identity:revoke_system_grant_for_"),
 ];
 
-/// Which of the six families of routes.
+/// Which family of routes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Kind {
     /// "project", "domain" or "system".
     scope: &'static str,
     /// "user" or "group".
     actor: &'static str,
+    /// Below `OS-INHERIT`: holds in what is below the scope, not in itself.
+    inherited: bool,
 }
 
 /// A grant as its URL names it; the role is "" in lists.
@@ -93,7 +95,14 @@ impl Grant {
     }
 
     fn values(&self) -> Vec<SqlValue> {
-        values![self.kind.actor, &self.actor_id, self.kind.scope, &self.scope_id, &self.role_id]
+        values![
+            self.kind.actor,
+            &self.actor_id,
+            self.kind.scope,
+            &self.scope_id,
+            &self.role_id,
+            self.kind.inherited
+        ]
     }
 
     fn missing(&self) -> Fault {
@@ -110,33 +119,47 @@ impl Grant {
 
 /// The condition that finds a grant by [`Grant::values`].
 const ONE: &str = "actor_kind = $1 AND actor_id = $2 AND scope_kind = $3 AND scope_id = $4 AND role_id = $5 \
-    AND inherited = false";
+    AND inherited = $6";
 
 type State1 = State<IdentityApp>;
 type Ids = Path<BTreeMap<String, String>>;
 
+/// Every family of routes, with the path of its list and that of one grant.
+fn families() -> impl Iterator<Item = (Kind, String, String)> {
+    const SCOPES: &[(&str, &str)] =
+        &[("project", "projects/{id}"), ("domain", "domains/{id}"), ("system", "system")];
+    const ACTORS: &[(&str, &str)] = &[("user", "users"), ("group", "groups")];
+    let all = SCOPES.iter().flat_map(|scope| ACTORS.iter().map(move |actor| (scope, actor)));
+    all.flat_map(|((scope, path), (actor, plural))| {
+        let roles = format!("{path}/{plural}/{{actor}}/roles");
+        let below = format!("/v3/OS-INHERIT/{roles}");
+        let direct = (
+            Kind { scope, actor, inherited: false },
+            format!("/v3/{roles}"),
+            format!("/v3/{roles}/{{role}}"),
+        );
+        let inherited = (
+            Kind { scope, actor, inherited: true },
+            format!("{below}/inherited_to_projects"),
+            format!("{below}/{{role}}/inherited_to_projects"),
+        );
+        // What is given on the system is inherited by nothing.
+        [Some(direct), (*scope != "system").then_some(inherited)]
+    })
+    .flatten()
+}
+
 pub fn routes() -> Router<IdentityApp> {
-    let scopes = [("project", "/v3/projects/{id}"), ("domain", "/v3/domains/{id}"), ("system", "/v3/system")];
-    let actors = [("user", "users"), ("group", "groups")];
     let mut router = Router::new();
-    for (scope, path) in scopes {
-        for (actor, plural) in actors {
-            let kind = Kind { scope, actor };
-            let roles = format!("{path}/{plural}/{{actor}}/roles");
-            router = router
-                .route(
-                    &roles,
-                    get(move |app: State1, context: Context, ids: Ids| list(app, context, kind, ids)),
-                )
-                .route(
-                    &format!("{roles}/{{role}}"),
-                    put(move |app: State1, context: Context, ids: Ids| create(app, context, kind, ids))
-                        .get(move |app: State1, context: Context, ids: Ids| check(app, context, kind, ids))
-                        .delete(move |app: State1, context: Context, ids: Ids| {
-                            revoke(app, context, kind, ids)
-                        }),
-                );
-        }
+    for (kind, all, one) in families() {
+        router = router
+            .route(&all, get(move |app: State1, context: Context, ids: Ids| list(app, context, kind, ids)))
+            .route(
+                &one,
+                put(move |app: State1, context: Context, ids: Ids| create(app, context, kind, ids))
+                    .get(move |app: State1, context: Context, ids: Ids| check(app, context, kind, ids))
+                    .delete(move |app: State1, context: Context, ids: Ids| revoke(app, context, kind, ids)),
+            );
     }
     router
 }
@@ -147,8 +170,9 @@ async fn list(State(app): State1, context: Context, kind: Kind, Path(ids): Ids) 
     let mut reader = app.store.reader().await?;
     grant.check_ends(&mut reader).await?;
     let sql = "SELECT role_id FROM assignments WHERE actor_kind = $1 AND actor_id = $2 AND scope_kind = $3 \
-               AND scope_id = $4 AND inherited = false";
-    let values = values![grant.kind.actor, &grant.actor_id, grant.kind.scope, &grant.scope_id];
+               AND scope_id = $4 AND inherited = $5";
+    let Kind { actor, scope, inherited } = kind;
+    let values = values![actor, &grant.actor_id, scope, &grant.scope_id, inherited];
     let rows = reader.rows(sql, values).await?;
     let ids = rows.into_iter().map(|row| row.columns().text().map(Value::Text)).collect::<Result<_, _>>()?;
     let roles = role::by_ids(&mut reader, ids).await?;
@@ -164,7 +188,7 @@ async fn create(State(app): State1, context: Context, kind: Kind, Path(ids): Ids
             grant.check_ends(tx).await?;
             check_domain(tx, &grant, &role).await?;
             let sql = "INSERT INTO assignments (actor_kind, actor_id, scope_kind, scope_id, role_id, inherited) \
-                       VALUES ($1, $2, $3, $4, $5, false) ON CONFLICT DO NOTHING";
+                       VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING";
             tx.execute(sql, grant.values()).await?;
             Ok(())
         })
@@ -209,10 +233,11 @@ async fn revoke(State(app): State1, context: Context, kind: Kind, Path(ids): Ids
     app.write(context.request_id(), move |tx| {
         Box::pin(async move {
             let sql = format!("DELETE FROM assignments WHERE {ONE}");
-            match tx.execute(&sql, grant.values()).await? {
-                0 => Err(grant.missing()),
-                _ => Ok(()),
+            if tx.execute(&sql, grant.values()).await? == 0 {
+                return Err(grant.missing());
             }
+            let actor = (grant.kind.actor, grant.actor_id.as_str());
+            Ok(held::drop_unfounded(tx, actor).await?)
         })
     })
     .await?;

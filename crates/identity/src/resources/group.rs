@@ -11,7 +11,7 @@ use isospin_store_kit::query::Select;
 use isospin_store_kit::{Columns, Row, Session, StoreError, Tx, values};
 use serde_json::{Map, Value, json};
 
-use super::user;
+use super::{held, user};
 use crate::IdentityApp;
 use crate::fault::Fault;
 use crate::input::{Field, Input, Kind, Schema, stored_object};
@@ -25,7 +25,7 @@ pub const RULES: &[Rule] = &[
     Rule::new("identity:update_group", "rule:admin_required"),
     Rule::new("identity:delete_group", "rule:admin_required"),
     Rule::new("identity:list_users_in_group", "rule:reads_domain"),
-    Rule::new("identity:check_user_in_group", "rule:reads_domain or rule:owner"),
+    Rule::new("identity:check_user_in_group", "rule:reads_domain or user_id:%(target.user.id)s"),
     Rule::new("identity:add_user_to_group", "rule:admin_required"),
     Rule::new("identity:remove_user_from_group", "rule:admin_required"),
 ];
@@ -294,10 +294,10 @@ async fn remove(
     app.write(context.request_id(), move |tx| {
         Box::pin(async move {
             let sql = "DELETE FROM group_members WHERE group_id = $1 AND user_id = $2";
-            match tx.execute(sql, values![&id, &user_id]).await? {
-                0 => Err(not_in_group(&id, &user_id)),
-                _ => Ok(()),
+            if tx.execute(sql, values![&id, &user_id]).await? == 0 {
+                return Err(not_in_group(&id, &user_id));
             }
+            Ok(held::drop_unfounded(tx, ("user", &user_id)).await?)
         })
     })
     .await?;

@@ -1,11 +1,13 @@
 //! The resources of the Identity API, one file each. Adding one touches its file and
 //! the lists here.
 
+pub mod application_credential;
 pub mod catalog;
 pub mod domain;
 mod endpoint;
 mod grant;
 mod group;
+pub mod held;
 mod implied_role;
 pub mod project;
 mod region;
@@ -14,6 +16,7 @@ mod role_assignment;
 mod service;
 mod tag;
 mod tree;
+pub mod trust;
 mod user;
 
 use axum::Router;
@@ -45,6 +48,8 @@ pub fn policy_rules() -> impl Iterator<Item = &'static Rule> {
         service::RULES,
         endpoint::RULES,
         region::RULES,
+        application_credential::RULES,
+        trust::RULES,
     ]
     .into_iter()
     .flatten()
@@ -65,6 +70,8 @@ pub fn routes() -> Router<IdentityApp> {
         .merge(service::routes())
         .merge(endpoint::routes())
         .merge(region::routes())
+        .merge(application_credential::routes())
+        .merge(trust::routes())
 }
 
 /// All routes that need no token.
@@ -144,4 +151,11 @@ fn check_mutable(
     Err(Fault::refused(format!(
         "Unable to {verb} immutable {kind} resource: `{id}. Set resource option \"immutable\" to false first."
     )))
+}
+
+/// Microseconds since 1970 as `2026-11-20T09:04:00.123456`, with `end` behind it.
+pub fn microsecond_time(microseconds: i64, end: &str) -> String {
+    jiff::Timestamp::from_microsecond(microseconds)
+        .map(|time| format!("{}{end}", time.strftime("%Y-%m-%dT%H:%M:%S%.6f")))
+        .unwrap_or_default()
 }

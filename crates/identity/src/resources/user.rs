@@ -11,7 +11,7 @@ use isospin_store_kit::query::Select;
 use isospin_store_kit::{Columns, Row, Session, StoreError, Tx, values};
 use serde_json::{Map, Value, json};
 
-use super::{group, project};
+use super::{group, held, project};
 use crate::IdentityApp;
 use crate::fault::Fault;
 use crate::input::{Field, Input, Kind, Schema, stored_object};
@@ -19,16 +19,16 @@ use crate::listing::{Filter, collection, restrict};
 use crate::request::{Context, Origin, RawBody};
 use crate::tokens::authenticate::verify_password;
 use crate::tokens::now;
-use crate::tokens::scope::{end_tokens, scopes_of_user};
+use crate::tokens::scope::end_tokens;
 
 pub const RULES: &[Rule] = &[
     Rule::new("identity:list_users", "rule:reads_domain"),
-    Rule::new("identity:get_user", "rule:reads_domain or rule:owner"),
+    Rule::new("identity:get_user", "rule:reads_domain or user_id:%(target.user.id)s"),
     Rule::new("identity:create_user", "rule:admin_required"),
     Rule::new("identity:update_user", "rule:admin_required"),
     Rule::new("identity:delete_user", "rule:admin_required"),
-    Rule::new("identity:list_groups_for_user", "rule:reads_domain or rule:owner"),
-    Rule::new("identity:list_user_projects", "rule:reads_domain or rule:owner"),
+    Rule::new("identity:list_groups_for_user", "rule:reads_domain or user_id:%(target.user.id)s"),
+    Rule::new("identity:list_user_projects", "rule:reads_domain or user_id:%(target.user.id)s"),
 ];
 
 /// Options of a user. Those about expiry, first use and inactivity exempt from rules
@@ -417,7 +417,7 @@ async fn projects(
 ) -> Result<Response, Fault> {
     visible(&app, &context, &id, "identity:list_user_projects").await?;
     let mut reader = app.store.reader().await?;
-    let ids = scopes_of_user(&mut reader, &id, "project").await?;
+    let ids = held::scopes(&mut reader, &id, "project").await?;
     let found = project::by_ids(&mut reader, ids).await?;
     Ok(collection(&context, "projects", found.iter().map(|project| project.view(&context)).collect()))
 }

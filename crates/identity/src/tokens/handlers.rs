@@ -15,13 +15,12 @@ use serde_json::{Value, json};
 use super::authenticate::authenticate;
 use super::payload::audit_text;
 use super::request::AuthRequest;
-use super::scope::scopes_of_user;
 use super::{TokenError, ValidToken, now, view};
 use crate::IdentityApp;
 use crate::fault::Fault;
 use crate::listing::collection;
 use crate::request::{Context, Origin, RawBody, header};
-use crate::resources::{domain, project};
+use crate::resources::{domain, held, project};
 
 /// Rules of the token resource.
 pub const RULES: &[Rule] = &[
@@ -141,7 +140,7 @@ async fn catalog(State(app): State<IdentityApp>, context: Context) -> Result<Res
 
 async fn projects(State(app): State<IdentityApp>, context: Context) -> Result<Response, Fault> {
     let mut reader = app.store.reader().await?;
-    let ids = scopes_of_user(&mut reader, &context.caller().user_id, "project").await?;
+    let ids = held::scopes(&mut reader, &context.caller().user_id, "project").await?;
     let found = project::by_ids(&mut reader, ids).await?;
     let items =
         found.iter().filter(|project| project.enabled).map(|project| project.view(&context)).collect();
@@ -150,7 +149,7 @@ async fn projects(State(app): State<IdentityApp>, context: Context) -> Result<Re
 
 async fn domains(State(app): State<IdentityApp>, context: Context) -> Result<Response, Fault> {
     let mut reader = app.store.reader().await?;
-    let ids = scopes_of_user(&mut reader, &context.caller().user_id, "domain").await?;
+    let ids = held::scopes(&mut reader, &context.caller().user_id, "domain").await?;
     let found = project::by_ids(&mut reader, ids).await?;
     let items =
         found.iter().filter(|domain| domain.enabled).map(|found| domain::view(found, &context)).collect();
@@ -159,7 +158,7 @@ async fn domains(State(app): State<IdentityApp>, context: Context) -> Result<Res
 
 async fn system(State(app): State<IdentityApp>, context: Context) -> Result<Response, Fault> {
     let mut reader = app.store.reader().await?;
-    let ids = scopes_of_user(&mut reader, &context.caller().user_id, "system").await?;
+    let ids = held::scopes(&mut reader, &context.caller().user_id, "system").await?;
     let items: Vec<Value> = ids.iter().map(|_| json!({"all": true})).collect();
     Ok(collection(&context, "system", items))
 }

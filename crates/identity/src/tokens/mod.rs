@@ -20,6 +20,7 @@ use moka::sync::Cache;
 use sha2::{Digest, Sha256};
 
 use crate::config::IdentityConfig;
+use crate::delegation::Delegation;
 use crate::fault::Fault;
 use crate::generation::Generation;
 use keys::{KeyError, KeyRepository};
@@ -37,6 +38,8 @@ pub struct ValidToken {
     pub user: Member,
     pub scope: Scope,
     pub roles: Vec<Named>,
+    /// What its user handed on, when it was not the user in person.
+    pub delegation: Option<Delegation>,
     pub audit_ids: Vec<AuditId>,
     /// Seconds since 1970.
     pub issued_at: i64,
@@ -197,6 +200,7 @@ impl ValidToken {
             user,
             scope,
             roles,
+            delegation: None,
             audit_ids: payload.audit_ids,
             issued_at,
             expires_at: payload.expires_at,

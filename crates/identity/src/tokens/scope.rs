@@ -1,6 +1,8 @@
 //! What a user is in a scope: names, roles, and whether they may be there at all.
 
-use isospin_store_kit::{Columns, Row, Session, StoreError, Value, values};
+use isospin_store_kit::{Columns, Row, Session, StoreError, values};
+
+use crate::resources::held;
 
 /// Where a token holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,17 +80,6 @@ const PROJECT: &str = "SELECT p.id, p.name, p.enabled, p.tokens_after, d.id, d.n
 const DOMAIN: &str = "SELECT id, name, enabled, tokens_after, id, name, enabled, tokens_after \
     FROM projects WHERE id = $1 AND is_domain = true";
 
-/// Roles of a user ($1) on a scope ($2 kind, $3 id), through groups and implication.
-/// Roles of a domain only lead to others; tokens do not show them.
-const ROLES: &str = "WITH RECURSIVE held (id) AS (\
-    SELECT role_id FROM assignments WHERE actor_kind = 'user' AND actor_id = $1 \
-    AND scope_kind = $2 AND scope_id = $3 AND inherited = false \
-    UNION SELECT a.role_id FROM assignments a JOIN group_members m ON m.group_id = a.actor_id \
-    WHERE a.actor_kind = 'group' AND m.user_id = $1 \
-    AND a.scope_kind = $2 AND a.scope_id = $3 AND a.inherited = false \
-    UNION SELECT i.implied_id FROM implied_roles i JOIN held h ON h.id = i.prior_id) \
-    SELECT r.id, r.name FROM roles r JOIN held h ON h.id = r.id WHERE r.domain_id = '' ORDER BY r.id";
-
 /// The user in this scope; `None` when one of user, scope and their domains is
 /// absent or disabled, or the user has no role there.
 pub async fn standing(
@@ -98,7 +89,7 @@ pub async fn standing(
 ) -> Result<Option<Standing>, StoreError> {
     let mut queries = vec![(USER, values![user_id])];
     if let Some((kind, id)) = scope.stored() {
-        queries.push((ROLES, values![user_id, kind, id]));
+        queries.push((held::ROLES, values![user_id, kind, id]));
     }
     match scope {
         ScopeId::Project(id) => queries.push((PROJECT, values![id])),
@@ -157,17 +148,4 @@ fn named(row: Row) -> Result<Named, StoreError> {
 /// into the value named by `parameter`. The next token is issued in a later second.
 pub fn end_tokens(parameter: &str) -> String {
     format!("tokens_after = CASE WHEN tokens_after >= {parameter} THEN tokens_after + 1 ELSE {parameter} END")
-}
-
-/// The projects, or the domains, a user has a role in: ids as values for a list.
-pub async fn scopes_of_user(
-    session: &mut Session,
-    user_id: &str,
-    kind: &str,
-) -> Result<Vec<Value>, StoreError> {
-    let sql = "SELECT DISTINCT scope_id FROM assignments WHERE scope_kind = $1 AND inherited = false AND (\
-               (actor_kind = 'user' AND actor_id = $2) OR (actor_kind = 'group' AND actor_id IN \
-               (SELECT group_id FROM group_members WHERE user_id = $2)))";
-    let rows = session.rows(sql, values![kind, user_id]).await?;
-    rows.into_iter().map(|row| row.columns().text().map(Value::Text)).collect()
 }

@@ -5,6 +5,7 @@
 mod assignments;
 mod bootstrap;
 mod catalog;
+mod delegation;
 mod people;
 mod projects;
 mod remembering;
