@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::AccessRule;
+
 /// The identity behind a request, as a valid token states it. Never built from
 /// request headers other than the token (K16).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -21,6 +23,8 @@ pub struct Caller {
     pub service_roles: BTreeSet<String>,
     /// Whether the token is scoped to the whole system.
     pub system_scope: bool,
+    /// The only requests an application credential allows; none = all.
+    pub access_rules: Vec<AccessRule>,
     /// What a policy that redefines `context_is_admin` says; `None` = the role decides.
     pub admin: Option<bool>,
 }

@@ -10,14 +10,14 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, HOST, WWW_AUTHENTICATE};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, StatusCode, Uri};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use tower::ServiceExt as _;
 use uuid::Uuid;
 
 use crate::auth::{AuthError, Authenticator};
-use crate::{Caller, Fault, FaultType};
+use crate::{Caller, Fault, FaultType, permits};
 
 /// Bodies above this are refused with 413. Bulk requests of a few thousand objects fit.
 pub const MAX_BODY: usize = 16 << 20;
@@ -97,8 +97,8 @@ pub async fn authenticate(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let token = request.headers().get("x-auth-token").and_then(|value| value.to_str().ok()).unwrap_or("");
-    let caller = match authenticator.authenticate(token).await {
+    let asked = (request.method(), request.uri().path());
+    let caller = match caller(authenticator.as_ref(), request.headers(), asked).await {
         Ok(caller) => caller,
         Err(AuthError::Invalid) => return unauthorized(authenticator.identity_url()),
         Err(AuthError::Unavailable(reason)) => {
@@ -106,10 +106,6 @@ pub async fn authenticate(
             return Fault::new(FaultType::ServiceUnavailable, "The identity service is not available.")
                 .into_response();
         }
-    };
-    let caller = match with_service_roles(&authenticator, request.headers(), caller).await {
-        Ok(caller) => caller,
-        Err(response) => return *response,
     };
     let if_match = match if_match(request.headers()) {
         Ok(revision) => revision,
@@ -127,23 +123,41 @@ pub async fn authenticate(
     next.run(request).await
 }
 
-/// Adds the roles of `X-Service-Token`, when one is sent and valid.
-async fn with_service_roles(
-    authenticator: &Arc<dyn Authenticator>,
+/// Type of the service in the catalog and in access rules.
+const SERVICE: &str = "network";
+/// Who may send the token of a user along after its end.
+const SERVICE_ROLE: &str = "service";
+
+/// Who asks: the user of `X-Auth-Token`, with the roles of `X-Service-Token` when one is
+/// sent. A service may pass on a token that has ended meanwhile, and is not held to the
+/// access rules of the user's application credential (reference/identity-api.md §16).
+async fn caller(
+    authenticator: &dyn Authenticator,
     headers: &HeaderMap,
-    caller: Arc<Caller>,
-) -> Result<Arc<Caller>, Box<Response>> {
-    let Some(token) = headers.get("x-service-token").and_then(|value| value.to_str().ok()) else {
-        return Ok(caller);
+    (method, path): (&Method, &str),
+) -> Result<Arc<Caller>, AuthError> {
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let token = header("x-auth-token").unwrap_or("");
+    let service = match header("x-service-token") {
+        Some(service) => Some(authenticator.authenticate(service).await?),
+        None => None,
     };
-    match authenticator.authenticate(token).await {
-        Ok(service) => {
-            let mut caller = Arc::unwrap_or_clone(caller);
-            caller.service_roles.clone_from(&service.roles);
-            Ok(Arc::new(caller))
+    let by_service = service.as_ref().is_some_and(|service| service.has_role(SERVICE_ROLE));
+    let caller = if by_service {
+        authenticator.authenticate_expired(token).await?
+    } else {
+        authenticator.authenticate(token).await?
+    };
+    if !by_service && !caller.access_rules.is_empty() {
+        if !permits(&caller.access_rules, SERVICE, method.as_str(), path) {
+            tracing::info!(user = caller.user_id, %method, path, "no access rule of the credential allows this");
+            return Err(AuthError::Invalid);
         }
-        Err(_) => Err(Box::new(unauthorized(authenticator.identity_url()))),
     }
+    let Some(service) = service else { return Ok(caller) };
+    let mut caller = Arc::unwrap_or_clone(caller);
+    caller.service_roles.clone_from(&service.roles);
+    Ok(Arc::new(caller))
 }
 
 /// 401 as the token middleware of OpenStack services answers.

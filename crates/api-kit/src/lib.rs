@@ -9,6 +9,7 @@
 //! * [`view`]: which attributes of an object a caller gets to see.
 //! * [`http`]: request context, request ids, answers.
 
+mod access_rule;
 pub mod attribute;
 pub mod auth;
 mod body;
@@ -21,6 +22,7 @@ pub mod list;
 pub mod policy;
 pub mod view;
 
+pub use access_rule::{AccessRule, permits};
 pub use body::{Bodies, Body};
 pub use caller::Caller;
 pub use clock::now_seconds;

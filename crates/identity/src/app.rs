@@ -12,9 +12,10 @@ use isospin_store_kit::{Store, StoreError, Tx, Work};
 use crate::config::IdentityConfig;
 use crate::fault::Fault;
 use crate::generation::{self, Generation};
-use crate::passwords::Passwords;
+use crate::passwords::{Passwords, PasswordsError};
 use crate::resources::catalog::Catalog;
 use crate::tokens::Tokens;
+use crate::tokens::authenticate::password::Failures;
 use crate::tokens::keys::KeyError;
 use crate::{discovery, request, resources, tokens};
 
@@ -31,7 +32,7 @@ pub enum OpenError {
     #[error("the tables of identity cannot be read")]
     Store(#[from] StoreError),
     #[error("password hashing cannot be set up")]
-    Passwords(#[from] bcrypt::BcryptError),
+    Passwords(#[from] PasswordsError),
 }
 
 /// The identity service. Cheap to clone.
@@ -41,6 +42,7 @@ pub struct IdentityApp {
     pub config: Arc<IdentityConfig>,
     pub(crate) policy: Arc<Policy>,
     pub(crate) passwords: Arc<Passwords>,
+    pub(crate) failures: Arc<Failures>,
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) catalog: Arc<Catalog>,
     generation: Arc<Generation>,
@@ -54,10 +56,11 @@ pub struct IdentityApp {
 pub async fn open(config: IdentityConfig, store: Store) -> Result<IdentityApp, OpenError> {
     let config = Arc::new(config);
     let generation = Generation::follow(&store).await?;
-    let tokens = Tokens::open(store.clone(), Arc::clone(&generation), Arc::clone(&config))?;
+    let tokens = Tokens::open(store.clone(), Arc::clone(&generation), Arc::clone(&config)).await?;
     Ok(IdentityApp {
         policy: Arc::new(Policy::new(resources::policy_rules())?),
         passwords: Arc::new(Passwords::new(&config.passwords)?),
+        failures: Arc::new(Failures::new(config.passwords.failures_per_minute)),
         tokens: Arc::new(tokens),
         catalog: Arc::new(Catalog::new(Arc::clone(&generation))),
         store,

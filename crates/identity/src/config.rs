@@ -17,7 +17,9 @@ pub struct IdentityConfig {
 /// Settings of tokens.
 #[derive(Debug, Clone)]
 pub struct TokenConfig {
-    /// Folder of the Fernet keys; servers of one region share its content.
+    /// Where the Fernet keys are; servers of one region share them.
+    pub keys_in: KeyPlace,
+    /// Their folder. A database without keys takes over those of it.
     pub key_folder: PathBuf,
     /// Keys kept by a rotation, the staged one included; at least 2.
     pub max_active_keys: usize,
@@ -26,8 +28,19 @@ pub struct TokenConfig {
     pub expired_window: Duration,
     /// Whether a scoped token may be exchanged for another.
     pub allow_rescope: bool,
+    /// How long part of a login stays good while the rest is fetched (`Openstack-Auth-Receipt`).
+    pub receipt_lifetime: Duration,
     /// Checked tokens remembered.
     pub cache_entries: u64,
+}
+
+/// Where keys are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyPlace {
+    /// In a folder, in the form of Keystone.
+    Folder,
+    /// In the database all servers share.
+    Database,
 }
 
 /// Settings of passwords.
@@ -39,6 +52,8 @@ pub struct PasswordConfig {
     pub threads: usize,
     /// Logins that may wait for a hash; more are told to come back.
     pub queue: usize,
+    /// Failed logins under one name in a minute, on each server; more are refused unread.
+    pub failures_per_minute: Option<u32>,
     /// Refuse a user after failed logins in a row.
     pub lockout: Option<Lockout>,
 }
@@ -59,14 +74,22 @@ impl IdentityConfig {
         Self {
             public_url: public_url.into(),
             tokens: TokenConfig {
+                keys_in: KeyPlace::Folder,
                 key_folder: key_folder.into(),
                 max_active_keys: 3,
                 lifetime: Duration::from_secs(3600),
                 expired_window: Duration::from_secs(172_800),
                 allow_rescope: true,
+                receipt_lifetime: Duration::from_secs(300),
                 cache_entries: 8192,
             },
-            passwords: PasswordConfig { rounds: 12, threads: 2, queue: 256, lockout: None },
+            passwords: PasswordConfig {
+                rounds: 12,
+                threads: 2,
+                queue: 256,
+                failures_per_minute: Some(60),
+                lockout: None,
+            },
             max_project_depth: 5,
         }
     }

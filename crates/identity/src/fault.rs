@@ -1,7 +1,10 @@
 //! Refusals in the form of the Identity API.
 
+use std::time::Duration;
+
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
+use http::header::RETRY_AFTER;
 use isospin_api_kit::http::answer;
 use isospin_store_kit::StoreError;
 use serde_json::json;
@@ -11,6 +14,8 @@ use serde_json::json;
 pub struct Fault {
     pub status: StatusCode,
     pub message: String,
+    /// Seconds after which to try again.
+    retry_after: Option<u64>,
     /// What happened inside, for the operator's log; never sent.
     cause: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
@@ -18,7 +23,7 @@ pub struct Fault {
 impl Fault {
     /// A refusal with this status.
     pub fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, message: message.into(), cause: None }
+        Self { status, message: message.into(), retry_after: None, cause: None }
     }
 
     /// 400 with the whole message.
@@ -70,16 +75,28 @@ impl Fault {
     /// 503: try again.
     #[must_use]
     pub fn busy() -> Self {
-        Self::new(
+        let fault = Self::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "The service is currently unable to handle the request. Try again.",
-        )
+        );
+        Self { retry_after: Some(1), ..fault }
+    }
+
+    /// 429: a name is being guessed at. Nothing was looked up.
+    #[must_use]
+    pub fn too_many_failures(wait: Duration) -> Self {
+        let fault = Self::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "Too many failed logins under this name. Try again in a minute.",
+        );
+        Self { retry_after: Some(wait.as_secs()), ..fault }
     }
 
     /// 500: `cause` goes to the log, not to the client.
     pub fn internal(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self {
             status: StatusCode::INTERNAL_SERVER_ERROR,
+            retry_after: None,
             message: "An unexpected error prevented the server from fulfilling your request.".to_owned(),
             cause: Some(cause.into()),
         }
@@ -107,13 +124,17 @@ impl IntoResponse for Fault {
         if let Some(cause) = &self.cause {
             tracing::error!(status = self.status.as_u16(), ?cause, "an identity request failed inside");
         }
-        answer(
+        let mut response = answer(
             self.status,
             &json!({"error": {
                 "code": self.status.as_u16(),
                 "message": self.message,
                 "title": self.status.canonical_reason().unwrap_or("Error"),
             }}),
-        )
+        );
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(RETRY_AFTER, seconds.into());
+        }
+        response
     }
 }

@@ -26,7 +26,7 @@ use isospin_store_kit::{Migration, MigrationSet};
 
 pub use app::{IdentityApp, OpenError, open, router};
 pub use config::IdentityConfig;
-pub use tokens::keys::{KeyError, rotate as rotate_keys};
+pub use tokens::keys::{KeyError, Rotated, Rotation, rotate_folder, rotate_stored};
 
 /// The schema of the Identity API.
 pub const MIGRATIONS: MigrationSet = MigrationSet {
@@ -34,5 +34,6 @@ pub const MIGRATIONS: MigrationSet = MigrationSet {
     steps: &[
         Migration { id: 1, name: "initial", sql: include_str!("../migrations/0001_initial.sql") },
         Migration { id: 2, name: "delegation", sql: include_str!("../migrations/0002_delegation.sql") },
+        Migration { id: 5, name: "tokens", sql: include_str!("../migrations/0005_tokens.sql") },
     ],
 };

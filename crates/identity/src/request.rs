@@ -10,10 +10,10 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, VARY, WWW_AUTHENTICATE};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, StatusCode};
-use isospin_api_kit::Caller;
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use isospin_api_kit::http::{MAX_URL, base_url};
 use isospin_api_kit::policy::Target;
+use isospin_api_kit::{Caller, permits};
 use uuid::Uuid;
 
 use crate::IdentityApp;
@@ -165,6 +165,9 @@ pub async fn authenticate(State(app): State<IdentityApp>, mut request: Request, 
         return Fault::internal("a request without an id").into_response();
     };
     let query = request.uri().query().unwrap_or("");
+    if let Some(refusal) = refused_by_access_rules(&token, &request) {
+        return refusal.into_response();
+    }
     let context = Context {
         origin,
         token,
@@ -173,6 +176,16 @@ pub async fn authenticate(State(app): State<IdentityApp>, mut request: Request, 
     };
     request.extensions_mut().insert(context);
     next.run(request).await
+}
+
+/// A token of an application credential is for the requests it names, if it names any.
+/// Whoever has one may have it checked.
+fn refused_by_access_rules(token: &ValidToken, request: &Request) -> Option<Fault> {
+    let rules = &token.caller.access_rules;
+    let (method, path) = (request.method(), request.uri().path());
+    let check = *method == Method::GET && path == "/v3/auth/tokens";
+    let allowed = rules.is_empty() || check || permits(rules, "identity", method.as_str(), path);
+    (!allowed).then(Fault::unauthorized)
 }
 
 /// A header's text.

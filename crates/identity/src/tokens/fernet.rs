@@ -112,6 +112,14 @@ pub fn open(keys: &[Key], token: &str) -> Option<Opened> {
     keys.iter().find_map(|key| key.open(&envelope))
 }
 
+/// Whether a text has the outer form of a token, whoever sealed it.
+pub fn is_sealed(token: &str) -> bool {
+    let envelope = BASE64.decode(token).unwrap_or_default();
+    envelope.first() == Some(&VERSION)
+        && envelope.len() >= HEAD + BLOCK + MAC
+        && (envelope.len() - HEAD - MAC).is_multiple_of(BLOCK)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

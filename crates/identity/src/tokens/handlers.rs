@@ -6,13 +6,15 @@ use axum::Router;
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HeaderName};
 use http::{HeaderMap, StatusCode};
 use isospin_api_kit::http::{answer, no_content};
 use isospin_api_kit::policy::{Rule, Target};
 use isospin_store_kit::values;
 use serde_json::{Value, json};
 
-use super::authenticate::authenticate;
+use super::authenticate::{Outcome, authenticate};
 use super::payload::audit_text;
 use super::request::AuthRequest;
 use super::{TokenError, ValidToken, now, view};
@@ -21,6 +23,11 @@ use crate::fault::Fault;
 use crate::listing::collection;
 use crate::request::{Context, Origin, RawBody, header};
 use crate::resources::{domain, held, project};
+
+/// Part of a login, sent back with the rest of it.
+const RECEIPT: &str = "openstack-auth-receipt";
+/// With it a service says that it enforces the access rules of application credentials.
+const ACCESS_RULES: &str = "openstack-identity-access-rules";
 
 /// Rules of the token resource.
 pub const RULES: &[Rule] = &[
@@ -51,10 +58,18 @@ async fn create(
     State(app): State<IdentityApp>,
     _: Origin,
     RawQuery(query): RawQuery,
+    headers: HeaderMap,
     RawBody(body): RawBody,
 ) -> Result<Response, Fault> {
     let request = AuthRequest::parse(&body)?;
-    let (text, token) = authenticate(&app, &request).await?;
+    let receipt = headers.get(RECEIPT).and_then(|value| value.to_str().ok());
+    let (text, token) = match authenticate(&app, &request, receipt).await? {
+        Outcome::Issued(text, token) => (text, token),
+        Outcome::Unfinished(receipt) => {
+            let header = [(RECEIPT, receipt.text)];
+            return Ok((header, answer(StatusCode::UNAUTHORIZED, &receipt.body)).into_response());
+        }
+    };
     let nocatalog = query
         .is_some_and(|query| form_urlencoded::parse(query.as_bytes()).any(|(key, _)| key == "nocatalog"));
     shown(&app, StatusCode::CREATED, &text, &token, !nocatalog).await
@@ -72,8 +87,19 @@ async fn show(
     let token = subject(checked)?;
     let target = Target::new().with("target.token.user_id", &token.user.id);
     context.enforce(&app, "identity:validate_token", &target)?;
+    check_service(&headers, &token)?;
     let nocatalog = context.query("nocatalog").is_some();
     shown(&app, StatusCode::OK, &text, &token, !nocatalog).await
+}
+
+/// A service that would not hold a token to its access rules is not shown the token.
+fn check_service(headers: &HeaderMap, token: &ValidToken) -> Result<(), Fault> {
+    let version = headers.get(ACCESS_RULES).and_then(|value| value.to_str().ok()?.parse::<f64>().ok());
+    if token.caller.access_rules.is_empty() || version.is_some_and(|version| version >= 1.0) {
+        return Ok(());
+    }
+    tracing::warn!(user = token.user.id, "a token with access rules was shown by a service that knows none");
+    Err(Fault::new(StatusCode::NOT_FOUND, "Failed to validate token"))
 }
 
 fn subject(checked: Result<Arc<ValidToken>, TokenError>) -> Result<Arc<ValidToken>, Fault> {
@@ -90,12 +116,24 @@ async fn shown(
     token: &ValidToken,
     with_catalog: bool,
 ) -> Result<Response, Fault> {
-    let mut body = view::token(token);
-    if with_catalog && view::is_scoped(&token.caller) {
-        body.insert("catalog".to_owned(), app.catalog.of(&app.store, &token.caller).await?);
+    let bytes = body(app, token, with_catalog).await?;
+    let headers = [(HeaderName::from_static("x-subject-token"), text), (CONTENT_TYPE, "application/json")];
+    Ok((status, headers, bytes).into_response())
+}
+
+/// The answer that shows a token. Written once for a token that is remembered: it holds
+/// as long as that does.
+async fn body(app: &IdentityApp, token: &ValidToken, with_catalog: bool) -> Result<Bytes, Fault> {
+    let place = &token.shown[usize::from(with_catalog)];
+    if let Some(bytes) = place.get() {
+        return Ok(bytes.clone());
     }
-    let header = [("x-subject-token", text.to_owned())];
-    Ok((header, answer(status, &json!({"token": body}))).into_response())
+    let mut view = view::token(token);
+    if with_catalog && view::is_scoped(&token.caller) {
+        view.insert("catalog".to_owned(), app.catalog.of(&app.store, &token.caller).await?);
+    }
+    let bytes = serde_json::to_vec(&json!({"token": view})).map_err(Fault::internal)?;
+    Ok(place.get_or_init(|| bytes.into()).clone())
 }
 
 async fn delete(

@@ -1,16 +1,19 @@
 //! Tokens: Fernet envelopes, what they say, and whether it still holds.
 
 pub mod authenticate;
+mod delegated;
 pub mod fernet;
 pub mod handlers;
 pub mod keys;
+pub mod methods;
 pub mod payload;
 pub mod request;
 pub mod scope;
 mod view;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use bytes::Bytes;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use isospin_api_kit::Caller;
@@ -23,8 +26,11 @@ use crate::config::IdentityConfig;
 use crate::delegation::Delegation;
 use crate::fault::Fault;
 use crate::generation::Generation;
+use delegated::standing_by;
+use fernet::Opened;
 use keys::{KeyError, KeyRepository};
-use payload::{AuditId, Method, Payload, audit_text};
+use methods::Method;
+use payload::{AuditId, DelegationId, Payload, audit_text};
 use scope::{Member, Named, Scope, ScopeId, Standing, standing};
 
 /// Tokens longer than this are refused unread (K06); ours have about 200 characters.
@@ -34,6 +40,8 @@ pub const MAX_TOKEN: usize = 1024;
 #[derive(Debug)]
 pub struct ValidToken {
     pub caller: Arc<Caller>,
+    /// Who has it: the user, or the trustee of a trust.
+    pub subject_id: String,
     pub methods: Vec<Method>,
     pub user: Member,
     pub scope: Scope,
@@ -44,6 +52,26 @@ pub struct ValidToken {
     /// Seconds since 1970.
     pub issued_at: i64,
     pub expires_at: i64,
+    /// When what was handed on ends.
+    ends_at: Option<i64>,
+    /// Answers that show it, without and with catalog, once they were asked for.
+    pub shown: [OnceLock<Bytes>; 2],
+}
+
+/// A token to be issued.
+pub struct Issue {
+    pub user_id: String,
+    pub scope: ScopeId,
+    pub delegation: Option<DelegationId>,
+    pub methods: Vec<Method>,
+    /// The token the new one comes from, if any: it cannot outlive that one (K01), and
+    /// carries on its chain of audit ids.
+    pub parent: Option<Arc<ValidToken>>,
+    /// Taken before the rows behind the token were read: should a change that ends the
+    /// user's tokens come between, it ends this one too.
+    pub now: i64,
+    /// Taken at the same time.
+    pub generation: u64,
 }
 
 /// Why a token gives nothing.
@@ -83,7 +111,7 @@ pub struct Tokens {
 }
 
 impl Tokens {
-    pub fn open(
+    pub async fn open(
         store: Store,
         generation: Arc<Generation>,
         config: Arc<IdentityConfig>,
@@ -92,7 +120,7 @@ impl Tokens {
             .max_capacity(config.tokens.cache_entries)
             .time_to_live(config.tokens.lifetime)
             .build();
-        let keys = KeyRepository::open(&config.tokens.key_folder)?;
+        let keys = KeyRepository::open(&config.tokens, &store, &generation).await?;
         Ok(Self { store, keys, generation, config, remembered })
     }
 
@@ -122,7 +150,8 @@ impl Tokens {
         if !self.generation.holds(known.generation) {
             return Ok(None);
         }
-        if known.token.expires_at <= now() {
+        let end = known.token.ends_at.map_or(known.token.expires_at, |end| end.min(known.token.expires_at));
+        if end <= now() {
             return Err(TokenError::Invalid);
         }
         Ok(Some(Arc::clone(&known.token)))
@@ -133,7 +162,7 @@ impl Tokens {
             return Err(TokenError::Invalid);
         }
         let generation = self.generation.current();
-        let opened = self.keys.open_token(token)?.ok_or(TokenError::Invalid)?;
+        let opened = self.keys.open_token(token).await?.ok_or(TokenError::Invalid)?;
         let payload = Payload::unpack(&opened.content).ok_or(TokenError::Invalid)?;
         let issued_at = i64::try_from(opened.time).map_err(|_| TokenError::Invalid)?;
         let now = now();
@@ -146,7 +175,10 @@ impl Tokens {
         if reader.row(sql, values![own]).await?.is_some() {
             return Err(TokenError::Invalid);
         }
-        let standing = standing(&mut reader, &payload.user_id, &payload.scope).await?;
+        let standing = match &payload.delegation {
+            None => standing(&mut reader, &payload.user_id, &payload.scope).await?,
+            Some(by) => standing_by(&mut reader, &payload.user_id, &payload.scope, by).await?,
+        };
         let standing =
             standing.filter(|standing| issued_at > standing.tokens_after).ok_or(TokenError::Invalid)?;
         let token_is_live = payload.expires_at > now;
@@ -162,48 +194,61 @@ impl Tokens {
         self.remembered.insert(digest(token), Arc::new(remembered));
     }
 
-    /// Makes a token for a user who has proven who they are. `parent` is the token
-    /// the new one comes from, if any: it cannot outlive that one (K01), and carries
-    /// on its chain of audit ids.
-    ///
-    /// `now` was taken before `standing` was read: should a change that ends the
-    /// user's tokens come between, it ends this one too.
-    fn issue(
-        &self,
-        standing: Standing,
-        scope: ScopeId,
-        methods: Vec<Method>,
-        parent: Option<&ValidToken>,
-        now: i64,
-    ) -> Result<(String, Arc<ValidToken>), TokenError> {
-        let issued_at = now.max(standing.tokens_after + 1);
+    /// The number what is remembered from now on belongs to.
+    pub fn generation(&self) -> u64 {
+        self.generation.current()
+    }
+
+    /// Seals what is no token, with the same keys.
+    pub async fn seal(&self, time: i64, content: &[u8]) -> Result<String, TokenError> {
+        Ok(self.keys.seal(time.cast_unsigned(), content).await?)
+    }
+
+    /// Opens what [`Tokens::seal`] sealed.
+    pub async fn open_sealed(&self, text: &str) -> Result<Option<Opened>, TokenError> {
+        Ok(self.keys.open_token(text).await?)
+    }
+
+    /// Makes a token for a user who has proven who they are.
+    async fn issue(&self, standing: Standing, issue: Issue) -> Result<(String, Arc<ValidToken>), TokenError> {
+        let issued_at = issue.now.max(standing.tokens_after + 1);
         let lifetime = i64::try_from(self.config.tokens.lifetime.as_secs()).unwrap_or(i64::MAX);
-        let mut expires_at = now.saturating_add(lifetime);
+        let mut expires_at = issue.now.saturating_add(lifetime);
+        if let Some(end) = standing.ends_at {
+            expires_at = expires_at.min(end);
+        }
         let mut audit_ids = vec![rand::random()];
-        if let Some(parent) = parent {
+        if let Some(parent) = &issue.parent {
             expires_at = expires_at.min(parent.expires_at);
             audit_ids.extend(parent.audit_ids.last());
         }
-        let payload = Payload { user_id: standing.user.id.clone(), methods, scope, expires_at, audit_ids };
-        let token = self.keys.seal(issued_at.cast_unsigned(), &payload.pack())?;
-        Ok((token, Arc::new(ValidToken::new(standing, payload, issued_at))))
+        let Issue { user_id, scope, delegation, methods, generation, .. } = issue;
+        let payload = Payload { user_id, methods, scope, delegation, expires_at, audit_ids };
+        let text = self.keys.seal(issued_at.cast_unsigned(), &payload.pack()).await?;
+        let token = Arc::new(ValidToken::new(standing, payload, issued_at));
+        // Clients use what they get.
+        self.remember(&text, generation, &token);
+        Ok((text, token))
     }
 }
 
 impl ValidToken {
     fn new(standing: Standing, payload: Payload, issued_at: i64) -> Self {
-        let Standing { user, scope, roles, .. } = standing;
-        let caller = caller(&user, &scope, &roles);
+        let Standing { user, scope, roles, delegation, access_rules, ends_at, .. } = standing;
+        let caller = Caller { access_rules, ..caller(&user, &scope, &roles) };
         Self {
             caller: Arc::new(caller),
+            subject_id: payload.user_id,
             methods: payload.methods,
             user,
             scope,
             roles,
-            delegation: None,
+            delegation,
             audit_ids: payload.audit_ids,
             issued_at,
             expires_at: payload.expires_at,
+            ends_at,
+            shown: [const { OnceLock::new() }; 2],
         }
     }
 }
@@ -234,19 +279,25 @@ impl Authenticator for Tokens {
         match self.recall(token) {
             Ok(Some(known)) => std::future::ready(Ok(Arc::clone(&known.caller))).boxed(),
             Err(_) => std::future::ready(Err(AuthError::Invalid)).boxed(),
-            Ok(None) => async move {
-                match self.check_in_full(token, 0).await {
-                    Ok(valid) => Ok(Arc::clone(&valid.caller)),
-                    Err(TokenError::Invalid) => Err(AuthError::Invalid),
-                    Err(error) => Err(AuthError::Unavailable(format!("{error}: {error:?}"))),
-                }
-            }
-            .boxed(),
+            Ok(None) => async move { told(self.check_in_full(token, 0).await) }.boxed(),
         }
+    }
+
+    fn authenticate_expired<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Arc<Caller>, AuthError>> {
+        async move { told(self.check_allowing_expired(token).await) }.boxed()
     }
 
     fn identity_url(&self) -> &str {
         &self.config.public_url
+    }
+}
+
+/// The answer as services get it.
+fn told(checked: Result<Arc<ValidToken>, TokenError>) -> Result<Arc<Caller>, AuthError> {
+    match checked {
+        Ok(valid) => Ok(Arc::clone(&valid.caller)),
+        Err(TokenError::Invalid) => Err(AuthError::Invalid),
+        Err(error) => Err(AuthError::Unavailable(format!("{error}: {error:?}"))),
     }
 }
 

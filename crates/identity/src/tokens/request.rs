@@ -3,7 +3,7 @@
 use http::StatusCode;
 use serde_json::{Map, Value};
 
-use super::payload::Method;
+use super::methods::Method;
 use crate::fault::Fault;
 use crate::passwords::MAX_PASSWORD;
 
@@ -24,11 +24,19 @@ pub enum MemberHandle {
     Name { name: String, domain: Handle },
 }
 
+/// An application credential named by id, or by name and its user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CredentialHandle {
+    Id(String),
+    Name { name: String, user: MemberHandle },
+}
+
 /// One proof of who the user is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Proof {
     Password { user: MemberHandle, password: String },
     Token(String),
+    ApplicationCredential { credential: CredentialHandle, secret: String },
 }
 
 impl Proof {
@@ -36,6 +44,7 @@ impl Proof {
         match self {
             Self::Password { .. } => Method::Password,
             Self::Token(_) => Method::Token,
+            Self::ApplicationCredential { .. } => Method::ApplicationCredential,
         }
     }
 }
@@ -49,6 +58,8 @@ pub enum WantedScope {
     Project(MemberHandle),
     Domain(Handle),
     System,
+    /// What the trust with this id is for.
+    Trust(String),
 }
 
 /// A request for a token.
@@ -80,32 +91,64 @@ impl AuthRequest {
         let mut proofs: Vec<Proof> = Vec::new();
         for name in names {
             let name = name.as_str().ok_or_else(|| Fault::missing("methods", "identity"))?;
-            let method = Method::parse(name).ok_or_else(|| {
-                Fault::new(StatusCode::UNAUTHORIZED, "Attempted to authenticate with an unsupported method.")
-            })?;
+            let method = Method::parse(name).ok_or_else(unsupported)?;
             if proofs.iter().all(|proof| proof.method() != method) {
                 proofs.push(proof(method, object(identity.get(name), name, "identity")?)?);
             }
         }
-        Ok(Self { proofs, scope: wanted_scope(auth.get("scope"))? })
+        let scope = wanted_scope(auth.get("scope"))?;
+        // Its scope is the credential's own.
+        if scope != WantedScope::Default
+            && proofs.iter().any(|proof| proof.method() == Method::ApplicationCredential)
+        {
+            return Err(Fault::new(
+                StatusCode::UNAUTHORIZED,
+                "Error authenticating with application credential: Application credentials cannot request a scope.",
+            ));
+        }
+        Ok(Self { proofs, scope })
     }
+}
+
+fn unsupported() -> Fault {
+    Fault::new(StatusCode::UNAUTHORIZED, "Attempted to authenticate with an unsupported method.")
 }
 
 fn proof(method: Method, data: &Map<String, Value>) -> Result<Proof, Fault> {
     match method {
         Method::Password => {
             let user = object(data.get("user"), "user", "password")?;
-            let password = text(user, "password", "user")?;
-            if password.len() > MAX_PASSWORD {
-                return Err(Fault::refused(format!(
-                    "The password length must be less than or equal to {MAX_PASSWORD}. The server could not \
-                     comply with the request because the password is invalid."
-                )));
-            }
-            Ok(Proof::Password { user: member(user, "user")?, password })
+            Ok(Proof::Password { user: member(user, "user")?, password: secret(user, "password", "user")? })
         }
         Method::Token => Ok(Proof::Token(text(data, "id", "token")?)),
+        Method::ApplicationCredential => Ok(Proof::ApplicationCredential {
+            credential: credential(data)?,
+            secret: secret(data, "secret", "application_credential")?,
+        }),
+        Method::Totp => Err(unsupported()),
     }
+}
+
+fn credential(data: &Map<String, Value>) -> Result<CredentialHandle, Fault> {
+    match handle(data, "application_credential")? {
+        Handle::Id(id) => Ok(CredentialHandle::Id(id)),
+        Handle::Name(name) => {
+            let user = object(data.get("user"), "user", "application_credential")?;
+            Ok(CredentialHandle::Name { name, user: member(user, "user")? })
+        }
+    }
+}
+
+/// A secret that can be hashed; a longer one is refused unread (K06).
+fn secret(of: &Map<String, Value>, name: &str, place: &str) -> Result<String, Fault> {
+    let secret = text(of, name, place)?;
+    if secret.len() > MAX_PASSWORD {
+        return Err(Fault::refused(format!(
+            "The password length must be less than or equal to {MAX_PASSWORD}. The server could not comply with the \
+             request because the password is invalid."
+        )));
+    }
+    Ok(secret)
 }
 
 fn wanted_scope(scope: Option<&Value>) -> Result<WantedScope, Fault> {
@@ -129,7 +172,10 @@ fn wanted_scope(scope: Option<&Value>) -> Result<WantedScope, Fault> {
                 Ok(WantedScope::System)
             }
             ("unscoped", Value::Object(_)) => Ok(WantedScope::Unscoped),
-            ("project" | "domain" | "system", _) => Err(Fault::missing(kind, "scope")),
+            ("OS-TRUST:trust", Value::Object(trust)) => {
+                Ok(WantedScope::Trust(text(trust, "id", "OS-TRUST:trust")?))
+            }
+            ("project" | "domain" | "system" | "OS-TRUST:trust", _) => Err(Fault::missing(kind, "scope")),
             _ => Err(Fault::bad_request(format!("Scoping to '{kind}' is not known here."))),
         },
     }
@@ -196,7 +242,9 @@ mod tests {
             (json!({"system": {"all": false}}), Err(400)),
             (json!({"project": {"name": "x"}}), Err(400)),
             (json!({"project": {"id": "x"}, "domain": {"id": "y"}}), Err(400)),
-            (json!({"OS-TRUST:trust": {"id": "x"}}), Err(400)),
+            (json!({"OS-TRUST:trust": {"id": "x"}}), Ok(WantedScope::Trust("x".to_owned()))),
+            (json!({"OS-TRUST:trust": {}}), Err(400)),
+            (json!({"OS-OAUTH": {"id": "x"}}), Err(400)),
             (json!(5), Err(400)),
         ];
         for (scope, expected) in cases {
@@ -212,6 +260,38 @@ mod tests {
         assert_eq!(request.expect("valid").proofs.len(), 1);
         let many = vec!["password"; 11];
         assert_eq!(parse(json!({"identity": {"methods": many, "password": user}})), Err(400));
+    }
+
+    #[test]
+    fn application_credentials_have_a_scope_of_their_own() {
+        let auth = |credential: Value, scope: Value| {
+            let identity =
+                json!({"methods": ["application_credential"], "application_credential": credential});
+            parse(json!({"identity": identity, "scope": scope})).map(|request| request.proofs)
+        };
+        let by_id = Proof::ApplicationCredential {
+            credential: CredentialHandle::Id("c".to_owned()),
+            secret: "s".to_owned(),
+        };
+        let user = MemberHandle::Id("u".to_owned());
+        let by_name = Proof::ApplicationCredential {
+            credential: CredentialHandle::Name { name: "n".to_owned(), user },
+            secret: "s".to_owned(),
+        };
+        let id = json!({"id": "c", "secret": "s"});
+        assert_eq!(auth(id.clone(), Value::Null), Ok(vec![by_id]));
+        assert_eq!(
+            auth(json!({"name": "n", "secret": "s", "user": {"id": "u"}}), Value::Null),
+            Ok(vec![by_name])
+        );
+        for scope in
+            [json!("unscoped"), json!({"project": {"id": "p"}}), json!({"OS-TRUST:trust": {"id": "t"}})]
+        {
+            assert_eq!(auth(id.clone(), scope.clone()), Err(401), "{scope}");
+        }
+        assert_eq!(auth(json!({"name": "n", "secret": "s"}), Value::Null), Err(400));
+        assert_eq!(auth(json!({"id": "c"}), Value::Null), Err(400));
+        assert_eq!(auth(json!({"id": "c", "secret": "s".repeat(4097)}), Value::Null), Err(403));
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! What a user is in a scope: names, roles, and whether they may be there at all.
 
+use isospin_api_kit::AccessRule;
 use isospin_store_kit::{Columns, Row, Session, StoreError, values};
 
+use crate::delegation::Delegation;
 use crate::resources::held;
 
 /// Where a token holds.
@@ -56,6 +58,12 @@ pub struct Standing {
     pub scope: Scope,
     /// Implied roles included, ordered by id.
     pub roles: Vec<Named>,
+    /// By whose leave, when it is not the user's own right.
+    pub delegation: Option<Delegation>,
+    /// The only requests that leave is for; none = all.
+    pub access_rules: Vec<AccessRule>,
+    /// When that leave ends, in seconds since 1970.
+    pub ends_at: Option<i64>,
     /// Tokens of the user issued in this second or before are refused.
     pub user_tokens_after: i64,
     /// The same, with the user's domain and the scope.
@@ -119,6 +127,9 @@ pub async fn standing(
         user: user.member,
         scope,
         roles,
+        delegation: None,
+        access_rules: Vec::new(),
+        ends_at: None,
         user_tokens_after: user.own_tokens_after,
         tokens_after: user.tokens_after.max(place_tokens_after),
     }))

@@ -6,6 +6,8 @@ use serde_json::{Map, Value, json};
 use super::ValidToken;
 use super::payload::audit_text;
 use super::scope::{Member, Named, Scope};
+use crate::delegation::Delegation;
+use crate::resources::application_credential::AccessRule;
 
 /// The object under `token`, without a catalog.
 pub fn token(token: &ValidToken) -> Map<String, Value> {
@@ -26,10 +28,15 @@ pub fn token(token: &ValidToken) -> Map<String, Value> {
     view.insert("expires_at".to_owned(), Value::String(time(token.expires_at)));
     view.insert("issued_at".to_owned(), Value::String(time(token.issued_at)));
     match &token.scope {
-        Scope::Unscoped => return view,
+        Scope::Unscoped => {
+            delegation(&mut view, token);
+            return view;
+        }
         Scope::Project(project) => {
             view.insert("project".to_owned(), member(project));
-            view.insert("is_domain".to_owned(), Value::Bool(false));
+            if !matches!(token.delegation, Some(Delegation::Trust { .. })) {
+                view.insert("is_domain".to_owned(), Value::Bool(false));
+            }
         }
         Scope::Domain(domain) => {
             view.insert("domain".to_owned(), named(domain));
@@ -39,7 +46,31 @@ pub fn token(token: &ValidToken) -> Map<String, Value> {
         }
     }
     view.insert("roles".to_owned(), token.roles.iter().map(named).collect());
+    delegation(&mut view, token);
     view
+}
+
+/// By whose leave the user is there.
+fn delegation(view: &mut Map<String, Value>, token: &ValidToken) {
+    match &token.delegation {
+        None => {}
+        Some(Delegation::Trust { id, trustor_user_id, trustee_user_id, impersonation }) => {
+            let trust = json!({
+                "id": id,
+                "trustor_user": {"id": trustor_user_id},
+                "trustee_user": {"id": trustee_user_id},
+                "impersonation": impersonation,
+            });
+            view.insert("OS-TRUST:trust".to_owned(), trust);
+        }
+        Some(Delegation::ApplicationCredential { id, name, restricted, access_rules }) => {
+            let mut credential = json!({"id": id, "name": name, "restricted": restricted});
+            if !access_rules.is_empty() {
+                credential["access_rules"] = access_rules.iter().map(AccessRule::brief).collect();
+            }
+            view.insert("application_credential".to_owned(), credential);
+        }
+    }
 }
 
 /// Whether a token of this caller has a catalog.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use isospin_api_kit::Caller;
 use isospin_api_kit::auth::Authenticator;
+use isospin_identity::Rotation;
 use isospin_store_kit::{ChangeKind, Engine, Store, StoreError};
 use serde_json::{Value, json};
 
@@ -56,6 +57,10 @@ async fn until(authenticator: &Arc<dyn Authenticator>, token: &str, valid: bool)
     tokio::time::timeout(Duration::from_secs(60), asking).await.expect("the change to be seen");
 }
 
+fn rotation() -> Rotation {
+    Rotation { max_active: 3, lifetime: Duration::from_secs(3600), force: false }
+}
+
 #[tokio::test]
 async fn two_servers_on_one_database_agree() {
     on_each(|service: Service| async move {
@@ -76,7 +81,7 @@ async fn two_servers_on_one_database_agree() {
         let headers = [("x-auth-token", service.admin.as_str()), ("x-subject-token", token.as_str())];
         assert_eq!(ask(&service.router, "DELETE", "/v3/auth/tokens", &headers, None).await.status, 204);
         until(&there, &token, false).await;
-        isospin_identity::rotate_keys(service.keys.path(), 3).expect("a rotation");
+        isospin_identity::rotate_folder(service.keys.path(), &rotation()).expect("a rotation");
         let token = service.demo().await;
         until(&there, &token, true).await;
 

@@ -1,58 +1,41 @@
-//! The repository of Fernet keys: a folder with files 0, 1, 2 …, as Keystone keeps it.
-//!
-//! The highest number is the primary key, which seals; all others open only; 0 is
-//! staged, the primary of after the next rotation. So servers that share the
-//! content open each other's tokens, also while a rotation spreads. The folder is
-//! looked at before each use and read again when it has changed.
+//! Keys in a folder with files 0, 1, 2 …, as Keystone keeps them. Servers that share
+//! it, or its content, open each other's tokens. The folder is looked at before each
+//! use and read again when it has changed.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use parking_lot::Mutex;
 use zeroize::Zeroizing;
 
-use super::fernet::{self, Key, Opened};
+use super::rotation::{Known, Rotated, Rotation};
+use super::{KeyError, Ring};
+use crate::tokens::fernet::Key;
+use crate::tokens::now;
 
 /// Folder times have a grain: a folder read this soon after its last change is
 /// read again at the next look.
 const SETTLED: Duration = Duration::from_secs(2);
 
-/// Why keys cannot be had.
-#[derive(Debug, thiserror::Error)]
-pub enum KeyError {
-    #[error("cannot {action} {path}")]
-    File {
-        action: &'static str,
-        path: PathBuf,
-        #[source]
-        source: io::Error,
-    },
-    #[error("{path} does not hold a Fernet key (44 characters of URL-safe base64)")]
-    Malformed { path: PathBuf },
-    #[error("no key in {path}")]
-    Empty { path: PathBuf },
-}
-
 /// The keys as last read.
 #[derive(Clone)]
 struct Keys {
-    /// The primary first.
-    keys: Arc<Vec<Key>>,
+    ring: Ring,
     changed: SystemTime,
     settled: bool,
 }
 
-/// An open key repository.
-pub struct KeyRepository {
-    folder: PathBuf,
+/// A folder of keys.
+pub struct Folder {
+    folder: std::path::PathBuf,
     keys: Mutex<Keys>,
 }
 
-impl KeyRepository {
+impl Folder {
     /// Opens the folder; makes it, with a primary and a staged key, when it holds none.
     pub fn open(folder: &Path) -> Result<Self, KeyError> {
         DirBuilder::new()
@@ -62,27 +45,16 @@ impl KeyRepository {
             .map_err(|source| file("create", folder, source))?;
         let lock = lock(folder)?;
         if numbers(folder)?.is_empty() {
+            write_key(folder, 1)?;
             write_key(folder, 0)?;
-            advance(folder, 2)?;
         }
         drop(lock);
         let keys = Mutex::new(read(folder)?);
         Ok(Self { folder: folder.to_owned(), keys })
     }
 
-    /// Seals with the primary key.
-    pub fn seal(&self, time: u64, content: &[u8]) -> Result<String, KeyError> {
-        let keys = self.current()?;
-        let primary = keys.first().ok_or_else(|| KeyError::Empty { path: self.folder.clone() })?;
-        Ok(primary.seal(time, content))
-    }
-
-    /// Opens a token with any of the keys.
-    pub fn open_token(&self, token: &str) -> Result<Option<Opened>, KeyError> {
-        Ok(fernet::open(&self.current()?, token))
-    }
-
-    fn current(&self) -> Result<Arc<Vec<Key>>, KeyError> {
+    /// The keys as they are now.
+    pub fn current(&self) -> Result<Ring, KeyError> {
         let changed = modified(&self.folder)?;
         let mut known = self.keys.lock();
         if known.changed != changed || !known.settled {
@@ -95,31 +67,57 @@ impl KeyRepository {
                 }
             }
         }
-        Ok(Arc::clone(&known.keys))
+        Ok(Arc::clone(&known.ring))
     }
 }
 
-/// Makes the staged key the primary, stages a new one, and forgets the oldest so
-/// that `max_active` remain (at least two: a primary and a staged one).
-pub fn rotate(folder: &Path, max_active: usize) -> Result<(), KeyError> {
+/// Rotates the keys of the folder.
+///
+/// # Errors
+/// [`KeyError::TooSoon`], or a file cannot be written.
+pub fn rotate(folder: &Path, rotation: &Rotation) -> Result<Rotated, KeyError> {
     let _lock = lock(folder)?;
-    advance(folder, max_active)
-}
-
-fn advance(folder: &Path, max_active: usize) -> Result<(), KeyError> {
-    let highest =
-        numbers(folder)?.last().copied().ok_or_else(|| KeyError::Empty { path: folder.to_owned() })?;
+    let mut known = Vec::new();
+    for number in numbers(folder)? {
+        known.push(Known { number, made_at: made_at(&folder.join(number.to_string()))? });
+    }
+    let planned = rotation.plan(&known, now()).map_err(|too_soon| match too_soon {
+        Some(error) => error,
+        None => KeyError::Empty { place: folder.display().to_string() },
+    })?;
     let staged = folder.join("0");
-    let primary = folder.join((highest + 1).to_string());
+    let primary = folder.join(planned.primary.to_string());
     fs::rename(&staged, &primary).map_err(|source| file("rename", &staged, source))?;
     write_key(folder, 0)?;
-    let mut secondary: Vec<u64> = numbers(folder)?.into_iter().filter(|number| *number != 0).collect();
-    let excess = secondary.len().saturating_sub(max_active.max(2) - 1);
-    for number in secondary.drain(..excess) {
+    for number in &planned.removed {
         let path = folder.join(number.to_string());
         fs::remove_file(&path).map_err(|source| file("remove", &path, source))?;
     }
-    sync(folder)
+    sync(folder)?;
+    Ok(planned)
+}
+
+/// When a key was written; renaming does not change that.
+fn made_at(path: &Path) -> Result<i64, KeyError> {
+    let age = modified(path)?.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Ok(i64::try_from(age.as_secs()).unwrap_or(i64::MAX))
+}
+
+/// The keys of a folder as texts by number, for a repository elsewhere to begin with;
+/// none when there is no such folder.
+pub fn texts(folder: &Path) -> Result<Vec<(u64, Zeroizing<String>)>, KeyError> {
+    if !folder.is_dir() {
+        return Ok(Vec::new());
+    }
+    let mut texts = Vec::new();
+    for number in numbers(folder)? {
+        let path = folder.join(number.to_string());
+        let text =
+            fs::read_to_string(&path).map(Zeroizing::new).map_err(|source| file("read", &path, source))?;
+        Key::parse(&text).ok_or_else(|| KeyError::Malformed { place: path.display().to_string() })?;
+        texts.push((number, Zeroizing::new(text.trim().to_owned())));
+    }
+    Ok(texts)
 }
 
 /// Writes a new key whole, or not at all.
@@ -179,13 +177,15 @@ fn read(folder: &Path) -> Result<Keys, KeyError> {
             Err(source) => return Err(file("read", &path, source)),
         };
         close_to_others(&path);
-        keys.push(Key::parse(&text).ok_or(KeyError::Malformed { path })?);
+        keys.push(
+            Key::parse(&text).ok_or_else(|| KeyError::Malformed { place: path.display().to_string() })?,
+        );
     }
     if keys.is_empty() {
-        return Err(KeyError::Empty { path: folder.to_owned() });
+        return Err(KeyError::Empty { place: folder.display().to_string() });
     }
     let age = SystemTime::now().duration_since(changed).unwrap_or_default();
-    Ok(Keys { keys: Arc::new(keys), changed, settled: age > SETTLED })
+    Ok(Keys { ring: Arc::new(keys), changed, settled: age > SETTLED })
 }
 
 fn close_to_others(path: &Path) {
@@ -208,67 +208,78 @@ fn file(action: &'static str, path: &Path, source: io::Error) -> KeyError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tokens::fernet;
+
+    const FORCED: Rotation = Rotation { max_active: 3, lifetime: Duration::from_secs(3600), force: true };
 
     fn names(folder: &Path) -> Vec<u64> {
         numbers(folder).expect("a list")
+    }
+
+    fn seal(keys: &Folder, time: u64) -> String {
+        keys.current().expect("keys").first().expect("a primary").seal(time, b"x")
+    }
+
+    fn opens(keys: &Folder, token: &str) -> bool {
+        fernet::open(&keys.current().expect("keys"), token).is_some()
     }
 
     #[test]
     fn a_new_folder_gets_a_primary_and_a_staged_key_for_the_owner_only() {
         let home = tempfile::tempdir().expect("a folder");
         let folder = home.path().join("keys");
-        let repository = KeyRepository::open(&folder).expect("keys");
+        let keys = Folder::open(&folder).expect("keys");
         assert_eq!(names(&folder), [0, 1]);
         for name in ["", "0", "1"] {
             let mode = fs::metadata(folder.join(name)).expect("it is there").permissions().mode();
             assert_eq!(mode & 0o077, 0, "{name}");
         }
-        let token = repository.seal(5, b"x").expect("a token");
-        let again = KeyRepository::open(&folder).expect("the same keys");
+        let token = seal(&keys, 5);
+        let again = Folder::open(&folder).expect("the same keys");
         assert_eq!(names(&folder), [0, 1]);
-        assert!(again.open_token(&token).expect("keys").is_some());
+        assert!(opens(&again, &token));
     }
 
     #[test]
     fn rotations_keep_old_tokens_until_their_key_is_purged() {
         let home = tempfile::tempdir().expect("a folder");
-        let [here, there] = [(); 2].map(|()| KeyRepository::open(home.path()).expect("keys"));
-        let first = here.seal(5, b"first").expect("a token");
-        rotate(home.path(), 3).expect("a rotation");
+        let [here, there] = [(); 2].map(|()| Folder::open(home.path()).expect("keys"));
+        let first = seal(&here, 5);
+        let rotated = rotate(home.path(), &FORCED).expect("a rotation");
+        assert_eq!(rotated, Rotated { primary: 2, removed: vec![] });
         assert_eq!(names(home.path()), [0, 1, 2]);
-        let second = there.seal(6, b"second").expect("a token");
-        for repository in [&here, &there] {
-            assert!(repository.open_token(&first).expect("keys").is_some());
-            assert!(repository.open_token(&second).expect("keys").is_some());
-        }
-        rotate(home.path(), 3).expect("a rotation");
+        let second = seal(&there, 6);
+        assert!([&here, &there].into_iter().all(|keys| opens(keys, &first) && opens(keys, &second)));
+        let unforced = Rotation { force: false, ..FORCED };
+        let error = rotate(home.path(), &unforced).expect_err("tokens of key 1 are valid").to_string();
+        assert!(error.starts_with("key 1 has sealed tokens that are valid until 2"), "{error}");
+        assert_eq!(names(home.path()), [0, 1, 2]);
+        rotate(home.path(), &FORCED).expect("a rotation");
         assert_eq!(names(home.path()), [0, 2, 3]);
-        assert!(here.open_token(&first).expect("keys").is_none());
-        assert!(here.open_token(&second).expect("keys").is_some());
+        assert!(!opens(&here, &first) && opens(&here, &second));
     }
 
     #[test]
     fn a_server_that_has_not_seen_a_rotation_opens_tokens_of_the_new_primary() {
         let home = tempfile::tempdir().expect("a folder");
         let copy = tempfile::tempdir().expect("a folder");
-        let here = KeyRepository::open(home.path()).expect("keys");
+        let here = Folder::open(home.path()).expect("keys");
         for name in ["0", "1"] {
             fs::copy(home.path().join(name), copy.path().join(name)).expect("a copy");
         }
-        let behind = KeyRepository::open(copy.path()).expect("keys");
-        rotate(home.path(), 3).expect("a rotation");
-        let token = here.seal(5, b"x").expect("a token");
-        assert!(behind.open_token(&token).expect("keys").is_some(), "the staged key became the primary");
+        let behind = Folder::open(copy.path()).expect("keys");
+        rotate(home.path(), &FORCED).expect("a rotation");
+        assert!(opens(&behind, &seal(&here, 5)), "the staged key became the primary");
     }
 
     #[test]
     fn damaged_keys_are_named_at_the_start_and_survived_later() {
         let home = tempfile::tempdir().expect("a folder");
-        let repository = KeyRepository::open(home.path()).expect("keys");
-        let token = repository.seal(5, b"x").expect("a token");
+        let keys = Folder::open(home.path()).expect("keys");
+        let token = seal(&keys, 5);
         fs::write(home.path().join("2"), "not a key").expect("a file");
-        assert!(repository.open_token(&token).expect("keys").is_some());
-        let Err(error) = KeyRepository::open(home.path()) else { panic!("a damaged key was accepted") };
+        assert!(opens(&keys, &token));
+        let Err(error) = Folder::open(home.path()) else { panic!("a damaged key was accepted") };
         assert!(error.to_string().contains("/2 does not hold a Fernet key"), "{error}");
     }
 }

@@ -1,0 +1,226 @@
+//! From proofs to a token.
+//!
+//! Whatever is wrong with a login, the client is told the same after the same time
+//! (K12). Disabled users, projects and domains are refused in one place, after the
+//! proofs, whichever method gave them (K03).
+
+mod credential;
+mod factors;
+pub mod password;
+mod places;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use isospin_store_kit::Session;
+
+use super::methods::Method;
+use super::payload::DelegationId;
+use super::request::{AuthRequest, MemberHandle, Proof, WantedScope};
+use super::scope::{Scope, ScopeId, Standing, standing};
+use super::{Issue, TokenError, ValidToken, now};
+use crate::IdentityApp;
+use crate::delegation::Delegation;
+use crate::fault::Fault;
+use crate::resources::trust;
+use credential::by_credential;
+use password::by_password;
+use places::{Place, place};
+
+pub use factors::Receipt;
+
+/// A user some proof speaks for.
+pub struct Proven {
+    user_id: String,
+    /// What the user's row said when the password was read, to notice a change since.
+    tokens_after: Option<i64>,
+    /// The application credential that was the proof, or that the token is from.
+    credential: Option<String>,
+    /// The token that was the proof.
+    parent: Option<Arc<ValidToken>>,
+}
+
+impl Proven {
+    fn in_person(user_id: String, tokens_after: i64) -> Self {
+        Self { user_id, tokens_after: Some(tokens_after), credential: None, parent: None }
+    }
+
+    /// Both at once; `None` when they speak for different users.
+    fn and(self, other: Self) -> Option<Self> {
+        (self.user_id == other.user_id).then(|| Self {
+            user_id: self.user_id,
+            tokens_after: self.tokens_after.or(other.tokens_after),
+            credential: self.credential.or(other.credential),
+            parent: self.parent.or(other.parent),
+        })
+    }
+}
+
+/// What a login ends with.
+pub enum Outcome {
+    Issued(String, Arc<ValidToken>),
+    /// Methods are missing; with the receipt the rest can be sent alone.
+    Unfinished(Receipt),
+}
+
+/// Checks the proofs and issues a token for the scope asked for.
+pub async fn authenticate(
+    app: &IdentityApp,
+    request: &AuthRequest,
+    receipt: Option<&str>,
+) -> Result<Outcome, Fault> {
+    let proven = prove(app, request).await?;
+    let received = match receipt {
+        Some(text) => Some(factors::receive(app, text).await?),
+        None => None,
+    };
+    if received.as_ref().is_some_and(|received| received.user_id != proven.user_id) {
+        return Err(Fault::unauthorized());
+    }
+    let before = received.iter().flat_map(|received| received.methods.iter().copied());
+    let methods = methods(&request.proofs, proven.parent.as_deref(), before);
+    let missing = factors::missing(&mut *app.store.reader().await?, &proven.user_id, &methods).await?;
+    if let Some(missing) = missing {
+        let receipt = factors::receipt(app, &proven.user_id, &methods, &missing).await?;
+        return Ok(Outcome::Unfinished(receipt));
+    }
+    let mut looks = 0;
+    loop {
+        // Taken before the rows are read: see `Tokens::issue`.
+        let (now, generation) = (now(), app.tokens.generation());
+        let mut reader = app.store.reader().await?;
+        let found = place(&mut reader, &proven, &request.scope).await?;
+        drop(reader);
+        let Place { scope, delegation, standing } = found.ok_or_else(Fault::unauthorized)?;
+        let changed = proven.tokens_after.is_some_and(|known| known != standing.user_tokens_after);
+        let outdated =
+            received.as_ref().is_some_and(|receipt| receipt.issued_at <= standing.user_tokens_after);
+        if changed || outdated {
+            return Err(Fault::unauthorized());
+        }
+        looks += 1;
+        if standing.tokens_after < now || looks > MOST_LOOKS {
+            use_trust(app, delegation.as_ref()).await?;
+            let (user_id, parent) = (proven.user_id, proven.parent);
+            let issue = Issue { user_id, scope, delegation, methods, parent, now, generation };
+            let (text, token) = app.tokens.issue(standing, issue).await?;
+            return Ok(Outcome::Issued(text, token));
+        }
+        next_second().await;
+    }
+}
+
+/// Takes one of the uses of a trust, where they are counted.
+async fn use_trust(app: &IdentityApp, delegation: Option<&DelegationId>) -> Result<(), Fault> {
+    let Some(DelegationId::Trust(id)) = delegation else { return Ok(()) };
+    let trust = trust::store::find(&mut *app.store.reader().await?, id).await?;
+    let trust = trust.ok_or_else(Fault::unauthorized)?;
+    if trust.remaining_uses.is_none() {
+        return Ok(());
+    }
+    let left = app
+        .store
+        .write("", move |tx| Box::pin(async move { trust::store::use_once(tx, &trust.id).await }))
+        .await?;
+    if left { Ok(()) } else { Err(Fault::unauthorized()) }
+}
+
+/// Tokens know the second they were issued in, no more. Where all tokens of this
+/// second were ended, by a new password say, the next one has to wait for the next
+/// second. Clocks of servers that differ by more than this many are not waited for.
+const MOST_LOOKS: u32 = 3;
+
+async fn next_second() {
+    let fraction = jiff::Timestamp::now().subsec_nanosecond().unsigned_abs();
+    tokio::time::sleep(Duration::from_nanos(u64::from(1_000_000_000 - fraction.min(999_999_999)))).await;
+}
+
+/// All proofs must hold and speak for the same user.
+async fn prove(app: &IdentityApp, request: &AuthRequest) -> Result<Proven, Fault> {
+    let mut all: Option<Proven> = None;
+    for proof in &request.proofs {
+        let one = match proof {
+            Proof::Password { user, password } => by_password(app, user, password).await?,
+            Proof::Token(token) => by_token(app, token, &request.scope).await?,
+            Proof::ApplicationCredential { credential, secret } => {
+                by_credential(app, credential, secret).await?
+            }
+        };
+        all = Some(match all {
+            None => one,
+            Some(first) => first.and(one).ok_or_else(Fault::unauthorized)?,
+        });
+    }
+    all.ok_or_else(Fault::unauthorized)
+}
+
+/// A token for a token. Who acts by the leave of another gets nothing wider by it
+/// (K04, K10).
+async fn by_token(app: &IdentityApp, token: &str, wanted: &WantedScope) -> Result<Proven, Fault> {
+    let parent = match app.tokens.check(token).await {
+        Ok(parent) => parent,
+        Err(TokenError::Invalid) => return Err(Fault::unauthorized()),
+        Err(error) => return Err(error.into()),
+    };
+    let credential = match &parent.delegation {
+        Some(Delegation::Trust { .. }) => {
+            return Err(Fault::forbidden(
+                "Using trust-scoped token to create another token. Create a new trust-scoped token instead",
+            ));
+        }
+        Some(Delegation::ApplicationCredential { .. }) if *wanted != WantedScope::Default => {
+            return Err(Fault::forbidden(
+                "Using an application credential token to create a scoped token is not allowed.",
+            ));
+        }
+        Some(Delegation::ApplicationCredential { id, .. }) => Some(id.clone()),
+        None => None,
+    };
+    if parent.scope == Scope::System && matches!(wanted, WantedScope::Project(_) | WantedScope::Domain(_)) {
+        return Err(Fault::forbidden(
+            "Using a system-scoped token to create a project-scoped or domain-scoped token is not allowed.",
+        ));
+    }
+    if !app.config.tokens.allow_rescope && parent.scope != Scope::Unscoped {
+        return Err(Fault::forbidden("rescope a scoped token"));
+    }
+    Ok(Proven { user_id: parent.subject_id.clone(), tokens_after: None, credential, parent: Some(parent) })
+}
+
+/// The user with this id has this password, and may log in. For changing a password,
+/// which needs no token.
+pub async fn verify_password(app: &IdentityApp, user_id: &str, password: &str) -> Result<ProvenUser, Fault> {
+    let proven = by_password(app, &MemberHandle::Id(user_id.to_owned()), password).await?;
+    let proven = ProvenUser { user_id: proven.user_id, tokens_after: proven.tokens_after };
+    proven.check_unchanged(&mut *app.store.reader().await?).await?;
+    Ok(proven)
+}
+
+/// A user who has just shown their password.
+pub struct ProvenUser {
+    user_id: String,
+    tokens_after: Option<i64>,
+}
+
+impl ProvenUser {
+    /// Refuses when the user was disabled, or got another password, since.
+    pub async fn check_unchanged(&self, session: &mut Session) -> Result<(), Fault> {
+        let standing: Option<Standing> = standing(session, &self.user_id, &ScopeId::Unscoped).await?;
+        match standing {
+            Some(standing) if self.tokens_after == Some(standing.user_tokens_after) => Ok(()),
+            _ => Err(Fault::unauthorized()),
+        }
+    }
+}
+
+/// The methods of the proofs, of the token among them and of before, each once.
+fn methods(
+    proofs: &[Proof],
+    parent: Option<&ValidToken>,
+    before: impl Iterator<Item = Method>,
+) -> Vec<Method> {
+    let own = proofs.iter().map(Proof::method);
+    let inherited = parent.into_iter().flat_map(|parent| parent.methods.iter().copied());
+    own.chain(inherited).chain(before).collect::<BTreeSet<_>>().into_iter().collect()
+}
