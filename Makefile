@@ -2,7 +2,7 @@
 BIN := target/release/isospin
 STATE ?= /var/lib/isospin
 
-.PHONY: up down build deps client suites test lint conformance bench
+.PHONY: up down build deps client suites keystone test lint conformance bench
 
 up: deps build ## install what is missing, build, leave it running
 	$(BIN) up --detach --state-dir $(STATE)
@@ -22,14 +22,17 @@ client: ## the unmodified OpenStack client, in .venv
 suites: ## the test suites of OpenStack, in .venv-suites
 	scripts/suites-env.sh
 
-test: deps client suites lint ## everything, in the order of cost
+keystone: ## a real Keystone, in .venv-keystone
+	scripts/keystone-env.sh
+
+test: deps client suites keystone lint ## everything, in the order of cost
 	scripts/test.sh
 
 lint: deps
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --quiet -- -D warnings
 
-conformance: deps client suites ## only the tests with the real client and the suites
+conformance: deps client suites keystone ## only the tests with the real client, the suites and Keystone
 	cargo build -p isospin
 	cargo nextest run -p isospin-conformance
 

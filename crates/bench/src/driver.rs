@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use futures::future::try_join_all;
-use http::{Method, Request, header};
+use http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
@@ -18,20 +18,42 @@ pub struct Call {
     /// Path with query.
     pub path: String,
     pub body: Bytes,
+    /// One more header.
+    pub header: Option<(&'static str, String)>,
 }
 
 impl Call {
     pub fn get(path: impl Into<String>) -> Self {
-        Self { method: Method::GET, path: path.into(), body: Bytes::new() }
+        Self::new(Method::GET, path, Bytes::new())
     }
     pub fn delete(path: impl Into<String>) -> Self {
-        Self { method: Method::DELETE, path: path.into(), body: Bytes::new() }
+        Self::new(Method::DELETE, path, Bytes::new())
     }
     pub fn post(path: impl Into<String>, body: serde_json::Value) -> Self {
-        Self { method: Method::POST, path: path.into(), body: Bytes::from(body.to_string()) }
+        Self::new(Method::POST, path, Bytes::from(body.to_string()))
     }
     pub fn put(path: impl Into<String>, body: serde_json::Value) -> Self {
-        Self { method: Method::PUT, path: path.into(), body: Bytes::from(body.to_string()) }
+        Self::new(Method::PUT, path, Bytes::from(body.to_string()))
+    }
+    pub fn with_header(self, name: &'static str, value: String) -> Self {
+        Self { header: Some((name, value)), ..self }
+    }
+
+    fn new(method: Method, path: impl Into<String>, body: Bytes) -> Self {
+        Self { method, path: path.into(), body, header: None }
+    }
+}
+
+/// What a server said.
+pub struct Answer {
+    pub status: StatusCode,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl Answer {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
     }
 }
 
@@ -99,7 +121,8 @@ pub async fn drive(
     Ok(Measured { elapsed, latencies, answers })
 }
 
-async fn connect(address: &str) -> Result<SendRequest<Full<Bytes>>> {
+/// A connection on which requests go one after the other.
+pub async fn connect(address: &str) -> Result<SendRequest<Full<Bytes>>> {
     let stream = TcpStream::connect(address).await.with_context(|| format!("cannot connect to {address}"))?;
     stream.set_nodelay(true)?;
     let (sender, connection) = handshake(TokioIo::new(stream)).await?;
@@ -107,25 +130,41 @@ async fn connect(address: &str) -> Result<SendRequest<Full<Bytes>>> {
     Ok(sender)
 }
 
+/// Makes the call, which must succeed; the body of the answer.
 async fn send(
     connection: &mut SendRequest<Full<Bytes>>,
     address: &str,
     token: &str,
     call: &Call,
 ) -> Result<Bytes> {
-    let request = Request::builder()
-        .method(call.method.clone())
-        .uri(call.path.as_str())
-        .header(header::HOST, address)
-        .header("x-auth-token", token)
-        .header(header::CONTENT_TYPE, "application/json")
-        .body(Full::new(call.body.clone()))?;
-    connection.ready().await?;
-    let response = connection.send_request(request).await?;
-    let status = response.status();
-    let body = response.into_body().collect().await?.to_bytes();
+    let Answer { status, body, .. } = answer(connection, address, token, call).await?;
     if !status.is_success() {
         bail!("{} {}: {status} {}", call.method, call.path, String::from_utf8_lossy(&body));
     }
     Ok(body)
+}
+
+/// Makes the call, whatever is said to it.
+pub async fn answer(
+    connection: &mut SendRequest<Full<Bytes>>,
+    address: &str,
+    token: &str,
+    call: &Call,
+) -> Result<Answer> {
+    let mut request = Request::builder()
+        .method(call.method.clone())
+        .uri(call.path.as_str())
+        .header(header::HOST, address)
+        .header(header::CONTENT_TYPE, "application/json");
+    if !token.is_empty() {
+        request = request.header("x-auth-token", token);
+    }
+    if let Some((name, value)) = &call.header {
+        request = request.header(*name, value.as_str());
+    }
+    connection.ready().await?;
+    let response = connection.send_request(request.body(Full::new(call.body.clone()))?).await?;
+    let (parts, body) = response.into_parts();
+    let body = body.collect().await?.to_bytes();
+    Ok(Answer { status: parts.status, headers: parts.headers, body })
 }

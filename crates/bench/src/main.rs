@@ -6,6 +6,7 @@
 //! check, policy, quota, IPAM, default security group.
 
 mod driver;
+mod identity;
 mod objects;
 mod report;
 mod scale;
@@ -36,6 +37,9 @@ struct Arguments {
     /// Requests under way at a time
     #[arg(long, default_value_t = 16)]
     concurrency: usize,
+    /// Measure the Identity API only
+    #[arg(long)]
+    identity: bool,
     /// Measure the wiring of ports by a real agent too (needs root)
     #[arg(long)]
     wiring: bool,
@@ -71,6 +75,12 @@ async fn run(arguments: &Arguments) -> Result<()> {
             EngineName::Postgres => Engine::Postgres,
         };
         let server = Server::start(&arguments.binary, engine, "none").await?;
+        identity::run(&server, engine, arguments.concurrency, &mut results)
+            .await
+            .with_context(|| format!("identity on {}", engine.name()))?;
+        if arguments.identity {
+            continue;
+        }
         scenarios::run(&server, engine, arguments.ports, arguments.concurrency, &mut results)
             .await
             .with_context(|| format!("on {}", engine.name()))?;

@@ -69,6 +69,19 @@ impl Server {
         Ok(url.trim_start_matches("http://").to_owned())
     }
 
+    /// `host:port` of the Identity API.
+    pub fn identity_address(&self) -> Result<String> {
+        let url = self.status["endpoints"]["identity"].as_str().context("no identity endpoint")?;
+        Ok(url.trim_start_matches("http://").to_owned())
+    }
+
+    /// The generated password of a user.
+    pub fn password(&self, user: &str) -> Result<String> {
+        let text = std::fs::read_to_string(self.state.path().join("credentials.json"))?;
+        let passwords: Value = serde_json::from_str(&text)?;
+        Ok(passwords[user].as_str().context("no password")?.to_owned())
+    }
+
     /// Name of the host its agent runs on.
     pub fn host(&self) -> Result<String> {
         Ok(self.status["agent"]["host"].as_str().context("no agent")?.to_owned())
@@ -85,13 +98,11 @@ impl Server {
 
     /// Logs in as one of the users bootstrap made.
     pub async fn session(&self, user: &str) -> Result<Session> {
-        let text = std::fs::read_to_string(self.state.path().join("credentials.json"))?;
-        let passwords: Value = serde_json::from_str(&text)?;
         let identity_url = self.status["endpoints"]["identity"].as_str().context("no identity endpoint")?;
         Ok(Session::log_in(&Credentials {
             identity_url: identity_url.to_owned(),
             user: user.to_owned(),
-            password: passwords[user].as_str().context("no password")?.to_owned(),
+            password: self.password(user)?,
             project: user.to_owned(),
         })
         .await?)

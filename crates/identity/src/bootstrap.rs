@@ -18,20 +18,69 @@ use crate::tokens::now;
 use crate::tokens::scope::end_tokens;
 
 /// What to fill in.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct BootstrapSpec {
-    /// Of the user `admin`.
-    pub admin_password: String,
+    /// Who administers: `admin`.
+    pub admin: Administrator,
     /// Of the user `demo`, a member of the project `demo`; `None` makes neither.
     pub demo_password: Option<String>,
-    /// Give users that exist these passwords too.
+    /// Give users that exist these passwords too, and enable them.
     pub reset_passwords: bool,
     /// Region of the endpoints: `RegionOne`.
     pub region: String,
-    /// Root of the identity service: `http://host:5000`. The endpoint adds `/v3`.
-    pub identity_url: String,
-    /// Root of the network service: `http://host:9696`.
-    pub network_url: String,
+    /// Services with the endpoints they have in the region.
+    pub services: Vec<ServiceSpec>,
+}
+
+/// The first user, who may do everything.
+#[derive(Clone)]
+pub struct Administrator {
+    pub name: String,
+    pub password: String,
+    /// Where the user has the role, beside the whole system.
+    pub project: String,
+    pub role: String,
+}
+
+impl Administrator {
+    /// The user `admin` with the role `admin` in the project `admin`.
+    #[must_use]
+    pub fn usual(password: impl Into<String>) -> Self {
+        let admin = || "admin".to_owned();
+        Self { name: admin(), password: password.into(), project: admin(), role: admin() }
+    }
+}
+
+/// A service and where it is reached.
+#[derive(Debug, Clone)]
+pub struct ServiceSpec {
+    pub kind: &'static str,
+    pub name: String,
+    pub description: &'static str,
+    /// Interface and URL.
+    pub endpoints: Vec<(&'static str, String)>,
+}
+
+impl ServiceSpec {
+    /// The identity service; the URLs end in `/v3`.
+    #[must_use]
+    pub fn identity(name: impl Into<String>, endpoints: Vec<(&'static str, String)>) -> Self {
+        Self { kind: "identity", name: name.into(), description: "OpenStack Identity", endpoints }
+    }
+
+    /// Both services of Isospin, by their roots: `http://host:5000`, `http://host:9696`.
+    #[must_use]
+    pub fn both(identity_url: &str, network_url: &str) -> Vec<Self> {
+        let everywhere = |url: String| INTERFACES.iter().map(|interface| (*interface, url.clone())).collect();
+        let network = Self {
+            kind: "network",
+            name: "neutron".to_owned(),
+            description: "OpenStack Networking",
+            endpoints: everywhere(format!("{}/", network_url.trim_end_matches('/'))),
+        };
+        let identity_url = format!("{}/v3", identity_url.trim_end_matches('/'));
+        vec![Self::identity("keystone", everywhere(identity_url)), network]
+    }
 }
 
 /// Ids of what is there after a bootstrap.
@@ -77,9 +126,14 @@ pub fn with_implied(role: &str) -> Vec<String> {
     roles
 }
 
+/// Name of the user and the project people try things with.
+const DEMO: &str = "demo";
 const ROLES: &[&str] = &["admin", "manager", "member", "reader", "service"];
 const IMPLIED: &[(&str, &str)] = &[("admin", "manager"), ("manager", "member"), ("member", "reader")];
 const INTERFACES: &[&str] = &["public", "internal", "admin"];
+
+/// Hashes of passwords by the users they are for.
+type Hashes = BTreeMap<String, String>;
 
 /// Fills the service. All or nothing, except for key files.
 ///
@@ -92,20 +146,19 @@ pub async fn bootstrap(app: &IdentityApp, spec: BootstrapSpec) -> Result<Bootstr
 
 /// Hashes the passwords that will be stored, all at the same time: each takes a
 /// good part of the time a start may take.
-async fn hash_missing(
-    app: &IdentityApp,
-    spec: &BootstrapSpec,
-) -> Result<BTreeMap<&'static str, String>, BootstrapError> {
+async fn hash_missing(app: &IdentityApp, spec: &BootstrapSpec) -> Result<Hashes, BootstrapError> {
     let mut reader = app.store.reader().await?;
     let mut running = Vec::new();
-    let wanted = [("admin", Some(&spec.admin_password)), ("demo", spec.demo_password.as_ref())];
+    let admin = (spec.admin.name.as_str(), Some(&spec.admin.password));
+    let wanted = [admin, (DEMO, spec.demo_password.as_ref())];
     for (name, password) in wanted {
         let Some(password) = password else { continue };
         if !spec.reset_passwords && user_id(&mut reader, name).await?.is_some() {
             continue;
         }
         let (password, rounds) = (password.clone(), app.config.passwords.rounds);
-        running.push((name, tokio::task::spawn_blocking(move || passwords::hash(&password, rounds))));
+        running
+            .push((name.to_owned(), tokio::task::spawn_blocking(move || passwords::hash(&password, rounds))));
     }
     let mut hashes = BTreeMap::new();
     for (name, task) in running {
@@ -114,34 +167,31 @@ async fn hash_missing(
     Ok(hashes)
 }
 
-async fn fill(
-    tx: &mut Tx,
-    spec: &BootstrapSpec,
-    hashes: &BTreeMap<&'static str, String>,
-) -> Result<Bootstrapped, Fault> {
+async fn fill(tx: &mut Tx, spec: &BootstrapSpec, hashes: &Hashes) -> Result<Bootstrapped, Fault> {
+    let admin = &spec.admin;
     default_domain(tx).await?;
     roles(tx).await?;
+    role(tx, &admin.role).await?;
     let admin_project_id =
-        project_named(tx, "admin", "Bootstrap project for initializing the cloud.").await?;
+        project_named(tx, &admin.project, "Bootstrap project for initializing the cloud.").await?;
     let service_project_id = project_named(tx, "service", "Keystone Service Project").await?;
-    let admin_user_id = user(tx, "admin", hashes).await?;
-    assign(tx, &admin_user_id, ("project", &admin_project_id), "admin").await?;
-    assign(tx, &admin_user_id, ("system", ""), "admin").await?;
+    let admin_user_id = user(tx, &admin.name, hashes).await?;
+    assign(tx, &admin_user_id, ("project", &admin_project_id), &admin.role).await?;
+    assign(tx, &admin_user_id, ("system", ""), &admin.role).await?;
     let (mut demo_user_id, mut demo_project_id) = (None, None);
     if spec.demo_password.is_some() {
-        let project = project_named(tx, "demo", "").await?;
-        let demo = user(tx, "demo", hashes).await?;
+        let project = project_named(tx, DEMO, "").await?;
+        let demo = user(tx, DEMO, hashes).await?;
         assign(tx, &demo, ("project", &project), "member").await?;
         // The administrator sees the demo project as one of theirs, as DevStack has it.
-        assign(tx, &admin_user_id, ("project", &project), "admin").await?;
+        assign(tx, &admin_user_id, ("project", &project), &admin.role).await?;
         (demo_user_id, demo_project_id) = (Some(demo), Some(project));
     }
     region(tx, &spec.region).await?;
-    let identity = service(tx, "identity", "keystone", "OpenStack Identity").await?;
-    endpoints(tx, &identity, &spec.region, &format!("{}/v3", spec.identity_url.trim_end_matches('/')))
-        .await?;
-    let network = service(tx, "network", "neutron", "OpenStack Networking").await?;
-    endpoints(tx, &network, &spec.region, &format!("{}/", spec.network_url.trim_end_matches('/'))).await?;
+    for spec_of_service in &spec.services {
+        let id = service(tx, spec_of_service).await?;
+        endpoints(tx, &id, &spec.region, &spec_of_service.endpoints).await?;
+    }
     Ok(Bootstrapped { admin_user_id, admin_project_id, service_project_id, demo_user_id, demo_project_id })
 }
 
@@ -155,11 +205,8 @@ async fn default_domain(tx: &mut Tx) -> Result<(), Fault> {
 }
 
 async fn roles(tx: &mut Tx) -> Result<(), StoreError> {
-    let options = json_text(&Map::from_iter([("immutable".to_owned(), json!(true))]));
     for name in ROLES {
-        let sql = "INSERT INTO roles (id, domain_id, name, description, options, extra) \
-                   VALUES ($1, '', $2, NULL, $3, '{}') ON CONFLICT DO NOTHING";
-        tx.execute(sql, values![new_id(), *name, &options]).await?;
+        role(tx, name).await?;
     }
     for (prior, implied) in IMPLIED {
         let sql = "INSERT INTO implied_roles (prior_id, implied_id) SELECT p.id, i.id FROM roles p, roles i \
@@ -167,6 +214,15 @@ async fn roles(tx: &mut Tx) -> Result<(), StoreError> {
                    ON CONFLICT DO NOTHING";
         tx.execute(sql, values![*prior, *implied]).await?;
     }
+    Ok(())
+}
+
+/// A role that holds everywhere and that nobody changes by accident.
+async fn role(tx: &mut Tx, name: &str) -> Result<(), StoreError> {
+    let options = json_text(&Map::from_iter([("immutable".to_owned(), json!(true))]));
+    let sql = "INSERT INTO roles (id, domain_id, name, description, options, extra) \
+               VALUES ($1, '', $2, NULL, $3, '{}') ON CONFLICT DO NOTHING";
+    tx.execute(sql, values![new_id(), name, &options]).await?;
     Ok(())
 }
 
@@ -185,7 +241,7 @@ async fn user_id(session: &mut Session, name: &str) -> Result<Option<String>, St
     session.row(sql, values![domain::DEFAULT, name]).await?.map(|row| row.columns().text()).transpose()
 }
 
-async fn user(tx: &mut Tx, name: &str, hashes: &BTreeMap<&'static str, String>) -> Result<String, Fault> {
+async fn user(tx: &mut Tx, name: &str, hashes: &Hashes) -> Result<String, Fault> {
     let hash = hashes.get(name).cloned();
     if let Some(id) = user_id(tx, name).await? {
         if let Some(hash) = hash {
@@ -220,21 +276,26 @@ async fn region(tx: &mut Tx, id: &str) -> Result<(), StoreError> {
     Ok(())
 }
 
-async fn service(tx: &mut Tx, kind: &str, name: &str, description: &str) -> Result<String, StoreError> {
+async fn service(tx: &mut Tx, wanted: &ServiceSpec) -> Result<String, StoreError> {
     let sql = "SELECT id FROM services WHERE type = $1 AND name = $2 ORDER BY id";
-    if let Some(row) = tx.row(sql, values![kind, name]).await? {
+    if let Some(row) = tx.row(sql, values![wanted.kind, &wanted.name]).await? {
         return row.columns().text();
     }
     let id = new_id();
     let sql = "INSERT INTO services (id, type, name, description, enabled, extra) \
                VALUES ($1, $2, $3, $4, true, '{}')";
-    tx.execute(sql, values![&id, kind, name, description]).await?;
+    tx.execute(sql, values![&id, wanted.kind, &wanted.name, wanted.description]).await?;
     Ok(id)
 }
 
-/// The three endpoints of a service in the region, with this URL.
-async fn endpoints(tx: &mut Tx, service: &str, region: &str, url: &str) -> Result<(), StoreError> {
-    for interface in INTERFACES {
+/// The endpoints of a service in the region, with these URLs.
+async fn endpoints(
+    tx: &mut Tx,
+    service: &str,
+    region: &str,
+    wanted: &[(&'static str, String)],
+) -> Result<(), StoreError> {
+    for (interface, url) in wanted {
         let sql = "UPDATE endpoints SET url = $1 WHERE service_id = $2 AND interface = $3 AND region_id = $4";
         if tx.execute(sql, values![url, service, *interface, region]).await? > 0 {
             continue;

@@ -4,6 +4,7 @@
 //!   fills an empty one.
 //! * [`IdentityApp::authenticator`] answers the network API: a token seen before
 //!   costs no query, and is still refused the moment after it was revoked.
+//! * [`keystone`] answers the network API by asking another Keystone instead.
 //! * Tokens are Keystone's Fernet tokens; nothing of a token is stored but that it
 //!   was given back.
 
@@ -15,6 +16,7 @@ mod discovery;
 mod fault;
 mod generation;
 mod input;
+pub mod keystone;
 mod listing;
 mod passwords;
 mod policy;

@@ -34,6 +34,10 @@ pub enum Command {
     Demo(Demo),
     /// Show and try the rules of who may do what
     Policy(Policy),
+    /// Set up an identity service, and write what clients need to log in
+    Identity(Identity),
+    /// Keys tokens are sealed with
+    Keys(Keys),
     /// Print the Network API as an OpenAPI document
     Openapi,
     /// Make a one-time token with which the agent of another host joins
@@ -233,4 +237,110 @@ pub struct Token {
     pub place: Place,
     /// Host the token is for
     pub host: String,
+}
+
+#[derive(Debug, Args)]
+pub struct Keys {
+    #[command(subcommand)]
+    pub command: KeysCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum KeysCommand {
+    /// Seal new tokens with the next key; servers that run take it up at once
+    Rotate(RotateKeys),
+}
+
+#[derive(Debug, Args)]
+pub struct RotateKeys {
+    #[command(flatten)]
+    pub place: Place,
+    /// Configuration file (TOML)
+    #[arg(long, value_name = "FILE", env = "ISOSPIN_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// Also when tokens that are still valid end by it
+    #[arg(long)]
+    pub force: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Identity {
+    #[command(subcommand)]
+    pub command: IdentityCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum IdentityCommand {
+    /// Make the first user, project, roles and endpoints, or mend them, as
+    /// `keystone-manage bootstrap` does
+    Bootstrap(Box<Bootstrap>),
+    /// Print or write a clouds.yaml for a user
+    Clouds(Account),
+    /// Print or write a file of OS_* variables for a user
+    Openrc(Account),
+}
+
+#[derive(Debug, Args)]
+pub struct Bootstrap {
+    #[command(flatten)]
+    pub place: Place,
+    /// Configuration file (TOML)
+    #[arg(long, value_name = "FILE", env = "ISOSPIN_CONFIG")]
+    pub config: Option<PathBuf>,
+    #[arg(long, value_name = "NAME", env = "OS_BOOTSTRAP_USERNAME", default_value = "admin")]
+    pub bootstrap_username: String,
+    /// Of the user, also when there is one; better given in OS_BOOTSTRAP_PASSWORD
+    #[arg(long, value_name = "TEXT", env = "OS_BOOTSTRAP_PASSWORD", hide_env_values = true)]
+    pub bootstrap_password: String,
+    #[arg(long, value_name = "NAME", env = "OS_BOOTSTRAP_PROJECT_NAME", default_value = "admin")]
+    pub bootstrap_project_name: String,
+    #[arg(long, value_name = "NAME", env = "OS_BOOTSTRAP_ROLE_NAME", default_value = "admin")]
+    pub bootstrap_role_name: String,
+    #[arg(long, value_name = "NAME", env = "OS_BOOTSTRAP_SERVICE_NAME", default_value = "keystone")]
+    pub bootstrap_service_name: String,
+    /// [default: that of the configuration]
+    #[arg(long, value_name = "ID", env = "OS_BOOTSTRAP_REGION_ID")]
+    pub bootstrap_region_id: Option<String>,
+    #[arg(long, value_name = "URL", env = "OS_BOOTSTRAP_PUBLIC_URL")]
+    pub bootstrap_public_url: Option<String>,
+    #[arg(long, value_name = "URL", env = "OS_BOOTSTRAP_INTERNAL_URL")]
+    pub bootstrap_internal_url: Option<String>,
+    #[arg(long, value_name = "URL", env = "OS_BOOTSTRAP_ADMIN_URL")]
+    pub bootstrap_admin_url: Option<String>,
+}
+
+/// A user and what the user logs in to.
+#[derive(Debug, Args)]
+pub struct Account {
+    #[command(flatten)]
+    pub place: Place,
+    /// Name of the user
+    pub user: String,
+    /// Project to work in [default: that of the user's name]
+    #[arg(long, value_name = "NAME", conflicts_with = "system")]
+    pub project: Option<String>,
+    /// Log in to the whole system instead of a project
+    #[arg(long)]
+    pub system: bool,
+    /// File with the user's password [default: OS_PASSWORD; for the users of this
+    /// installation what was generated]
+    #[arg(long, value_name = "FILE")]
+    pub password_file: Option<PathBuf>,
+    /// Name of the user's domain, or `default`
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    pub user_domain: String,
+    /// Name of the project's domain, or `default`
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    pub project_domain: String,
+    #[arg(long, value_name = "ID", default_value = "RegionOne")]
+    pub region: String,
+    /// Root of the Identity API [default: that of the server that runs here]
+    #[arg(long, value_name = "URL")]
+    pub identity_url: Option<String>,
+    /// Name of the cloud in clouds.yaml
+    #[arg(long, value_name = "NAME", default_value = "isospin")]
+    pub cloud: String,
+    /// File to write, readable by you only
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }

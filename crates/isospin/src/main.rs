@@ -48,6 +48,8 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Detach(arguments) => commands::attach::detach(arguments).await?,
         Command::Demo(arguments) => commands::demo::run(arguments).await?,
         Command::Policy(arguments) => return commands::policy::run(arguments),
+        Command::Identity(arguments) => commands::identity::run(arguments).await?,
+        Command::Keys(arguments) => commands::keys::run(arguments).await?,
         Command::Openapi => commands::openapi::run()?,
         Command::Token(arguments) => commands::token::run(arguments)?,
     }

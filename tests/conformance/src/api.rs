@@ -61,9 +61,18 @@ impl Api {
     pub fn log_in_as(installation: &Installation, user: &str, password: &str, project: &str) -> Result<Self> {
         let status = installation.status()?;
         let url = |name: &str| status["endpoints"][name].as_str().unwrap_or_default().to_owned();
+        let api = Self::at(&url("identity"), user, password, project)?;
+        Ok(Self { network: url("network"), ..api })
+    }
+
+    /// Logs in at this Identity API, which need not be ours.
+    ///
+    /// # Errors
+    /// It does not run, or refuses.
+    pub fn at(identity: &str, user: &str, password: &str, project: &str) -> Result<Self> {
         let mut api = Self {
-            identity: url("identity"),
-            network: url("network"),
+            identity: identity.to_owned(),
+            network: String::new(),
             token: String::new(),
             project: String::new(),
         };

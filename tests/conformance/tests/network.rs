@@ -2,7 +2,7 @@
 //! server with a simulated agent.
 
 use anyhow::{Context, Result};
-use isospin_conformance::{Client, Installation, Line, column, run};
+use isospin_conformance::{Behind, Client, Installation, Keystone, Line, column, run};
 use serde_json::Value;
 
 /// Segments the admin may give to vlan networks.
@@ -176,16 +176,42 @@ const GONE: &[Line] = &[
     ("security group list -f value -c Name", "default"),
 ];
 
-fn start() -> Result<(Installation, Client, Client)> {
+/// Who types the commands.
+struct Cloud {
+    admin: Client,
+    demo: Client,
+    _installation: Installation,
+    _keystone: Option<Keystone>,
+}
+
+fn start() -> Result<Cloud> {
     let installation = Installation::configured("simulated", CONFIGURATION)?;
+    clients(installation, None)
+}
+
+/// The same with users and tokens of a real Keystone.
+fn start_behind_keystone() -> Result<Cloud> {
+    let Behind { installation, keystone, .. } = Behind::start(CONFIGURATION, "")?;
+    clients(installation, Some(keystone))
+}
+
+fn clients(installation: Installation, keystone: Option<Keystone>) -> Result<Cloud> {
     let admin = Client::start(&installation, "isospin")?;
     let demo = Client::start(&installation, "isospin-demo")?;
-    Ok((installation, admin, demo))
+    Ok(Cloud { admin, demo, _installation: installation, _keystone: keystone })
 }
 
 #[test]
 fn networks_subnets_ports_groups_routers_and_floating_ips() -> Result<()> {
-    let (_installation, mut admin, mut demo) = start()?;
+    everyday(start()?)
+}
+
+#[test]
+fn networks_subnets_ports_groups_routers_and_floating_ips_behind_keystone() -> Result<()> {
+    everyday(start_behind_keystone()?)
+}
+
+fn everyday(Cloud { mut admin, mut demo, .. }: Cloud) -> Result<()> {
     run(&mut admin, ADMIN)?;
     for lines in [NETWORKS, SUBNETS, PORTS, GROUPS, ROUTERS] {
         run(&mut demo, lines)?;
@@ -226,7 +252,15 @@ fn floating_ips(demo: &mut Client) -> Result<()> {
 
 #[test]
 fn a_project_sees_its_own() -> Result<()> {
-    let (_installation, mut admin, mut demo) = start()?;
+    own_things(start()?)
+}
+
+#[test]
+fn a_project_sees_its_own_behind_keystone() -> Result<()> {
+    own_things(start_behind_keystone()?)
+}
+
+fn own_things(Cloud { mut admin, mut demo, .. }: Cloud) -> Result<()> {
     for line in [
         "network create foreign",
         "subnet create --network foreign --subnet-range 10.3.0.0/24 foreign-subnet",

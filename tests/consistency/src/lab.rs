@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use isospin_client::{Credentials, Session};
-use isospin_conformance::Installation;
+use isospin_conformance::{Api, Installation};
 use isospin_testkit::databases::Cluster;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -30,6 +30,14 @@ impl Lab {
     /// # Errors
     /// Something does not start.
     pub fn start(count: usize) -> Result<Self> {
+        Self::configured(count, CONFIG)
+    }
+
+    /// The same with this configuration.
+    ///
+    /// # Errors
+    /// Something does not start.
+    pub fn configured(count: usize, toml: &str) -> Result<Self> {
         let cluster = Cluster::start()?;
         let mut servers: Vec<Server> = Vec::with_capacity(count);
         for _ in 0..count {
@@ -39,7 +47,7 @@ impl Lab {
                     copy(&first.state.path().join(shared), &state.path().join(shared))?;
                 }
             }
-            std::fs::write(state.path().join("isospin.toml"), CONFIG)?;
+            std::fs::write(state.path().join("isospin.toml"), toml)?;
             servers.push(Server::start(state, format!("{} dbname=postgres", cluster.address()))?);
         }
         Ok(Self { cluster, servers })
@@ -96,6 +104,36 @@ impl Server {
             project: "admin".to_owned(),
         };
         Ok(Session::log_in(&credentials).await?.with_network_url(&text(&file["network"])))
+    }
+
+    /// The admin through this server, as raw HTTP.
+    ///
+    /// # Errors
+    /// It refuses.
+    pub fn api(&self) -> Result<Api> {
+        let file = self.endpoints().context("the server does not run")?;
+        let known = std::fs::read(self.state.path().join("credentials.json"))?;
+        let known: Value = serde_json::from_slice(&known)?;
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let api = Api::at(&text(&file["identity"]), "admin", &text(&known["admin"]), "admin")?;
+        Ok(Api { network: text(&file["network"]), ..api })
+    }
+
+    /// Runs a command of the binary with this server's configuration; what it printed.
+    ///
+    /// # Errors
+    /// It failed: with what it said.
+    pub fn run(&self, arguments: &[&str]) -> Result<String> {
+        let output = Command::new(Installation::binary())
+            .args(arguments)
+            .env("ISOSPIN_STATE_DIR", self.state.path())
+            .env("ISOSPIN_CONFIG", self.state.path().join("isospin.toml"))
+            .env("ISOSPIN_STORE_URL", &self.database)
+            .output()?;
+        if !output.status.success() {
+            bail!("isospin {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr));
+        }
+        Ok(String::from_utf8(output.stdout)?)
     }
 
     /// What it wrote of itself, if it is this process that did.

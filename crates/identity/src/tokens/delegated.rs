@@ -97,8 +97,7 @@ async fn by_trust(
     let Some(trustee) = standing(session, &trust.trustee_user_id, none).await? else { return Ok(None) };
     let ids: Vec<Value> = trust.roles.iter().map(|role| (&role.id).into()).collect();
     let roles = held::with_implied(session, ids).await?;
-    let founded = roles.iter().all(|role| given.roles.iter().any(|own| own.id == role.id));
-    if !founded || (roles.is_empty() && *scope != ScopeId::Unscoped) {
+    if !trust.is_founded_on(&given.roles) || (roles.is_empty() && *scope != ScopeId::Unscoped) {
         return Ok(None);
     }
     Ok(Some(Standing {

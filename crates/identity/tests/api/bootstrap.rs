@@ -1,6 +1,6 @@
 //! Filling an empty service, again and again.
 
-use isospin_identity::bootstrap::{BootstrapSpec, bootstrap};
+use isospin_identity::bootstrap::{Administrator, BootstrapSpec, ServiceSpec, bootstrap};
 use serde_json::json;
 
 use crate::service::{Service, by_password, on_each, project, spec};
@@ -34,9 +34,8 @@ async fn a_second_bootstrap_changes_nothing_but_urls() {
             ]
         );
         let moved = BootstrapSpec {
-            identity_url: "http://identity.test:5001/".to_owned(),
-            network_url: "http://network.test:9999".to_owned(),
-            admin_password: "not used".to_owned(),
+            services: ServiceSpec::both("http://identity.test:5001/", "http://network.test:9999"),
+            admin: Administrator::usual("not used"),
             ..spec()
         };
         let ids = bootstrap(&service.app, moved).await.expect("a second bootstrap");
@@ -59,7 +58,7 @@ async fn passwords_are_reset_only_when_asked_and_end_the_tokens_of_before() {
     on_each(|service| async move {
         let demo = service.demo().await;
         let reset = BootstrapSpec {
-            admin_password: "new-admin".to_owned(),
+            admin: Administrator::usual("new-admin"),
             demo_password: Some("new-demo".to_owned()),
             reset_passwords: true,
             ..spec()
@@ -81,6 +80,41 @@ async fn two_servers_that_start_together_make_one_of_each() {
         let (one, two) = tokio::join!(bootstrap(&service.app, spec()), bootstrap(&other, spec()));
         assert_eq!(one.expect("a bootstrap"), two.expect("a bootstrap"));
         assert_eq!(counts(&service).await, before);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn names_and_urls_are_those_asked_for() {
+    on_each(|service| async move {
+        let administrator = Administrator {
+            name: "root".to_owned(),
+            password: "root-secret".to_owned(),
+            project: "operations".to_owned(),
+            role: "Operator".to_owned(),
+        };
+        let urls = vec![
+            ("public", "http://public.test/v3".to_owned()),
+            ("internal", "http://in.test/v3".to_owned()),
+        ];
+        let other = BootstrapSpec {
+            admin: administrator,
+            demo_password: None,
+            reset_passwords: true,
+            region: "RegionTwo".to_owned(),
+            services: vec![ServiceSpec::identity("identity", urls)],
+        };
+        for _ in 0..2 {
+            bootstrap(&service.app, other.clone()).await.expect("a bootstrap");
+        }
+        let answer = service.auth(by_password("root", "root-secret", project("operations"))).await;
+        assert_eq!(answer.body["token"]["roles"][0]["name"], "Operator", "{answer:?}");
+        assert_eq!(answer.body["token"]["roles"].as_array().map(Vec::len), Some(1));
+        let endpoints = service.admin("GET", "/v3/endpoints?region_id=RegionTwo", None).await;
+        let mut urls = endpoints.all("endpoints", "url");
+        urls.sort();
+        assert_eq!(urls, ["http://in.test/v3", "http://public.test/v3"]);
+        service.login("root", "root-secret", json!({"system": {"all": true}})).await;
     })
     .await;
 }

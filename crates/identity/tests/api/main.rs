@@ -5,7 +5,10 @@
 mod assignments;
 mod bootstrap;
 mod catalog;
+mod delegated_tokens;
 mod delegation;
+mod keys;
+mod logins;
 mod people;
 mod projects;
 mod remembering;

@@ -6,7 +6,7 @@ use axum::Router;
 use axum::body::Body;
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt as _;
-use isospin_identity::bootstrap::{BootstrapSpec, Bootstrapped, bootstrap};
+use isospin_identity::bootstrap::{Administrator, BootstrapSpec, Bootstrapped, ServiceSpec, bootstrap};
 use isospin_identity::{IdentityApp, IdentityConfig, MIGRATIONS, open, router};
 use isospin_store_kit::Store;
 use isospin_testkit::databases::{TestStore, on_each_engine};
@@ -54,17 +54,17 @@ pub struct Service {
 pub fn config(keys: &TempDir) -> IdentityConfig {
     let mut config = IdentityConfig::new(ROOT, keys.path());
     config.passwords.rounds = 4;
+    config.passwords.failures_per_minute = None;
     config
 }
 
 pub fn spec() -> BootstrapSpec {
     BootstrapSpec {
-        admin_password: "admin-secret".to_owned(),
+        admin: Administrator::usual("admin-secret"),
         demo_password: Some("demo-secret".to_owned()),
         reset_passwords: false,
         region: "RegionOne".to_owned(),
-        identity_url: ROOT.to_owned(),
-        network_url: "http://network.test:9696".to_owned(),
+        services: ServiceSpec::both(ROOT, "http://network.test:9696"),
     }
 }
 

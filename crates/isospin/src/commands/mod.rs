@@ -3,6 +3,8 @@
 pub mod attach;
 pub mod demo;
 pub mod down;
+pub mod identity;
+pub mod keys;
 pub mod openapi;
 pub mod policy;
 pub mod status;

@@ -12,7 +12,9 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use toml::Table;
 
-pub use sections::{Agent, Feed, Identity, Listen, Log, Network, Store};
+pub use sections::{
+    Agent, Feed, Identity, IdentityMode, KeyRepository, Keystone, Listen, Log, Network, Store,
+};
 
 /// The whole configuration of a process.
 #[derive(Debug, Clone, Default, Deserialize)]

@@ -27,10 +27,31 @@ impl std::str::FromStr for Listen {
     }
 }
 
+/// Who says what tokens are worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum IdentityMode {
+    /// The Identity API of this program.
+    BuiltIn,
+    /// A Keystone elsewhere; no Identity API is served here.
+    Keystone,
+}
+
+/// Where the keys of tokens are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeyRepository {
+    /// `fernet-keys` of the state directory.
+    Folder,
+    /// The database (PostgreSQL), for all servers on it.
+    Database,
+}
+
 /// `[identity]`: the Identity API.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Identity {
+    pub mode: IdentityMode,
     /// ADDRESS:PORT; port 0 takes a free one.
     pub listen: Listen,
     /// URL in the catalog; "" = made from the address it listens on.
@@ -39,28 +60,92 @@ pub struct Identity {
     pub token_expiration: u32,
     /// Cost of bcrypt, 4-31.
     pub password_rounds: u32,
+    pub key_repository: KeyRepository,
     /// Fernet keys kept, at least 3.
     pub max_active_keys: usize,
+    /// Failed logins under one name in a minute, on each server; 0 = any number.
+    pub failed_logins_per_minute: u32,
     /// Failed logins in a row that lock an account; 0 = never.
     pub lockout_failure_attempts: u32,
     /// Seconds an account stays locked.
     pub lockout_duration: u32,
     /// Region of the catalog.
     pub region: String,
+    pub keystone: Keystone,
 }
 
 impl Default for Identity {
     fn default() -> Self {
         Self {
+            mode: IdentityMode::BuiltIn,
             listen: Listen(([127, 0, 0, 1], 5000).into()),
             public_url: String::new(),
             token_expiration: 3600,
             password_rounds: 12,
+            key_repository: KeyRepository::Folder,
             max_active_keys: 3,
+            failed_logins_per_minute: 60,
             lockout_failure_attempts: 0,
             lockout_duration: 1800,
             region: "RegionOne".to_owned(),
+            keystone: Keystone::default(),
         }
+    }
+}
+
+/// `[identity.keystone]`: the Keystone of `mode = "keystone"`.
+#[derive(Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Keystone {
+    /// `http://host:5000/v3`.
+    pub auth_url: String,
+    /// The user this server asks as; with the role `service` or `admin`.
+    pub username: String,
+    pub password: String,
+    /// File that holds the password.
+    pub password_file: Option<PathBuf>,
+    pub user_domain_name: String,
+    pub project_name: String,
+    pub project_domain_name: String,
+    /// Authorities of https, PEM.
+    pub cafile: PathBuf,
+    /// Seconds an answer is good: a token revoked there is refused here after that.
+    pub cache_time: u32,
+    /// Seconds known tokens go on while it cannot be reached.
+    pub outage_time: u32,
+}
+
+impl Default for Keystone {
+    fn default() -> Self {
+        Self {
+            auth_url: String::new(),
+            username: "isospin".to_owned(),
+            password: String::new(),
+            password_file: None,
+            user_domain_name: "Default".to_owned(),
+            project_name: "service".to_owned(),
+            project_domain_name: "Default".to_owned(),
+            cafile: PathBuf::from("/etc/ssl/certs/ca-certificates.crt"),
+            cache_time: 60,
+            outage_time: 900,
+        }
+    }
+}
+
+impl std::fmt::Debug for Keystone {
+    /// Without the password.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Keystone")
+            .field("auth_url", &self.auth_url)
+            .field("username", &self.username)
+            .field("password_file", &self.password_file)
+            .field("user_domain_name", &self.user_domain_name)
+            .field("project_name", &self.project_name)
+            .field("project_domain_name", &self.project_domain_name)
+            .field("cafile", &self.cafile)
+            .field("cache_time", &self.cache_time)
+            .field("outage_time", &self.outage_time)
+            .finish_non_exhaustive()
     }
 }
 

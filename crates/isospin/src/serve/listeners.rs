@@ -11,18 +11,26 @@ use crate::supervise::{Endpoints, ServerFile};
 
 /// Bound, not yet served.
 pub struct Listeners {
-    pub identity: TcpListener,
+    pub identity: Option<TcpListener>,
     pub network: Option<TcpListener>,
     pub feed: Option<TcpListener>,
 }
 
 impl Listeners {
     /// Binds all, or says which address is taken and by which flag to choose another.
-    pub async fn bind(config: &Config, state: &StateDir, with_network: bool) -> Result<Self> {
+    pub async fn bind(
+        config: &Config,
+        state: &StateDir,
+        with_identity: bool,
+        with_network: bool,
+    ) -> Result<Self> {
         let before = read_json::<ServerFile>(&state.server_file()).ok().flatten().map(|file| file.endpoints);
         let before = before.unwrap_or_default();
-        let identity =
-            bind("Identity API", "--identity-listen", config.identity.listen.0, &before.identity).await?;
+        let mut identity = None;
+        if with_identity {
+            let wanted = config.identity.listen.0;
+            identity = Some(bind("Identity API", "--identity-listen", wanted, &before.identity).await?);
+        }
         let (mut network, mut feed) = (None, None);
         if with_network {
             network = Some(
@@ -43,7 +51,13 @@ impl Listeners {
             None => String::new(),
         };
         Endpoints {
-            identity: url(&config.identity.public_url, "http", Some(&self.identity)),
+            identity: match &self.identity {
+                Some(listener) => url(&config.identity.public_url, "http", Some(listener)),
+                None => {
+                    let root = config.identity.keystone.auth_url.trim_end_matches('/');
+                    root.strip_suffix("/v3").unwrap_or(root).to_owned()
+                }
+            },
             network: url(&config.network.public_url, "http", self.network.as_ref()),
             feed: url("", "https", self.feed.as_ref()),
         }

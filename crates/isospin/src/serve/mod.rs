@@ -7,16 +7,18 @@ pub mod settings;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
+use isospin_api_kit::auth::Authenticator;
 use isospin_api_kit::policy::Policy;
 use isospin_identity::IdentityApp;
-use isospin_identity::bootstrap::{BootstrapSpec, bootstrap};
+use isospin_identity::bootstrap::{Administrator, BootstrapSpec, ServiceSpec, bootstrap};
+use isospin_identity::keystone::Keystone;
 use isospin_network::App;
 use isospin_store_kit::{Store, StoreConfig};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::{self, Service};
-use crate::config::Config;
+use crate::config::{Config, IdentityMode, KeyRepository};
 use crate::credentials::{Passwords, write_client_files};
 use crate::logging;
 use crate::state_dir::{StateDir, authority, write_json};
@@ -28,24 +30,39 @@ pub async fn run(arguments: cli::Server) -> Result<()> {
     logging::start(&config.log)?;
     let state = StateDir::new(arguments.place.state_dir)?;
     state.create()?;
-    if !arguments.services.contains(&Service::Identity) && arguments.services.contains(&Service::Network) {
-        bail!("--services: the network service needs identity beside it in this release");
-    }
     let with_network = arguments.services.contains(&Service::Network);
+    let with_identity = config.identity.mode == IdentityMode::BuiltIn;
+    if with_identity && !arguments.services.contains(&Service::Identity) {
+        bail!("--services: the network service needs identity beside it, or [identity] mode = \"keystone\"");
+    }
+    if !with_identity && !with_network {
+        bail!("--services: with [identity] mode = \"keystone\" there is no identity service to run here");
+    }
     // What is wrong with the configuration is told before anything is made.
     let network_settings = settings::network(&config.network, &config.agent)?;
     let policy = settings::policy(&config.network, &state)?;
-    let listeners = Listeners::bind(&config, &state, with_network).await?;
+    let keystone = match config.identity.mode {
+        IdentityMode::BuiltIn => None,
+        IdentityMode::Keystone => Some(Keystone::new(settings::keystone(&config.identity.keystone)?)?),
+    };
+    let listeners = Listeners::bind(&config, &state, with_identity, with_network).await?;
     let endpoints = listeners.endpoints(&config);
     let store = open_store(&config, &state).await?;
-    let identity = open_identity(&config, &state, &store, &endpoints).await?;
 
     let stop = CancellationToken::new();
     let mut tasks = tokio::task::JoinSet::new();
-    tasks.spawn(http::serve(listeners.identity, isospin_identity::router(identity.clone()), stop.clone()));
+    let authenticator: Arc<dyn Authenticator> = match (keystone, listeners.identity) {
+        (Some(keystone), _) => Arc::new(keystone),
+        (None, Some(listener)) => {
+            let identity = open_identity(&config, &state, &store, &endpoints).await?;
+            tasks.spawn(http::serve(listener, isospin_identity::router(identity.clone()), stop.clone()));
+            identity.authenticator()
+        }
+        (None, None) => bail!("there is no identity service"),
+    };
     if let (Some(network_listener), Some(feed_listener)) = (listeners.network, listeners.feed) {
         let app = open_network(network_settings, policy, store).await?;
-        let router = isospin_network::router(app.clone(), identity.authenticator());
+        let router = isospin_network::router(app.clone(), authenticator);
         tasks.spawn(http::serve(network_listener, router, stop.clone()));
         tasks.spawn(serve_feed(app, &state, &config, feed_listener, stop.clone())?);
     }
@@ -88,7 +105,7 @@ pub fn configuration(settings: &cli::Settings) -> Result<Config> {
 }
 
 /// Opens the database the configuration names, with the schemas of all services.
-async fn open_store(config: &Config, state: &StateDir) -> Result<Store> {
+pub async fn open_store(config: &Config, state: &StateDir) -> Result<Store> {
     let address = match &config.store.url_file {
         Some(path) => std::fs::read_to_string(path)
             .with_context(|| format!("[store] url_file: cannot read {}", path.display()))?
@@ -96,6 +113,9 @@ async fn open_store(config: &Config, state: &StateDir) -> Result<Store> {
             .to_owned(),
         None => config.store.url.clone(),
     };
+    if address.is_empty() && config.identity.key_repository == KeyRepository::Database {
+        bail!("[identity] key_repository: \"database\" is for servers on PostgreSQL ([store] url)");
+    }
     let store = if address.is_empty() {
         StoreConfig::Sqlite { path: state.database(), durable: true }
     } else {
@@ -115,13 +135,12 @@ async fn open_identity(
     let passwords = Passwords::load_or_generate(state)?;
     let identity = isospin_identity::open(settings, store.clone()).await.context("cannot open identity")?;
     let spec = BootstrapSpec {
-        admin_password: passwords.admin.clone(),
+        admin: Administrator::usual(&passwords.admin),
         demo_password: Some(passwords.demo.clone()),
         // The generated ones are for the first start only: people change theirs.
         reset_passwords: false,
         region: config.identity.region.clone(),
-        identity_url: endpoints.identity.clone(),
-        network_url: endpoints.network.clone(),
+        services: ServiceSpec::both(&endpoints.identity, &endpoints.network),
     };
     bootstrap(&identity, spec).await.context("cannot set up the first users")?;
     write_client_files(state, &passwords, &endpoints.identity, &config.identity.region)?;

@@ -5,17 +5,59 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use isospin_api_kit::policy::{Overrides, Policy};
-use isospin_identity::config::{IdentityConfig, Lockout};
+use isospin_identity::Rotation;
+use isospin_identity::config::{IdentityConfig, KeyPlace, Lockout};
+use isospin_identity::keystone::KeystoneConfig;
 use isospin_network::{QuotaDefaults, SegmentRange, Settings};
 
 use crate::config;
 use crate::state_dir::StateDir;
+
+/// The Keystone that checks tokens.
+pub fn keystone(config: &config::Keystone) -> Result<KeystoneConfig> {
+    if config.auth_url.is_empty() {
+        bail!("[identity.keystone] auth_url: mode = \"keystone\" needs the URL of a Keystone");
+    }
+    let password = match &config.password_file {
+        Some(path) => std::fs::read_to_string(path)
+            .with_context(|| format!("[identity.keystone] password_file: cannot read {}", path.display()))?
+            .trim_end_matches('\n')
+            .to_owned(),
+        None => config.password.clone(),
+    };
+    let seconds = |seconds: u32| Duration::from_secs(u64::from(seconds));
+    Ok(KeystoneConfig {
+        auth_url: config.auth_url.clone(),
+        username: config.username.clone(),
+        password,
+        user_domain_name: config.user_domain_name.clone(),
+        project_name: config.project_name.clone(),
+        project_domain_name: config.project_domain_name.clone(),
+        cafile: config.cafile.clone(),
+        cache_time: seconds(config.cache_time),
+        outage_time: seconds(config.outage_time),
+        cache_entries: 16_384,
+        timeout: Duration::from_secs(5),
+    })
+}
+
+/// How `isospin keys rotate` rotates.
+pub fn rotation(config: &config::Identity, force: bool) -> Rotation {
+    let lifetime = Duration::from_secs(u64::from(config.token_expiration));
+    Rotation { max_active: config.max_active_keys, lifetime, force }
+}
 
 /// Settings of the Identity API.
 pub fn identity(config: &config::Identity, state: &StateDir, url: &str) -> IdentityConfig {
     let mut settings = IdentityConfig::new(url, state.keys());
     settings.tokens.lifetime = Duration::from_secs(u64::from(config.token_expiration));
     settings.tokens.max_active_keys = config.max_active_keys;
+    settings.tokens.keys_in = match config.key_repository {
+        config::KeyRepository::Folder => KeyPlace::Folder,
+        config::KeyRepository::Database => KeyPlace::Database,
+    };
+    let failures = config.failed_logins_per_minute;
+    settings.passwords.failures_per_minute = (failures > 0).then_some(failures);
     settings.passwords.rounds = config.password_rounds;
     settings.passwords.lockout = (config.lockout_failure_attempts > 0).then(|| Lockout {
         attempts: config.lockout_failure_attempts,

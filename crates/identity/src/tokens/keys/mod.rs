@@ -9,7 +9,7 @@ mod rotation;
 mod stored;
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use isospin_store_kit::{Store, StoreError};
