@@ -148,11 +148,10 @@ async fn caller(
     } else {
         authenticator.authenticate(token).await?
     };
-    if !by_service && !caller.access_rules.is_empty() {
-        if !permits(&caller.access_rules, SERVICE, method.as_str(), path) {
-            tracing::info!(user = caller.user_id, %method, path, "no access rule of the credential allows this");
-            return Err(AuthError::Invalid);
-        }
+    let rules = &caller.access_rules;
+    if !by_service && !rules.is_empty() && !permits(rules, SERVICE, method.as_str(), path) {
+        tracing::info!(user = caller.user_id, %method, path, "no access rule of the credential allows this");
+        return Err(AuthError::Invalid);
     }
     let Some(service) = service else { return Ok(caller) };
     let mut caller = Arc::unwrap_or_clone(caller);

@@ -89,11 +89,11 @@ impl KeyRepository {
 
     /// Opens a token with any of the keys.
     pub async fn open_token(&self, token: &str) -> Result<Option<Opened>, KeyError> {
-        let opened = fernet::open(&*self.current().await?, token);
+        let opened = fernet::open(&self.current().await?, token);
         match (opened, self) {
             // Another server may have rotated, and sealed this, a moment ago.
             (None, Self::Stored(stored)) if fernet::is_sealed(token) => {
-                Ok(fernet::open(&*stored.read_again().await?, token))
+                Ok(fernet::open(&stored.read_again().await?, token))
             }
             (opened, _) => Ok(opened),
         }
