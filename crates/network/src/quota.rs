@@ -55,7 +55,7 @@ pub async fn count(
     if project_id.is_empty() || count == 0 {
         return Ok(());
     }
-    tx.execute(
+    tx.execute_later(
         "INSERT INTO quota_usage (project_id, resource, used) VALUES ($1, $2, $3) \
          ON CONFLICT (project_id, resource) DO UPDATE SET used = quota_usage.used + excluded.used",
         values![project_id, resource, count],
@@ -77,7 +77,7 @@ pub async fn give_back(
     if project_id.is_empty() || count == 0 {
         return Ok(());
     }
-    tx.execute(
+    tx.execute_later(
         "UPDATE quota_usage SET used = used - $1 WHERE project_id = $2 AND resource = $3",
         values![count, project_id, resource],
     )

@@ -92,6 +92,50 @@ impl Session {
         self.noted(result)
     }
 
+    /// Runs a statement whose count nobody asks for. On PostgreSQL it shares the round trip of
+    /// the next statement, or of the end of the unit of work, and a failure is told there: not
+    /// for rows that may be refused for what a caller sent.
+    pub async fn execute_later(&mut self, sql: &str, values: Vec<Value>) -> Result<(), StoreError> {
+        self.execute_many_later(vec![(sql, values)]).await
+    }
+
+    /// As [`Session::execute_later`], for several statements in this order.
+    pub async fn execute_many_later(
+        &mut self,
+        statements: Vec<(&str, Vec<Value>)>,
+    ) -> Result<(), StoreError> {
+        let result = match &mut self.connection {
+            Connection::Sqlite(connection) => {
+                statements.iter().try_for_each(|(sql, values)| connection.execute(sql, values).map(|_| ()))
+            }
+            Connection::Postgres(connection) => {
+                for (sql, values) in statements {
+                    connection.execute_later(sql, values);
+                }
+                Ok(())
+            }
+        };
+        self.noted(result)
+    }
+
+    /// Runs plain text without values, with the next statement where that saves a round trip.
+    pub(crate) fn script_later(&mut self, sql: &str) -> Result<(), StoreError> {
+        match &mut self.connection {
+            Connection::Sqlite(connection) => connection.script(sql),
+            Connection::Postgres(connection) => {
+                connection.script_later(sql);
+                Ok(())
+            }
+        }
+    }
+
+    /// Drops statements that were to run later.
+    pub(crate) fn forget_waiting(&mut self) {
+        if let Connection::Postgres(connection) = &mut self.connection {
+            connection.forget_waiting();
+        }
+    }
+
     /// Runs plain text without values: migrations, transaction control.
     pub(crate) async fn script(&mut self, sql: &str) -> Result<(), StoreError> {
         match &mut self.connection {

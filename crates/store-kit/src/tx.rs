@@ -36,7 +36,8 @@ impl Tx {
         self.pending.insert(PendingChange { topic, kind, id: id.to_string(), scope: scope.to_string() });
     }
 
-    /// Writes the notes under `version`; called by the writer at the end of a unit.
+    /// Writes the notes under `version`; called by the writer at the end of a unit, which is to
+    /// settle them.
     pub(crate) async fn flush_changes(&mut self, version: u64) -> Result<(), crate::StoreError> {
         let pending = std::mem::take(&mut self.pending);
         let version = version.cast_signed();
@@ -59,8 +60,7 @@ impl Tx {
                 )
             })
             .collect();
-        self.session.execute_many(statements).await?;
-        Ok(())
+        self.session.execute_many_later(statements).await
     }
 }
 

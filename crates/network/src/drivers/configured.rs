@@ -94,6 +94,6 @@ async fn replace(tx: &mut Tx, space: &Space, wanted: &[Range], present: &[Range]
             values![SegmentRangeId::random(), network_type, physical_network, minimum, maximum, &now, &now],
         ));
     }
-    tx.execute_many(statements).await?;
+    tx.execute_many_later(statements).await?;
     Ok(())
 }

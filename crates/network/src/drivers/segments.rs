@@ -182,7 +182,7 @@ pub async fn refresh(
     for range in ranges::without(wanted, used) {
         statements.push((INSERT_FREE, row_of(network_type.as_str(), physical_network, range)));
     }
-    tx.execute_many(statements).await?;
+    tx.execute_many_later(statements).await?;
     Ok(())
 }
 
@@ -213,7 +213,7 @@ async fn edit(
             Edit::Insert(range) => (INSERT_FREE, row_of(kind, physical_network, range)),
         })
         .collect();
-    tx.execute_many(statements).await?;
+    tx.execute_many_later(statements).await?;
     Ok(())
 }
 

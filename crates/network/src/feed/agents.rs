@@ -117,7 +117,7 @@ async fn upsert(tx: &mut Tx, hello: &Hello, shown: &Shown, default_zone: &str) -
     let configurations = configurations(hello, shown.role);
     let is_l2 = shown.role == "l2";
     let tunnel_ip = if is_l2 { hello.tunnel_ip.as_str() } else { "" };
-    tx.execute(
+    tx.execute_later(
         "INSERT INTO agents (id, agent_type, \"binary\", topic, host, admin_state_up, description, \
          availability_zone, configurations, mechanism, tunnel_ip, created_at, started_at, heartbeat_timestamp) \
          VALUES ($1, $2, $3, $4, $5, TRUE, '', $6, $7, $8, $9, $10, $11, $12) \

@@ -72,7 +72,7 @@ async fn port_up(tx: &mut Tx, host: &str, party: &str, ids: &[Value]) -> Result<
     let (known, mut known_values) = known.build();
     known_values.push(Value::from(party));
     let party_name = format!("${}", known_values.len());
-    tx.execute(
+    tx.execute_later(
         &format!("DELETE FROM port_pending WHERE port_id IN ({known}) AND party = {party_name}"),
         known_values,
     )
@@ -85,7 +85,8 @@ async fn port_up(tx: &mut Tx, host: &str, party: &str, ids: &[Value]) -> Result<
     let bound = ready.bind(host);
     ready.condition(scope.replace('?', &bound));
     let (ready, ready_values) = ready.build();
-    tx.execute(&format!("UPDATE ports SET status = 'ACTIVE' WHERE id IN ({ready})"), ready_values).await?;
+    tx.execute_later(&format!("UPDATE ports SET status = 'ACTIVE' WHERE id IN ({ready})"), ready_values)
+        .await?;
     Ok(())
 }
 
@@ -97,7 +98,7 @@ async fn port_down(tx: &mut Tx, host: &str, ids: &[Value], status: &str) -> Resu
     let bound = lost.bind(host);
     lost.condition(format!("binding_host = {bound}"));
     let (lost, lost_values) = lost.build();
-    tx.execute(
+    tx.execute_later(
         &format!("INSERT INTO port_pending (port_id, party) {lost} ON CONFLICT DO NOTHING"),
         lost_values,
     )
@@ -121,7 +122,7 @@ async fn set_status(
     which_values.extend(values![status]);
     let name = format!("${}", which_values.len());
     // A status that stays costs no write.
-    tx.execute(
+    tx.execute_later(
         &format!("UPDATE {table} SET status = {name} WHERE id IN ({which}) AND status <> {name}"),
         which_values,
     )

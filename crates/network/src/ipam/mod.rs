@@ -126,7 +126,7 @@ pub async fn set_pools(tx: &mut Tx, subnet_id: SubnetId, pools: &[Range]) -> Res
     for range in ranges::without(pools.to_vec(), used) {
         statements.push((INSERT_FREE, row_of(subnet_id, range)));
     }
-    tx.execute_many(statements).await?;
+    tx.execute_many_later(statements).await?;
     Ok(())
 }
 
@@ -179,7 +179,7 @@ async fn edit(tx: &mut Tx, subnet_id: SubnetId, edits: Vec<Edit>) -> Result<(), 
             Edit::Insert(range) => (INSERT_FREE, row_of(subnet_id, range)),
         })
         .collect();
-    tx.execute_many(statements).await?;
+    tx.execute_many_later(statements).await?;
     Ok(())
 }
 

@@ -75,7 +75,7 @@ pub async fn give_back(tx: &mut Tx, pool_id: SubnetPoolId, net: IpNet) -> Result
     let (joined, used) = blocks::join(block, &free);
     let mut statements: Vec<_> = used.iter().map(|gone| delete(pool_id, *gone)).collect();
     statements.push((INSERT_FREE, row_of(pool_id, joined)));
-    tx.execute_many(statements).await?;
+    tx.execute_many_later(statements).await?;
     Ok(())
 }
 
@@ -141,7 +141,7 @@ pub async fn replace(
             row_of(pool_id, block),
         )
     }));
-    tx.execute_many(statements).await?;
+    tx.execute_many_later(statements).await?;
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 mod listen;
 
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod};
-use futures::future::try_join_all;
+use futures::future::{join, join_all, try_join_all};
 use postgres_types::{ToSql, Type};
 use tokio_postgres::{NoTls, Statement};
 
@@ -23,6 +23,14 @@ pub(crate) const CHANNEL: &str = "isospin_changes";
 /// A checked-out connection.
 pub(crate) struct PgConnection {
     client: Object,
+    /// What goes out with the next statement, before it.
+    waiting: Vec<Waiting>,
+}
+
+/// Something to run whose answer nobody waits for on its own.
+enum Waiting {
+    Statement(String, Vec<Value>),
+    Script(String),
 }
 
 /// Opens a pool for the address, a `postgresql://` URL or key=value text.
@@ -45,7 +53,7 @@ pub(crate) fn pool(address: &str, size: usize) -> Result<Pool, StoreError> {
 pub(crate) async fn connect(pool: &Pool) -> Result<PgConnection, StoreError> {
     let client =
         pool.get().await.map_err(|error| StoreError::PostgresConnect { reason: describe(&error) })?;
-    Ok(PgConnection { client })
+    Ok(PgConnection { client, waiting: Vec::new() })
 }
 
 fn describe(error: &dyn std::error::Error) -> String {
@@ -68,46 +76,107 @@ impl PgConnection {
         self.client.is_closed()
     }
 
-    async fn prepare(&self, sql: &str) -> Result<Statement, StoreError> {
-        if self.client.statement_cache.size() > STATEMENT_CACHE {
-            self.client.statement_cache.clear();
-        }
-        Ok(self.client.prepare_cached(sql).await?)
+    /// Runs the statement with the next one that is waited for, and in its round trip.
+    pub(crate) fn execute_later(&mut self, sql: &str, values: Vec<Value>) {
+        self.waiting.push(Waiting::Statement(sql.to_owned(), values));
     }
 
-    pub(crate) async fn rows(&self, sql: &str, values: &[Value]) -> Result<Vec<Row>, StoreError> {
-        let statement = self.prepare(sql).await?;
-        let rows = self.client.query(&statement, &parameters(values)).await?;
-        rows.iter().map(decode).collect()
+    /// As [`Self::execute_later`], for plain text.
+    pub(crate) fn script_later(&mut self, sql: &str) {
+        self.waiting.push(Waiting::Script(sql.to_owned()));
     }
 
-    pub(crate) async fn execute(&self, sql: &str, values: &[Value]) -> Result<u64, StoreError> {
-        let statement = self.prepare(sql).await?;
-        Ok(self.client.execute(&statement, &parameters(values)).await?)
+    /// Drops what has not been sent: its unit of work failed.
+    pub(crate) fn forget_waiting(&mut self) {
+        self.waiting.clear();
+    }
+
+    pub(crate) async fn rows(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Row>, StoreError> {
+        let waiting = self.ready().await?;
+        after(&self.client, &waiting, rows(&self.client, sql, values)).await
+    }
+
+    pub(crate) async fn execute(&mut self, sql: &str, values: &[Value]) -> Result<u64, StoreError> {
+        let waiting = self.ready().await?;
+        after(&self.client, &waiting, execute(&self.client, sql, values)).await
     }
 
     pub(crate) async fn rows_many(
-        &self,
+        &mut self,
         queries: &[(&str, Vec<Value>)],
     ) -> Result<Vec<Vec<Row>>, StoreError> {
+        let waiting = self.ready().await?;
         // Polled together, the requests leave in order and in one packet.
-        try_join_all(queries.iter().map(|(sql, values)| self.rows(sql, values))).await
+        let all = try_join_all(queries.iter().map(|(sql, values)| rows(&self.client, sql, values)));
+        after(&self.client, &waiting, all).await
     }
 
     pub(crate) async fn execute_many(
-        &self,
+        &mut self,
         statements: &[(&str, Vec<Value>)],
     ) -> Result<Vec<u64>, StoreError> {
+        let waiting = self.ready().await?;
         // Preparing first keeps the order of execution equal to the order given.
         for (sql, _) in statements {
-            self.prepare(sql).await?;
+            prepare(&self.client, sql).await?;
         }
-        try_join_all(statements.iter().map(|(sql, values)| self.execute(sql, values))).await
+        let all = try_join_all(statements.iter().map(|(sql, values)| execute(&self.client, sql, values)));
+        after(&self.client, &waiting, all).await
     }
 
-    pub(crate) async fn script(&self, sql: &str) -> Result<(), StoreError> {
-        Ok(self.client.batch_execute(sql).await?)
+    pub(crate) async fn script(&mut self, sql: &str) -> Result<(), StoreError> {
+        let waiting = self.ready().await?;
+        let own = async { Ok(self.client.batch_execute(sql).await?) };
+        after(&self.client, &waiting, own).await
     }
+
+    /// Takes what waits, prepared, so that it can be sent without a pause.
+    async fn ready(&mut self) -> Result<Vec<Waiting>, StoreError> {
+        let waiting = std::mem::take(&mut self.waiting);
+        for item in &waiting {
+            if let Waiting::Statement(sql, _) = item {
+                prepare(&self.client, sql).await?;
+            }
+        }
+        Ok(waiting)
+    }
+}
+
+async fn prepare(client: &Object, sql: &str) -> Result<Statement, StoreError> {
+    if client.statement_cache.size() > STATEMENT_CACHE {
+        client.statement_cache.clear();
+    }
+    Ok(client.prepare_cached(sql).await?)
+}
+
+async fn rows(client: &Object, sql: &str, values: &[Value]) -> Result<Vec<Row>, StoreError> {
+    let statement = prepare(client, sql).await?;
+    let rows = client.query(&statement, &parameters(values)).await?;
+    rows.iter().map(decode).collect()
+}
+
+async fn execute(client: &Object, sql: &str, values: &[Value]) -> Result<u64, StoreError> {
+    let statement = prepare(client, sql).await?;
+    Ok(client.execute(&statement, &parameters(values)).await?)
+}
+
+/// Sends what waited and `own` behind it in one go. The first failure in this order is
+/// told: those after it are only its consequences.
+async fn after<T>(
+    client: &Object,
+    waiting: &[Waiting],
+    own: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    if waiting.is_empty() {
+        return own.await;
+    }
+    let earlier = join_all(waiting.iter().map(async |item| match item {
+        Waiting::Statement(sql, values) => execute(client, sql, values).await.map(|_| ()),
+        Waiting::Script(sql) => Ok(client.batch_execute(sql).await?),
+    }));
+    let (earlier, own) = join(earlier, own).await;
+    earlier.into_iter().collect::<Result<(), _>>()?;
+    own
 }
 
 fn parameters(values: &[Value]) -> Vec<&(dyn ToSql + Sync)> {

@@ -110,6 +110,7 @@ pub(super) async fn run(
         }
         Err(error) => {
             tracing::error!(error = %describe(&error), units = units.len(), "a batch of writes was not committed");
+            tx.session.forget_waiting();
             // On a broken connection there is nothing left to roll back.
             let _ = tx.session.script("ROLLBACK").await;
             tx.pending.clear();
@@ -120,63 +121,88 @@ pub(super) async fn run(
 }
 
 /// Begins, runs each unit, commits. Per unit: why it could not be kept, if so.
+///
+/// A unit that is alone needs no savepoint, and its last statements leave with the commit.
 async fn run_all(
     tx: &mut Tx,
     units: &mut [Box<dyn Unit>],
     known: Option<u64>,
 ) -> Result<(u64, Vec<Option<StoreError>>), StoreError> {
     let engine = tx.session.engine();
-    begin(tx, engine).await?;
+    let alone = units.len() == 1;
+    begin(tx, engine)?;
+    if !alone {
+        tx.session.script_later("SAVEPOINT unit")?;
+    }
     let first = match known {
         Some(version) => version,
         None => changes::latest_version(&mut tx.session).await?,
     };
     let mut version = first;
     let mut refused = Vec::with_capacity(units.len());
-    let alone = units.len() == 1;
-    let mut open = false;
     for unit in units.iter_mut() {
-        if !alone {
-            tx.session.script(if open { "RELEASE unit; SAVEPOINT unit" } else { "SAVEPOINT unit" }).await?;
-            open = true;
-        }
         tx.session.failed = false;
-        let mut wanted = unit.run(tx).await;
-        let mut problem = None;
-        if wanted && tx.session.failed {
-            wanted = false;
-            problem = Some(StoreError::WentOn);
-        }
-        if wanted && !tx.pending.is_empty() {
-            match tx.flush_changes(version + 1).await {
-                Ok(()) => version += 1,
-                Err(error) => {
-                    wanted = false;
-                    problem = Some(error);
+        let wanted = unit.run(tx).await;
+        match keep(tx, wanted, version + 1, alone).await {
+            Kept::Yes { changed } => {
+                version += u64::from(changed);
+                refused.push(None);
+            }
+            Kept::No(problem) => {
+                tx.pending.clear();
+                tx.session.forget_waiting();
+                tx.session.script(if alone { "ROLLBACK" } else { "ROLLBACK TO unit" }).await?;
+                refused.push(problem);
+                if alone {
+                    return Ok((version, refused));
                 }
             }
         }
-        if !wanted {
-            tx.pending.clear();
-            tx.session.script(if alone { "ROLLBACK" } else { "ROLLBACK TO unit" }).await?;
-            if alone {
-                return Ok((version, vec![problem]));
-            }
-        }
-        refused.push(problem);
     }
     if engine == Engine::Postgres && version > first {
-        tx.session.script(&format!("NOTIFY {CHANNEL}, '{version}'")).await?;
+        tx.session.script_later(&format!("NOTIFY {CHANNEL}, '{version}'"))?;
     }
     tx.session.script("COMMIT").await?;
     Ok((version, refused))
 }
 
-async fn begin(tx: &mut Tx, engine: Engine) -> Result<(), StoreError> {
+/// What became of a unit.
+enum Kept {
+    /// `changed`: it took a version.
+    Yes { changed: bool },
+    /// Why, where the unit itself does not say.
+    No(Option<StoreError>),
+}
+
+/// Ends a unit that has run: its change rows and whatever was left for later.
+async fn keep(tx: &mut Tx, wanted: bool, version: u64, alone: bool) -> Kept {
+    if !wanted {
+        return Kept::No(None);
+    }
+    if tx.session.failed {
+        return Kept::No(Some(StoreError::WentOn));
+    }
+    let changed = !tx.pending.is_empty();
+    let settled = async {
+        if changed {
+            tx.flush_changes(version).await?;
+        }
+        if !alone {
+            tx.session.script("RELEASE unit; SAVEPOINT unit").await?;
+        }
+        Ok(())
+    };
+    match settled.await {
+        Ok(()) => Kept::Yes { changed },
+        Err(error) => Kept::No(Some(error)),
+    }
+}
+
+fn begin(tx: &mut Tx, engine: Engine) -> Result<(), StoreError> {
     match engine {
-        Engine::Sqlite => tx.session.script("BEGIN IMMEDIATE").await,
+        Engine::Sqlite => tx.session.script_later("BEGIN IMMEDIATE"),
         Engine::Postgres => {
-            tx.session.script(&format!("BEGIN; SELECT pg_advisory_xact_lock({WRITER_LOCK})")).await
+            tx.session.script_later(&format!("BEGIN; SELECT pg_advisory_xact_lock({WRITER_LOCK})"))
         }
     }
 }

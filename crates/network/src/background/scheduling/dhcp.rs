@@ -65,7 +65,7 @@ pub(super) async fn add_host(tx: &mut Tx, app: &App, network: Network, host: &st
     let served = served_subnets(tx, &network).await?;
     if served.is_empty() {
         let sql = "INSERT INTO dhcp_bindings (network_id, host, port_id) VALUES ($1, $2, NULL)";
-        tx.execute(sql, values![network.id, host]).await?;
+        tx.execute_later(sql, values![network.id, host]).await?;
         return Ok(());
     }
     bind(tx, app, network, host, &served).await
@@ -143,7 +143,7 @@ async fn bind(
         ..NewPort::on(network, project_id)
     };
     let port = port::store::create(tx, app, new).await?;
-    tx.execute(
+    tx.execute_later(
         "INSERT INTO dhcp_bindings (network_id, host, port_id) VALUES ($1, $2, $3) \
          ON CONFLICT (network_id, host) DO UPDATE SET port_id = excluded.port_id",
         values![network_id, host, port.id],
@@ -173,7 +173,7 @@ async fn remove(tx: &mut Tx, network_id: NetworkId, bindings: Vec<Binding>) -> R
 async fn unbind(tx: &mut Tx, network_id: NetworkId, bindings: Vec<Binding>) -> Result<(), Fault> {
     for binding in bindings {
         let sql = "DELETE FROM dhcp_bindings WHERE network_id = $1 AND host = $2";
-        tx.execute(sql, values![network_id, binding.host]).await?;
+        tx.execute_later(sql, values![network_id, binding.host]).await?;
         let Some(port_id) = binding.port_id else { continue };
         if let Some(port) = port::store::get(tx, port_id).await? {
             port::store::delete(tx, &port).await?;
@@ -185,7 +185,7 @@ async fn unbind(tx: &mut Tx, network_id: NetworkId, bindings: Vec<Binding>) -> R
 
 /// Nobody serves the network: no port on it waits for DHCP any more.
 async fn forget_party(tx: &mut Tx, network_id: NetworkId) -> Result<(), Fault> {
-    tx.execute_many(vec![
+    tx.execute_many_later(vec![
         (
             "DELETE FROM port_pending WHERE party = 'dhcp' \
              AND port_id IN (SELECT id FROM ports WHERE network_id = $1)",

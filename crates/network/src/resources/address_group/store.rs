@@ -131,7 +131,7 @@ pub async fn create(tx: &mut Tx, group: &AddressGroup) -> Result<(), StoreError>
         ],
     );
     let addresses = group.addresses.iter().map(|net| (INSERT_ADDRESS, values![group.id, net.to_string()]));
-    tx.execute_many([insert].into_iter().chain(addresses).collect()).await?;
+    tx.execute_many_later([insert].into_iter().chain(addresses).collect()).await?;
     tx.record("address_group", ChangeKind::Set, group.id);
     Ok(())
 }
@@ -154,7 +154,7 @@ pub async fn save(tx: &mut Tx, before: &AddressGroup, group: &mut AddressGroup) 
     let of = |sql, net: &IpNet| (sql, values![group.id, net.to_string()]);
     let gone = before.addresses.difference(&group.addresses).map(|net| of(DELETE_ADDRESS, net));
     let new = group.addresses.difference(&before.addresses).map(|net| of(INSERT_ADDRESS, net));
-    tx.execute_many([update].into_iter().chain(gone).chain(new).collect()).await?;
+    tx.execute_many_later([update].into_iter().chain(gone).chain(new).collect()).await?;
     tx.record("address_group", ChangeKind::Set, group.id);
     Ok(())
 }
@@ -181,7 +181,7 @@ pub async fn rules_naming(
 /// The store's.
 pub async fn delete(tx: &mut Tx, id: AddressGroupId) -> Result<(), Fault> {
     rbac_policy::forget(tx, id.uuid()).await?;
-    tx.execute("DELETE FROM address_groups WHERE id = $1", values![id]).await?;
+    tx.execute_later("DELETE FROM address_groups WHERE id = $1", values![id]).await?;
     tx.record("address_group", ChangeKind::Deleted, id);
     Ok(())
 }

@@ -86,7 +86,7 @@ pub async fn list(
 /// # Errors
 /// The store's.
 pub async fn insert(tx: &mut Tx, scope: &AddressScope) -> Result<(), Fault> {
-    tx.execute(
+    tx.execute_later(
         "INSERT INTO address_scopes (id, project_id, name, ip_version) VALUES ($1, $2, $3, $4)",
         values![scope.id, &scope.project_id, &scope.name, i64::from(scope.ip_version)],
     )
@@ -103,7 +103,8 @@ pub async fn insert(tx: &mut Tx, scope: &AddressScope) -> Result<(), Fault> {
 /// # Errors
 /// The store's.
 pub async fn update(tx: &mut Tx, before: &AddressScope, scope: &AddressScope) -> Result<(), Fault> {
-    tx.execute("UPDATE address_scopes SET name = $1 WHERE id = $2", values![&scope.name, scope.id]).await?;
+    tx.execute_later("UPDATE address_scopes SET name = $1 WHERE id = $2", values![&scope.name, scope.id])
+        .await?;
     tx.record("address_scope", ChangeKind::Set, scope.id);
     if scope.shared && !before.shared {
         rbac_policy::open_to_all(tx, &SHAREABLE, Action::Shared, scope.id.uuid(), &scope.project_id).await?;
@@ -117,7 +118,7 @@ pub async fn update(tx: &mut Tx, before: &AddressScope, scope: &AddressScope) ->
 /// The store's.
 pub async fn delete(tx: &mut Tx, scope: &AddressScope) -> Result<(), Fault> {
     rbac_policy::forget(tx, scope.id.uuid()).await?;
-    tx.execute("DELETE FROM address_scopes WHERE id = $1", values![scope.id]).await?;
+    tx.execute_later("DELETE FROM address_scopes WHERE id = $1", values![scope.id]).await?;
     tx.record("address_scope", ChangeKind::Deleted, scope.id);
     Ok(())
 }

@@ -233,7 +233,7 @@ const COUNTS: &[Count] = &[
 /// # Errors
 /// The store's.
 pub async fn update(tx: &mut Tx, agent: &Agent) -> Result<(), StoreError> {
-    tx.execute(
+    tx.execute_later(
         "UPDATE agents SET admin_state_up = $1, description = $2 WHERE id = $3",
         values![agent.admin_state_up, agent.description.as_deref().unwrap_or(""), agent.id],
     )
@@ -246,6 +246,6 @@ pub async fn update(tx: &mut Tx, agent: &Agent) -> Result<(), StoreError> {
 /// # Errors
 /// The store's.
 pub async fn delete(tx: &mut Tx, id: AgentId) -> Result<(), StoreError> {
-    tx.execute("DELETE FROM agents WHERE id = $1", values![id]).await?;
+    tx.execute_later("DELETE FROM agents WHERE id = $1", values![id]).await?;
     Ok(())
 }

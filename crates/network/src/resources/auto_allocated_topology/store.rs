@@ -32,7 +32,7 @@ pub async fn insert(
     network_id: NetworkId,
     router_id: RouterId,
 ) -> Result<(), StoreError> {
-    tx.execute(
+    tx.execute_later(
         "INSERT INTO auto_allocated_topologies (project_id, network_id, router_id) VALUES ($1, $2, $3)",
         values![project_id, network_id, router_id],
     )

@@ -62,7 +62,7 @@ pub async fn list(
 /// # Errors
 /// The store's.
 pub async fn insert(tx: &mut Tx, new: &ConntrackHelper) -> Result<(), StoreError> {
-    tx.execute(
+    tx.execute_later(
         "INSERT INTO conntrack_helpers (id, router_id, protocol, port, helper) VALUES ($1, $2, $3, $4, $5)",
         values![new.id, new.router_id, new.protocol.as_str(), i64::from(new.port), &new.helper],
     )
@@ -75,7 +75,7 @@ pub async fn insert(tx: &mut Tx, new: &ConntrackHelper) -> Result<(), StoreError
 /// # Errors
 /// The store's.
 pub async fn save(tx: &mut Tx, changed: &ConntrackHelper) -> Result<(), StoreError> {
-    tx.execute(
+    tx.execute_later(
         "UPDATE conntrack_helpers SET protocol = $1, port = $2, helper = $3 WHERE id = $4",
         values![changed.protocol.as_str(), i64::from(changed.port), &changed.helper, changed.id],
     )
@@ -88,6 +88,6 @@ pub async fn save(tx: &mut Tx, changed: &ConntrackHelper) -> Result<(), StoreErr
 /// # Errors
 /// The store's.
 pub async fn delete(tx: &mut Tx, id: ConntrackHelperId) -> Result<(), StoreError> {
-    tx.execute("DELETE FROM conntrack_helpers WHERE id = $1", values![id]).await?;
+    tx.execute_later("DELETE FROM conntrack_helpers WHERE id = $1", values![id]).await?;
     Ok(())
 }

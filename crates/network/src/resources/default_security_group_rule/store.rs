@@ -155,6 +155,6 @@ pub async fn equal_to(
 /// # Errors
 /// The store's.
 pub async fn delete(tx: &mut Tx, id: DefaultSecurityGroupRuleId) -> Result<(), StoreError> {
-    tx.execute("DELETE FROM default_security_group_rules WHERE id = $1", values![id]).await?;
+    tx.execute_later("DELETE FROM default_security_group_rules WHERE id = $1", values![id]).await?;
     Ok(())
 }

@@ -73,7 +73,7 @@ pub async fn list(session: &mut Session, query: &ListQuery) -> Result<Vec<Flavor
 /// # Errors
 /// The store's.
 pub async fn insert(tx: &mut Tx, new: &Flavor) -> Result<(), StoreError> {
-    tx.execute(
+    tx.execute_later(
         "INSERT INTO flavors (id, name, description, service_type, enabled) VALUES ($1, $2, $3, $4, $5)",
         values![new.id, &new.name, &new.description, &new.service_type, new.enabled],
     )
@@ -86,7 +86,7 @@ pub async fn insert(tx: &mut Tx, new: &Flavor) -> Result<(), StoreError> {
 /// # Errors
 /// The store's.
 pub async fn save(tx: &mut Tx, changed: &Flavor) -> Result<(), StoreError> {
-    tx.execute(
+    tx.execute_later(
         "UPDATE flavors SET name = $1, description = $2, enabled = $3 WHERE id = $4",
         values![&changed.name, &changed.description, changed.enabled, changed.id],
     )
@@ -102,7 +102,7 @@ async fn set_profiles(tx: &mut Tx, flavor: &Flavor) -> Result<(), StoreError> {
             values![flavor.id, *profile, i64::try_from(ordinal).unwrap_or(i64::MAX)],
         ));
     }
-    tx.execute_many(statements).await?;
+    tx.execute_many_later(statements).await?;
     Ok(())
 }
 
@@ -111,7 +111,7 @@ async fn set_profiles(tx: &mut Tx, flavor: &Flavor) -> Result<(), StoreError> {
 /// # Errors
 /// The store's.
 pub async fn delete(tx: &mut Tx, id: FlavorId) -> Result<(), StoreError> {
-    tx.execute("DELETE FROM flavors WHERE id = $1", values![id]).await?;
+    tx.execute_later("DELETE FROM flavors WHERE id = $1", values![id]).await?;
     Ok(())
 }
 

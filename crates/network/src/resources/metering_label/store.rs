@@ -57,7 +57,7 @@ pub async fn list(
 /// # Errors
 /// The store's.
 pub async fn insert(tx: &mut Tx, new: &MeteringLabel) -> Result<(), StoreError> {
-    tx.execute(
+    tx.execute_later(
         "INSERT INTO metering_labels (id, project_id, name, description, shared) VALUES ($1, $2, $3, $4, $5)",
         values![new.id, &new.project_id, &new.name, &new.description, new.shared],
     )
@@ -70,6 +70,6 @@ pub async fn insert(tx: &mut Tx, new: &MeteringLabel) -> Result<(), StoreError> 
 /// # Errors
 /// The store's.
 pub async fn delete(tx: &mut Tx, id: MeteringLabelId) -> Result<(), StoreError> {
-    tx.execute("DELETE FROM metering_labels WHERE id = $1", values![id]).await?;
+    tx.execute_later("DELETE FROM metering_labels WHERE id = $1", values![id]).await?;
     Ok(())
 }

@@ -84,7 +84,7 @@ pub async fn list(
 /// The store's.
 pub async fn insert(tx: &mut Tx, new: &MeteringLabelRule) -> Result<(), StoreError> {
     let text = |net: Option<ipnet::IpNet>| Value::from(net.map(|net| net.to_string()));
-    tx.execute(
+    tx.execute_later(
         "INSERT INTO metering_label_rules (id, metering_label_id, direction, excluded, remote_ip_prefix, \
          source_ip_prefix, destination_ip_prefix) VALUES ($1, $2, $3, $4, $5, $6, $7)",
         values![
@@ -106,6 +106,6 @@ pub async fn insert(tx: &mut Tx, new: &MeteringLabelRule) -> Result<(), StoreErr
 /// # Errors
 /// The store's.
 pub async fn delete(tx: &mut Tx, id: MeteringLabelRuleId) -> Result<(), StoreError> {
-    tx.execute("DELETE FROM metering_label_rules WHERE id = $1", values![id]).await?;
+    tx.execute_later("DELETE FROM metering_label_rules WHERE id = $1", values![id]).await?;
     Ok(())
 }

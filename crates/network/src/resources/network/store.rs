@@ -266,7 +266,7 @@ async fn zones_of(session: &mut Session, ids: Vec<Value>) -> Result<Vec<(Network
 /// # Errors
 /// The store's.
 pub async fn create(tx: &mut Tx, network: &Network) -> Result<(), StoreError> {
-    tx.execute(
+    tx.execute_later(
         "INSERT INTO networks (id, project_id, name, description, admin_state_up, status, mtu, mtu_given, \
          shared, external, is_default, port_security_enabled, dns_domain, availability_zone_hints, \
          created_at, updated_at, revision_number) \
@@ -294,7 +294,7 @@ pub async fn create(tx: &mut Tx, network: &Network) -> Result<(), StoreError> {
     .await?;
     if network.qos_policy_id.is_some() {
         let (sql, values) = Holder::Network.statement(network.id, network.qos_policy_id);
-        tx.execute(sql, values).await?;
+        tx.execute_later(sql, values).await?;
     }
     tx.record("network", ChangeKind::Set, network.id);
     Ok(())
@@ -306,7 +306,7 @@ pub async fn create(tx: &mut Tx, network: &Network) -> Result<(), StoreError> {
 /// # Errors
 /// The store's.
 pub async fn update(tx: &mut Tx, network: &Network) -> Result<(), StoreError> {
-    tx.execute(
+    tx.execute_later(
         "UPDATE networks SET name = $1, description = $2, admin_state_up = $3, mtu = $4, mtu_given = $5, \
          is_default = $6, port_security_enabled = $7, dns_domain = $8, \
          updated_at = $9, revision_number = $10 WHERE id = $11",
@@ -334,7 +334,7 @@ pub async fn update(tx: &mut Tx, network: &Network) -> Result<(), StoreError> {
 /// # Errors
 /// The store's.
 pub async fn touch(tx: &mut Tx, id: NetworkId, now: &str) -> Result<(), StoreError> {
-    tx.execute(
+    tx.execute_later(
         "UPDATE networks SET revision_number = revision_number + 1, updated_at = $1 WHERE id = $2",
         values![now, id],
     )
@@ -348,7 +348,7 @@ pub async fn touch(tx: &mut Tx, id: NetworkId, now: &str) -> Result<(), StoreErr
 /// # Errors
 /// The store's.
 pub async fn delete(tx: &mut Tx, id: NetworkId) -> Result<(), StoreError> {
-    tx.execute_many(vec![
+    tx.execute_many_later(vec![
         ("DELETE FROM dhcp_bindings WHERE network_id = $1", values![id]),
         (tag::store::FORGET, values![id]),
         ("DELETE FROM networks WHERE id = $1", values![id]),

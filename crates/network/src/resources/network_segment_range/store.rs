@@ -188,7 +188,7 @@ pub async fn users(
 /// # Errors
 /// The store's.
 pub async fn create(tx: &mut Tx, range: &SegmentIdRange) -> Result<(), StoreError> {
-    tx.execute(
+    tx.execute_later(
         "INSERT INTO network_segment_ranges (id, name, description, is_default, shared, project_id, \
          network_type, physical_network, minimum, maximum, created_at, updated_at, revision_number) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
@@ -217,7 +217,7 @@ pub async fn create(tx: &mut Tx, range: &SegmentIdRange) -> Result<(), StoreErro
 /// # Errors
 /// The store's.
 pub async fn update(tx: &mut Tx, range: &SegmentIdRange) -> Result<(), StoreError> {
-    tx.execute(
+    tx.execute_later(
         "UPDATE network_segment_ranges SET name = $1, description = $2, minimum = $3, maximum = $4, \
          updated_at = $5, revision_number = $6 WHERE id = $7",
         values![
@@ -239,7 +239,7 @@ pub async fn update(tx: &mut Tx, range: &SegmentIdRange) -> Result<(), StoreErro
 /// # Errors
 /// The store's.
 pub async fn delete(tx: &mut Tx, id: SegmentRangeId) -> Result<(), StoreError> {
-    tx.execute_many(vec![
+    tx.execute_many_later(vec![
         (tag::store::FORGET, values![id]),
         ("DELETE FROM network_segment_ranges WHERE id = $1", values![id]),
     ])

@@ -232,9 +232,8 @@ pub async fn delete(
 /// The port, if the caller may do `action` to it: 403 when it may only be seen, 404
 /// when not even that.
 async fn visible(tx: &mut Tx, app: &App, caller: &Caller, action: &str, id: &str) -> Result<Found, Fault> {
-    let mut found = find(tx, id).await?;
-    let access = Access::of(tx, &caller.project_id, found.port.network_id).await?;
-    found.network_shared = access.shared;
+    let known = id.parse::<PortId>().map_err(|_| not_found(id))?;
+    let found = store::find_for(tx, known, &caller.project_id).await?.ok_or_else(|| not_found(id))?;
     app.policy.check_or_hide(action, &TYPE, caller, &target(&found), || not_found(id))?;
     Ok(found)
 }

@@ -158,7 +158,7 @@ pub async fn insert(tx: &mut Tx, new: &PortForwarding) -> Result<(), StoreError>
         &new.description,
     ];
     values.extend(port_values(new.ports));
-    tx.execute(
+    tx.execute_later(
         "INSERT INTO port_forwardings (id, floating_ip_id, internal_port_id, internal_ip_address, protocol, \
          description, external_first, external_last, internal_first, internal_last) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
@@ -181,7 +181,7 @@ pub async fn save(tx: &mut Tx, changed: &PortForwarding) -> Result<(), StoreErro
     ];
     values.extend(port_values(changed.ports));
     values.push(Value::from(changed.id));
-    tx.execute(
+    tx.execute_later(
         "UPDATE port_forwardings SET internal_port_id = $1, internal_ip_address = $2, protocol = $3, \
          description = $4, external_first = $5, external_last = $6, internal_first = $7, internal_last = $8 \
          WHERE id = $9",
@@ -196,7 +196,7 @@ pub async fn save(tx: &mut Tx, changed: &PortForwarding) -> Result<(), StoreErro
 /// # Errors
 /// The store's.
 pub async fn delete(tx: &mut Tx, id: PortForwardingId) -> Result<(), StoreError> {
-    tx.execute("DELETE FROM port_forwardings WHERE id = $1", values![id]).await?;
+    tx.execute_later("DELETE FROM port_forwardings WHERE id = $1", values![id]).await?;
     Ok(())
 }
 
@@ -226,7 +226,7 @@ pub async fn forget_port(tx: &mut Tx, port_id: PortId, kept: &[IpAddr]) -> Resul
     }
     let names = |count: usize| (1..=count).map(|n| format!("${n}")).collect::<Vec<_>>().join(", ");
     let forget = format!("DELETE FROM port_forwardings WHERE id IN ({})", names(doomed.len()));
-    tx.execute(&forget, doomed).await?;
+    tx.execute_later(&forget, doomed).await?;
     let none_left = "NOT EXISTS (SELECT 1 FROM port_forwardings p WHERE p.floating_ip_id = floating_ips.id)";
     let (at, now) = (touched.len() + 1, now_seconds());
     let release = format!(
@@ -236,6 +236,6 @@ pub async fn forget_port(tx: &mut Tx, port_id: PortId, kept: &[IpAddr]) -> Resul
         names(touched.len())
     );
     touched.push(Value::from(now));
-    tx.execute(&release, touched).await?;
+    tx.execute_later(&release, touched).await?;
     Ok(())
 }

@@ -254,7 +254,7 @@ pub async fn change_of_network(
     policy_id: Option<QosPolicyId>,
 ) -> Result<(), Fault> {
     let (sql, values) = Holder::Network.statement(id, policy_id);
-    tx.execute(sql, values).await?;
+    tx.execute_later(sql, values).await?;
     if let Some(policy_id) = policy_id {
         let rules = qos_rule::store::of_policy(tx, policy_id).await?;
         let sql = concat!(

@@ -179,7 +179,7 @@ pub async fn insert(tx: &mut Tx, policy: &QosPolicy) -> Result<bool, StoreError>
 pub async fn save(tx: &mut Tx, policy: &mut QosPolicy) -> Result<(), StoreError> {
     policy.revision_number += 1;
     policy.updated_at = now_seconds();
-    tx.execute(
+    tx.execute_later(
         "UPDATE qos_policies SET name = $1, description = $2, is_default = $3, updated_at = $4, \
          revision_number = $5 WHERE id = $6",
         values![
@@ -221,7 +221,7 @@ pub async fn defaults_of(
 /// # Errors
 /// 409 `QosRuleNotSupported`; 501 when something is set aside for a running instance.
 pub async fn rules_changed(tx: &mut Tx, id: QosPolicyId, kind: Kind) -> Result<(), Fault> {
-    tx.execute(
+    tx.execute_later(
         "UPDATE qos_policies SET revision_number = revision_number + 1, updated_at = $1 WHERE id = $2",
         values![now_seconds(), id],
     )
@@ -245,7 +245,7 @@ pub async fn delete(tx: &mut Tx, policy: &QosPolicy) -> Result<(), Fault> {
         return Err(in_use(policy.id, &object_type, &object_id));
     }
     rbac_policy::forget(tx, policy.id.uuid()).await?;
-    tx.execute_many(vec![
+    tx.execute_many_later(vec![
         (tag::store::FORGET, values![policy.id]),
         ("DELETE FROM qos_policies WHERE id = $1", values![policy.id]),
     ])

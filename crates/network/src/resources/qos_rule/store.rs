@@ -96,7 +96,7 @@ pub async fn list(
 /// # Errors
 /// The store's.
 pub async fn insert(tx: &mut Tx, rule: &QosRule) -> Result<(), StoreError> {
-    tx.execute(
+    tx.execute_later(
         "INSERT INTO qos_rules (id, policy_id, kind, direction, amount, burst) VALUES ($1, $2, $3, $4, $5, $6)",
         values![
             rule.id,
@@ -116,7 +116,7 @@ pub async fn insert(tx: &mut Tx, rule: &QosRule) -> Result<(), StoreError> {
 /// # Errors
 /// The store's.
 pub async fn update(tx: &mut Tx, rule: &QosRule) -> Result<(), StoreError> {
-    tx.execute(
+    tx.execute_later(
         "UPDATE qos_rules SET direction = $1, amount = $2, burst = $3 WHERE id = $4",
         values![rule.direction.as_str(), rule.amount, rule.burst, rule.id],
     )
@@ -129,6 +129,6 @@ pub async fn update(tx: &mut Tx, rule: &QosRule) -> Result<(), StoreError> {
 /// # Errors
 /// The store's.
 pub async fn delete(tx: &mut Tx, id: QosRuleId) -> Result<(), StoreError> {
-    tx.execute("DELETE FROM qos_rules WHERE id = $1", values![id]).await?;
+    tx.execute_later("DELETE FROM qos_rules WHERE id = $1", values![id]).await?;
     Ok(())
 }

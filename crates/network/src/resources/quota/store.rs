@@ -68,7 +68,7 @@ pub async fn set(tx: &mut Tx, project_id: &str, limits: &[(&'static str, i64)]) 
     let sql = "INSERT INTO quotas (project_id, resource, \"limit\") VALUES ($1, $2, $3) \
                ON CONFLICT (project_id, resource) DO UPDATE SET \"limit\" = excluded.\"limit\"";
     let statements = limits.iter().map(|(key, limit)| (sql, values![project_id, *key, *limit])).collect();
-    tx.execute_many(statements).await?;
+    tx.execute_many_later(statements).await?;
     Ok(())
 }
 

@@ -107,7 +107,7 @@ pub async fn forget(tx: &mut Tx, object_id: impl Into<Uuid>) -> Result<(), Fault
 /// The store's.
 pub(super) async fn repeat(tx: &mut Tx, kind: &Shareable, object_id: Uuid) -> Result<(), Fault> {
     if let Some(sql) = kind.repeat {
-        tx.execute(sql, values![object_id]).await?;
+        tx.execute_later(sql, values![object_id]).await?;
     }
     Ok(())
 }
@@ -122,7 +122,7 @@ pub(super) async fn touch(tx: &mut Tx, kind: &Shareable, object_id: Uuid) -> Res
         "UPDATE {} SET revision_number = revision_number + 1, updated_at = $1 WHERE id = $2",
         kind.table
     );
-    tx.execute(&sql, values![now_seconds(), object_id]).await?;
+    tx.execute_later(&sql, values![now_seconds(), object_id]).await?;
     tx.record(topic, ChangeKind::Set, object_id);
     Ok(())
 }

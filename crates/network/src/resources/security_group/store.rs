@@ -164,7 +164,7 @@ pub async fn create(
     let count = i64::try_from(rules.len()).unwrap_or(i64::MAX);
     quota::take(tx, &app.settings, &group.project_id, "security_group", 1).await?;
     quota::take(tx, &app.settings, &group.project_id, "security_group_rule", count).await?;
-    tx.execute(
+    tx.execute_later(
         "INSERT INTO security_groups (id, project_id, name, description, stateful, is_default, created_at, \
          updated_at, revision_number) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         values![
@@ -195,7 +195,7 @@ pub async fn save(tx: &mut Tx, before: &SecurityGroup, group: &mut SecurityGroup
     }
     group.revision_number = before.revision_number + 1;
     group.updated_at = now_seconds();
-    tx.execute(
+    tx.execute_later(
         "UPDATE security_groups SET name = $1, description = $2, stateful = $3, updated_at = $4, \
          revision_number = $5 WHERE id = $6",
         values![
@@ -217,7 +217,7 @@ pub async fn save(tx: &mut Tx, before: &SecurityGroup, group: &mut SecurityGroup
 /// # Errors
 /// The store's.
 pub async fn touch(tx: &mut Tx, id: SecurityGroupId, now: &str) -> Result<(), StoreError> {
-    tx.execute(
+    tx.execute_later(
         "UPDATE security_groups SET revision_number = revision_number + 1, updated_at = $1 WHERE id = $2",
         values![now, id],
     )
@@ -249,7 +249,7 @@ pub async fn delete(tx: &mut Tx, group: &SecurityGroup) -> Result<(), Fault> {
     }
     rule_store::forget(tx, &gone).await?;
     rbac_policy::forget(tx, group.id.uuid()).await?;
-    tx.execute_many(vec![
+    tx.execute_many_later(vec![
         (tag::store::FORGET, values![group.id]),
         ("DELETE FROM default_security_group_rules WHERE remote_group_id = $1", values![group.id]),
         ("DELETE FROM security_groups WHERE id = $1", values![group.id]),

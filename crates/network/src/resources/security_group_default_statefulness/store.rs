@@ -76,7 +76,7 @@ pub async fn insert(tx: &mut Tx, setting: &Setting) -> Result<bool, StoreError> 
 /// # Errors
 /// The store's.
 pub async fn update(tx: &mut Tx, setting: &Setting) -> Result<(), StoreError> {
-    tx.execute(
+    tx.execute_later(
         "UPDATE security_group_default_statefulness SET stateful = $1 WHERE id = $2",
         values![setting.stateful, setting.id],
     )
@@ -89,6 +89,6 @@ pub async fn update(tx: &mut Tx, setting: &Setting) -> Result<(), StoreError> {
 /// # Errors
 /// The store's.
 pub async fn delete(tx: &mut Tx, id: Uuid) -> Result<(), StoreError> {
-    tx.execute("DELETE FROM security_group_default_statefulness WHERE id = $1", values![id]).await?;
+    tx.execute_later("DELETE FROM security_group_default_statefulness WHERE id = $1", values![id]).await?;
     Ok(())
 }

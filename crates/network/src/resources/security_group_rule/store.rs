@@ -267,7 +267,7 @@ pub async fn forget(tx: &mut Tx, rules: &[SecurityGroupRule]) -> Result<(), Stor
     }
     let delete =
         |rule: &SecurityGroupRule| ("DELETE FROM security_group_rules WHERE id = $1", values![rule.id]);
-    tx.execute_many(rules.iter().map(delete).collect()).await?;
+    tx.execute_many_later(rules.iter().map(delete).collect()).await?;
     for (project_id, count) in per_project {
         quota::give_back(tx, project_id, "security_group_rule", count).await?;
     }

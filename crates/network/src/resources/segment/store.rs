@@ -110,7 +110,7 @@ pub async fn list(session: &mut Session, query: &ListQuery) -> Result<Vec<Networ
 /// # Errors
 /// The store's.
 pub async fn create(tx: &mut Tx, segment: &NetworkSegment) -> Result<(), StoreError> {
-    tx.execute(
+    tx.execute_later(
         "INSERT INTO segments (id, network_id, position, name, description, network_type, physical_network, \
          segmentation_id, created_at, updated_at, revision_number) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
@@ -138,7 +138,7 @@ pub async fn create(tx: &mut Tx, segment: &NetworkSegment) -> Result<(), StoreEr
 /// # Errors
 /// The store's.
 pub async fn update(tx: &mut Tx, segment: &NetworkSegment) -> Result<(), StoreError> {
-    tx.execute(
+    tx.execute_later(
         "UPDATE segments SET name = $1, description = $2, segmentation_id = $3, updated_at = $4, \
          revision_number = $5 WHERE id = $6",
         values![
@@ -160,7 +160,7 @@ pub async fn update(tx: &mut Tx, segment: &NetworkSegment) -> Result<(), StoreEr
 /// # Errors
 /// The store's.
 pub async fn delete(tx: &mut Tx, segment: &NetworkSegment) -> Result<(), StoreError> {
-    tx.execute_many(vec![
+    tx.execute_many_later(vec![
         // Bindings that wait have no port there yet.
         ("UPDATE inactive_bindings SET segment_id = NULL WHERE segment_id = $1", values![segment.id]),
         ("DELETE FROM segments WHERE id = $1", values![segment.id]),

@@ -50,7 +50,7 @@ pub async fn list(session: &mut Session, query: &ListQuery) -> Result<Vec<Servic
 /// # Errors
 /// The store's.
 pub async fn insert(tx: &mut Tx, new: &ServiceProfile) -> Result<(), StoreError> {
-    tx.execute(
+    tx.execute_later(
         "INSERT INTO service_profiles (id, description, driver, metainfo, enabled) VALUES ($1, $2, $3, $4, $5)",
         values![new.id, &new.description, &new.driver, &new.metainfo, new.enabled],
     )
@@ -63,7 +63,7 @@ pub async fn insert(tx: &mut Tx, new: &ServiceProfile) -> Result<(), StoreError>
 /// # Errors
 /// The store's.
 pub async fn save(tx: &mut Tx, changed: &ServiceProfile) -> Result<(), StoreError> {
-    tx.execute(
+    tx.execute_later(
         "UPDATE service_profiles SET description = $1, driver = $2, metainfo = $3, enabled = $4 WHERE id = $5",
         values![&changed.description, &changed.driver, &changed.metainfo, changed.enabled, changed.id],
     )
@@ -76,7 +76,7 @@ pub async fn save(tx: &mut Tx, changed: &ServiceProfile) -> Result<(), StoreErro
 /// # Errors
 /// The store's.
 pub async fn delete(tx: &mut Tx, id: ServiceProfileId) -> Result<(), StoreError> {
-    tx.execute("DELETE FROM service_profiles WHERE id = $1", values![id]).await?;
+    tx.execute_later("DELETE FROM service_profiles WHERE id = $1", values![id]).await?;
     Ok(())
 }
 

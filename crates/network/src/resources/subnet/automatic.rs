@@ -44,7 +44,7 @@ pub async fn add_to_ports(tx: &mut Tx, subnet: &Subnet) -> Result<(), StoreError
         statements.push((TOUCH, values![&now, port_id]));
         changed.push(port_id);
     }
-    tx.execute_many(statements).await?;
+    tx.execute_many_later(statements).await?;
     for port_id in changed {
         tx.record_in("port", ChangeKind::Set, port_id, subnet.network_id);
     }
@@ -59,7 +59,7 @@ pub async fn remove_from_ports(tx: &mut Tx, subnet: &Subnet, ports: &[PortId]) -
     let now = now_seconds();
     let mut statements = vec![("DELETE FROM port_addresses WHERE subnet_id = $1", values![subnet.id])];
     statements.extend(ports.iter().map(|port_id| (TOUCH, values![&now, *port_id])));
-    tx.execute_many(statements).await?;
+    tx.execute_many_later(statements).await?;
     for port_id in ports {
         tx.record_in("port", ChangeKind::Set, *port_id, subnet.network_id);
     }

@@ -188,7 +188,7 @@ async fn complete(
 /// # Errors
 /// The store's.
 pub async fn create(tx: &mut Tx, subnet: &Subnet) -> Result<(), StoreError> {
-    tx.execute(
+    tx.execute_later(
         "INSERT INTO subnets (id, project_id, network_id, name, description, ip_version, cidr, gateway_ip, \
          enable_dhcp, ipv6_ra_mode, ipv6_address_mode, dns_nameservers, host_routes, service_types, \
          segment_id, created_at, updated_at, revision_number, subnetpool_id) \
@@ -225,7 +225,7 @@ pub async fn create(tx: &mut Tx, subnet: &Subnet) -> Result<(), StoreError> {
 /// # Errors
 /// The store's.
 pub async fn update(tx: &mut Tx, subnet: &Subnet) -> Result<(), StoreError> {
-    tx.execute(
+    tx.execute_later(
         "UPDATE subnets SET name = $1, description = $2, gateway_ip = $3, enable_dhcp = $4, \
          dns_nameservers = $5, host_routes = $6, service_types = $7, segment_id = $8, updated_at = $9, \
          revision_number = $10 WHERE id = $11",
@@ -257,7 +257,7 @@ pub async fn delete(tx: &mut Tx, subnet: &Subnet) -> Result<(), StoreError> {
     if let Some(pool_id) = subnet.subnetpool_id {
         ipam::prefixes::give_back(tx, pool_id, subnet.cidr).await?;
     }
-    tx.execute_many(vec![
+    tx.execute_many_later(vec![
         (tag::store::FORGET, values![subnet.id]),
         ("DELETE FROM subnets WHERE id = $1", values![subnet.id]),
     ])

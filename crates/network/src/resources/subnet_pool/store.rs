@@ -108,7 +108,7 @@ pub async fn prefixes_in_scope(
 /// The store's.
 pub async fn insert(tx: &mut Tx, details: &SubnetPoolDetails) -> Result<(), Fault> {
     let pool = &details.pool;
-    tx.execute(
+    tx.execute_later(
         "INSERT INTO subnet_pools (id, project_id, name, description, ip_version, min_prefixlen, \
          default_prefixlen, max_prefixlen, is_default, default_quota, address_scope_id, created_at, updated_at, \
          revision_number) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
@@ -143,7 +143,7 @@ pub async fn insert(tx: &mut Tx, details: &SubnetPoolDetails) -> Result<(), Faul
 /// # Errors
 /// The store's.
 pub async fn update(tx: &mut Tx, pool: &SubnetPool) -> Result<(), StoreError> {
-    tx.execute(
+    tx.execute_later(
         "UPDATE subnet_pools SET name = $1, description = $2, min_prefixlen = $3, default_prefixlen = $4, \
          max_prefixlen = $5, is_default = $6, default_quota = $7, address_scope_id = $8, updated_at = $9, \
          revision_number = $10 WHERE id = $11",
@@ -172,7 +172,7 @@ pub async fn update(tx: &mut Tx, pool: &SubnetPool) -> Result<(), StoreError> {
 /// The store's.
 pub async fn delete(tx: &mut Tx, id: SubnetPoolId) -> Result<(), Fault> {
     rbac_policy::forget(tx, id.uuid()).await?;
-    tx.execute_many(vec![
+    tx.execute_many_later(vec![
         (tag::store::FORGET, values![id]),
         ("DELETE FROM subnet_pools WHERE id = $1", values![id]),
     ])

@@ -161,7 +161,7 @@ async fn write(
         return Ok(());
     }
     statements.push((kind.touch, values![now_seconds(), id]));
-    tx.execute_many(statements).await?;
+    tx.execute_many_later(statements).await?;
     Ok(())
 }
 

@@ -161,7 +161,7 @@ pub async fn insert(tx: &mut Tx, trunk: &Trunk) -> Result<(), Fault> {
 pub async fn save(tx: &mut Tx, trunk: &mut Trunk) -> Result<(), StoreError> {
     trunk.revision_number += 1;
     trunk.updated_at = now_seconds();
-    tx.execute(
+    tx.execute_later(
         "UPDATE trunks SET name = $1, description = $2, admin_state_up = $3, status = $4, updated_at = $5, \
          revision_number = $6 WHERE id = $7",
         values![
@@ -212,7 +212,7 @@ pub async fn add(tx: &mut Tx, trunk: &mut Trunk, new: &[SubPort]) -> Result<(), 
 /// The store's.
 pub async fn take_out(tx: &mut Tx, ports: &[PortId]) -> Result<(), StoreError> {
     let row = |id: &PortId| ("DELETE FROM trunk_subports WHERE port_id = $1", values![*id]);
-    tx.execute_many(ports.iter().map(row).collect()).await?;
+    tx.execute_many_later(ports.iter().map(row).collect()).await?;
     Ok(())
 }
 
@@ -221,7 +221,7 @@ pub async fn take_out(tx: &mut Tx, ports: &[PortId]) -> Result<(), StoreError> {
 /// # Errors
 /// The store's.
 pub async fn delete(tx: &mut Tx, id: TrunkId) -> Result<(), StoreError> {
-    tx.execute_many(vec![
+    tx.execute_many_later(vec![
         (tag::store::FORGET, values![id]),
         ("DELETE FROM trunks WHERE id = $1", values![id]),
     ])

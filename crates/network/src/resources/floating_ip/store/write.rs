@@ -41,7 +41,7 @@ pub async fn insert(tx: &mut Tx, floating_ip: &FloatingIp) -> Result<bool, Store
         .await?;
     if count > 0 && floating_ip.qos_policy_id.is_some() {
         let (sql, values) = Holder::FloatingIp.statement(floating_ip.id, floating_ip.qos_policy_id);
-        tx.execute(sql, values).await?;
+        tx.execute_later(sql, values).await?;
     }
     tx.record_in("floating_ip", ChangeKind::Set, floating_ip.id, scope(floating_ip));
     Ok(count > 0)
@@ -55,7 +55,7 @@ pub async fn save(tx: &mut Tx, before: &FloatingIp, floating_ip: &mut FloatingIp
     floating_ip.revision_number = before.revision_number + 1;
     floating_ip.updated_at = now_seconds();
     let to = floating_ip.association.as_ref();
-    tx.execute(
+    tx.execute_later(
         "UPDATE floating_ips SET description = $1, port_id = $2, fixed_ip_address = $3, router_id = $4, \
          status = $5, updated_at = $6, revision_number = $7 WHERE id = $8",
         values![
@@ -72,7 +72,7 @@ pub async fn save(tx: &mut Tx, before: &FloatingIp, floating_ip: &mut FloatingIp
     .await?;
     if floating_ip.qos_policy_id != before.qos_policy_id {
         let (sql, values) = Holder::FloatingIp.statement(floating_ip.id, floating_ip.qos_policy_id);
-        tx.execute(sql, values).await?;
+        tx.execute_later(sql, values).await?;
     }
     // The agent of the router it led through before must hear of it too.
     tx.record_in("floating_ip", ChangeKind::Set, floating_ip.id, scope(before));
@@ -85,7 +85,7 @@ pub async fn save(tx: &mut Tx, before: &FloatingIp, floating_ip: &mut FloatingIp
 /// # Errors
 /// The store's.
 pub async fn delete(tx: &mut Tx, floating_ip: &FloatingIp) -> Result<(), StoreError> {
-    tx.execute_many(vec![
+    tx.execute_many_later(vec![
         (tag::store::FORGET, values![floating_ip.id]),
         ("DELETE FROM floating_ips WHERE id = $1", values![floating_ip.id]),
     ])
@@ -129,7 +129,7 @@ pub async fn disassociate_port(
         let router = columns.opt_text()?.unwrap_or_default();
         tx.record_in("floating_ip", ChangeKind::Set, id, router);
     }
-    tx.execute(
+    tx.execute_later(
         "UPDATE floating_ips SET port_id = NULL, fixed_ip_address = NULL, router_id = NULL, status = 'DOWN', \
          updated_at = $1, revision_number = revision_number + 1 WHERE port_id = $2",
         values![now_seconds(), port_id],

@@ -231,7 +231,7 @@ pub(super) async fn release(tx: &mut Tx, port_id: PortId, gone: &[FixedIp]) -> R
         )
     });
     let statements = statements.collect();
-    tx.execute_many(statements).await?;
+    tx.execute_many_later(statements).await?;
     for fixed_ip in gone {
         ipam::give_back(tx, fixed_ip.subnet_id, fixed_ip.ip_address).await?;
     }

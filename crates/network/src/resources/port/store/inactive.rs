@@ -42,7 +42,7 @@ pub async fn inactive(session: &mut Session, port_id: PortId) -> Result<Vec<Bind
 /// # Errors
 /// The store's.
 pub async fn add_inactive(tx: &mut Tx, port_id: PortId, binding: &Binding) -> Result<(), Fault> {
-    tx.execute(
+    tx.execute_later(
         "INSERT INTO inactive_bindings (vnic_type, profile, vif_type, vif_details, segment_id, port_id, host) \
          VALUES ($1, $2, $3, $4, $5, $6, $7)",
         row(port_id, binding),
@@ -56,7 +56,7 @@ pub async fn add_inactive(tx: &mut Tx, port_id: PortId, binding: &Binding) -> Re
 /// # Errors
 /// The store's.
 pub async fn replace_inactive(tx: &mut Tx, port_id: PortId, binding: &Binding) -> Result<(), Fault> {
-    tx.execute(
+    tx.execute_later(
         "UPDATE inactive_bindings SET vnic_type = $1, profile = $2, vif_type = $3, vif_details = $4, \
          segment_id = $5 WHERE port_id = $6 AND host = $7",
         row(port_id, binding),
@@ -70,7 +70,7 @@ pub async fn replace_inactive(tx: &mut Tx, port_id: PortId, binding: &Binding) -
 /// # Errors
 /// The store's.
 pub async fn remove_inactive(tx: &mut Tx, port_id: PortId, host: &str) -> Result<(), Fault> {
-    tx.execute(FORGET, values![port_id, host]).await?;
+    tx.execute_later(FORGET, values![port_id, host]).await?;
     Ok(())
 }
 

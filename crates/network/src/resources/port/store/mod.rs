@@ -20,5 +20,5 @@ pub use binding::{bind, bind_to, rebind, segments_of_host, status_before_reports
 pub(super) use create::create_with;
 pub use create::{create, create_many, random_mac};
 pub use inactive::{add_inactive, inactive, remove_inactive, replace_inactive};
-pub use read::{Found, SELECTED, SELECTED_FROM, find, found_many, found_rows, get, has_mac};
+pub use read::{Found, SELECTED, SELECTED_FROM, find, find_for, found_many, found_rows, get, has_mac};
 pub use write::{delete, save};

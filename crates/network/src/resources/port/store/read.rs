@@ -9,6 +9,7 @@ use serde_json::Value as Json;
 
 use super::super::model::{AddressPair, Binding, Card, DhcpOption, FixedIp, Port};
 use crate::resources::qos_policy::requests::{self, Guarantee};
+use crate::resources::rbac_policy::Access;
 use crate::resources::trunk;
 use crate::resources::trunk::model::TrunkDetails;
 
@@ -69,9 +70,36 @@ pub async fn get(session: &mut Session, id: PortId) -> Result<Option<Port>, Stor
 
 /// The port of this id with its tags and facts of its network.
 pub async fn find(session: &mut Session, id: PortId) -> Result<Option<Found>, StoreError> {
-    let queries = [BY_ID, ADDRESSES, GROUPS, TAGS, requests::OF_PORT, trunk::store::OF_PORT];
-    let queries = queries.map(|sql| (sql, values![id])).to_vec();
-    let mut answers = session.rows_many(queries).await?.into_iter();
+    let answers = session.rows_many(whole(id)).await?;
+    assembled(answers.into_iter())
+}
+
+/// As [`find`], with the network shared where it is with this project.
+pub async fn find_for(
+    session: &mut Session,
+    id: PortId,
+    project_id: &str,
+) -> Result<Option<Found>, StoreError> {
+    let mut queries = whole(id);
+    queries.push((ACCESS, values![id, project_id]));
+    let mut answers = session.rows_many(queries).await?;
+    let access = Access::from_rows(answers.pop().unwrap_or_default())?;
+    let found = assembled(answers.into_iter())?;
+    Ok(found.map(|found| Found { network_shared: access.shared, ..found }))
+}
+
+/// What entries let project `$2` do with the network of port `$1`.
+const ACCESS: &str = "SELECT DISTINCT action FROM rbac_policies \
+     WHERE object_id = (SELECT network_id FROM ports WHERE id = $1) AND target_project IN ('*', $2)";
+
+/// The queries for all of one port, none of which needs another's answer.
+fn whole(id: PortId) -> Vec<(&'static str, Vec<Value>)> {
+    [BY_ID, ADDRESSES, GROUPS, TAGS, requests::OF_PORT, trunk::store::OF_PORT]
+        .map(|sql| (sql, values![id]))
+        .to_vec()
+}
+
+fn assembled(mut answers: impl Iterator<Item = Vec<Row>>) -> Result<Option<Found>, StoreError> {
     let mut next = || answers.next().unwrap_or_default();
     let Some(row) = next().into_iter().next() else { return Ok(None) };
     let mut found = vec![found(row)?];

@@ -51,7 +51,7 @@ pub async fn save(tx: &mut Tx, before: &Port, port: &mut Port) -> Result<(), Fau
     if before.binding.host != port.binding.host {
         statements.push((FORGET, values![port.id, &port.binding.host]));
     }
-    tx.execute_many(statements).await?;
+    tx.execute_many_later(statements).await?;
     tx.record_in("port", ChangeKind::Set, port.id, port.network_id);
     Ok(())
 }
@@ -63,7 +63,7 @@ pub async fn save(tx: &mut Tx, before: &Port, port: &mut Port) -> Result<(), Fau
 /// The store's.
 pub async fn delete(tx: &mut Tx, port: &Port) -> Result<(), Fault> {
     addresses::release(tx, port.id, &port.fixed_ips).await?;
-    tx.execute_many(vec![
+    tx.execute_many_later(vec![
         ("DELETE FROM tags WHERE resource_id = $1", values![port.id]),
         ("DELETE FROM ports WHERE id = $1", values![port.id]),
     ])

@@ -111,7 +111,7 @@ pub async fn add_interface(
     port_id: PortId,
     subnet_id: SubnetId,
 ) -> Result<(), StoreError> {
-    tx.execute(
+    tx.execute_later(
         "INSERT INTO router_interfaces (router_id, port_id, subnet_id) VALUES ($1, $2, $3)",
         values![id, port_id, subnet_id],
     )
@@ -124,7 +124,7 @@ pub async fn add_interface(
 /// # Errors
 /// The store's.
 pub async fn remove_interface(tx: &mut Tx, id: RouterId, subnet_id: SubnetId) -> Result<(), StoreError> {
-    tx.execute(
+    tx.execute_later(
         "DELETE FROM router_interfaces WHERE router_id = $1 AND subnet_id = $2",
         values![id, subnet_id],
     )

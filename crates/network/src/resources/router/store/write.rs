@@ -13,7 +13,7 @@ use crate::resources::tag;
 /// # Errors
 /// The store's.
 pub async fn insert(tx: &mut Tx, router: &Router) -> Result<(), StoreError> {
-    tx.execute(
+    tx.execute_later(
         "INSERT INTO routers (id, project_id, name, description, admin_state_up, status, enable_snat, \
          gateway_port_id, gateway_network_id, availability_zone_hints, host, created_at, updated_at, \
          revision_number, flavor_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
@@ -49,7 +49,7 @@ pub async fn insert(tx: &mut Tx, router: &Router) -> Result<(), StoreError> {
 /// The store's.
 pub async fn set_policy(tx: &mut Tx, router: &Router) -> Result<(), StoreError> {
     let (sql, values) = Holder::Router.statement(router.id, router.qos_policy_id);
-    tx.execute(sql, values).await?;
+    tx.execute_later(sql, values).await?;
     Ok(())
 }
 
@@ -60,7 +60,7 @@ pub async fn set_policy(tx: &mut Tx, router: &Router) -> Result<(), StoreError> 
 pub async fn save(tx: &mut Tx, router: &mut Router) -> Result<(), StoreError> {
     router.revision_number += 1;
     router.updated_at = now_seconds();
-    tx.execute(
+    tx.execute_later(
         "UPDATE routers SET name = $1, description = $2, admin_state_up = $3, enable_snat = $4, \
          gateway_port_id = $5, gateway_network_id = $6, host = $7, updated_at = $8, revision_number = $9 \
          WHERE id = $10",
@@ -88,7 +88,7 @@ pub async fn save(tx: &mut Tx, router: &mut Router) -> Result<(), StoreError> {
 /// # Errors
 /// The store's.
 pub async fn delete(tx: &mut Tx, id: RouterId) -> Result<(), StoreError> {
-    tx.execute_many(vec![
+    tx.execute_many_later(vec![
         (tag::store::FORGET, values![id]),
         ("DELETE FROM routers WHERE id = $1", values![id]),
     ])
@@ -102,7 +102,7 @@ pub async fn delete(tx: &mut Tx, id: RouterId) -> Result<(), StoreError> {
 /// # Errors
 /// The store's.
 pub async fn part_from_gateway(tx: &mut Tx, id: RouterId) -> Result<(), StoreError> {
-    tx.execute(
+    tx.execute_later(
         "UPDATE routers SET gateway_port_id = NULL, gateway_network_id = NULL WHERE id = $1",
         values![id],
     )
@@ -127,6 +127,6 @@ pub async fn set_routes(tx: &mut Tx, id: RouterId, routes: &[Route]) -> Result<(
             ],
         ));
     }
-    tx.execute_many(statements).await?;
+    tx.execute_many_later(statements).await?;
     Ok(())
 }
