@@ -19,6 +19,8 @@ const SIZES: [usize; 3] = [1_000, 10_000, 100_000];
 const BULK: usize = 500;
 /// Rules of the one large security group.
 const RULES: usize = 1_000;
+/// Connections that leave the machine room to answer at once, where all of them queue.
+const FEW: usize = 4;
 /// Ports made one by one to measure the rate.
 const SINGLES: usize = 3_000;
 
@@ -135,9 +137,12 @@ async fn reads(
     // A stride that visits all, so that no page of the database is warmer than another.
     let spread = |items: &[String], index: usize| items[index * 7919 % items.len()].clone();
     let alone = Load { concurrency: 1, ..load.clone() };
+    let few = Load { concurrency: FEW, ..load.clone() };
     let calls: Vec<Call> =
         (0..SHOWS).map(|index| Call::get(format!("/v2.0/ports/{}", spread(ports, index)))).collect();
     results.rate(load.engine, &label("port show"), &load.drive(&calls, false).await?, 1);
+    let what = label(&format!("port show, {FEW} connections"));
+    results.latency(load.engine, &what, &few.drive(&calls, false).await?);
     let calls: Vec<Call> = (0..500)
         .map(|index| Call::get(format!("/v2.0/ports?network_id={}", spread(networks, index))))
         .collect();

@@ -14,7 +14,7 @@ use isospin_host_io::{RouteEntry, RouteScope};
 use isospin_types::{FloatingIpId, MacAddr, RouterId};
 
 use super::scopes::Scopes;
-use super::{helpers, owned};
+use super::{conntrack_helpers, owned};
 
 /// Routers of this host.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -178,7 +178,7 @@ impl<'a> Builder<'a> {
         }
         self.floating_ips();
         self.extra_routes();
-        let (_, problems) = helpers::wanted(&self.intent.helpers);
+        let (_, problems) = conntrack_helpers::wanted(&self.intent.helpers);
         self.intent.problems.extend(problems);
         self.intent
     }

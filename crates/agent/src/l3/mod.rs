@@ -12,9 +12,9 @@
 mod advertise;
 mod announce;
 mod apply;
+mod conntrack_helpers;
 mod flows;
 mod forwards;
-mod helpers;
 mod intent;
 mod observe;
 mod owned;

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::forwards::Elements;
 use super::render::{Table, chain_line};
-use super::{helpers, owned, scopes};
+use super::{conntrack_helpers, owned, scopes};
 
 /// The open doors into one router's namespace. They keep it alive.
 #[derive(Debug, Clone)]
@@ -60,7 +60,7 @@ pub(super) struct Inside {
     /// `None` when there is no such table, or it holds what we never write.
     pub(super) table: Option<Table>,
     /// Tables of conntrack helpers.
-    pub(super) helpers: helpers::Tables,
+    pub(super) helpers: conntrack_helpers::Tables,
     /// The table that keeps address scopes apart; `None` when there is none.
     pub(super) scopes: Option<scopes::Listed>,
 }
@@ -111,7 +111,7 @@ pub(super) async fn inside(doors: &Doors, settings: &[String]) -> Result<Inside,
     for (family, name) in doors.nft.list_tables().await? {
         if family == "ip" && name.starts_with(owned::HELPER_PREFIX) {
             let listing = doors.nft.list_table("ip", &name).await?;
-            inside.helpers.insert(name, listing.as_ref().map(helpers::listed).unwrap_or_default());
+            inside.helpers.insert(name, listing.as_ref().map(conntrack_helpers::listed).unwrap_or_default());
         } else if family == "inet" && name == owned::SCOPES_TABLE {
             let listing = doors.nft.list_table("inet", &name).await?;
             inside.scopes = listing.as_ref().map(scopes::listed);

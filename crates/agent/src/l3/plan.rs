@@ -15,7 +15,7 @@ use isospin_types::MacAddr;
 
 use super::intent::{Interface, Nat, RouterIntent};
 use super::observe::{Device, Inside, Observed};
-use super::{helpers, owned, render, scopes};
+use super::{conntrack_helpers, owned, render, scopes};
 
 /// One thing to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -188,12 +188,12 @@ impl Planner<'_> {
     }
 
     fn helpers(&mut self, inside: &Inside) {
-        let (wanted, _) = helpers::wanted(&self.intent.helpers);
+        let (wanted, _) = conntrack_helpers::wanted(&self.intent.helpers);
         for name in inside.helpers.keys().filter(|name| self.may_remove && !wanted.contains_key(*name)) {
-            self.steps.push(Step::Helper(helpers::remove(name)));
+            self.steps.push(Step::Helper(conntrack_helpers::remove(name)));
         }
         for (name, script) in wanted {
-            if inside.helpers.get(&name).map(String::as_str) != Some(helpers::comment_of(&script)) {
+            if inside.helpers.get(&name).map(String::as_str) != Some(conntrack_helpers::comment_of(&script)) {
                 self.steps.push(Step::Helper(script));
             }
         }

@@ -12,7 +12,7 @@ use super::facts::World;
 use crate::l3::intent::{self, RouterIntent};
 use crate::l3::observe::{Device, Inside, Observed};
 use crate::l3::plan::{SETTINGS, Step, plan, setting_keys};
-use crate::l3::{forwards, helpers, render};
+use crate::l3::{conntrack_helpers, forwards, render};
 
 const MARK: &str = "isospin l3 host-1";
 
@@ -128,7 +128,7 @@ fn apply_helper(inside: &mut Inside, script: &str) {
     if script.starts_with("delete") {
         assert!(inside.helpers.remove(&name).is_some(), "no such table");
     } else {
-        inside.helpers.insert(name, helpers::comment_of(script).to_owned());
+        inside.helpers.insert(name, conntrack_helpers::comment_of(script).to_owned());
     }
 }
 
