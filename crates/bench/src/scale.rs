@@ -19,7 +19,7 @@ const SIZES: [usize; 3] = [1_000, 10_000, 100_000];
 const BULK: usize = 500;
 /// Rules of the one large security group.
 const RULES: usize = 1_000;
-/// Connections that leave the machine room to answer at once, where all of them queue.
+/// Connections at which requests seldom wait for each other: how long one takes.
 const FEW: usize = 4;
 /// Ports made one by one to measure the rate.
 const SINGLES: usize = 3_000;
