@@ -34,8 +34,8 @@ pub const MIGRATIONS: MigrationSet = MigrationSet {
         Migration { id: 2, name: "address_pools", sql: include_str!("../migrations/0002_address_pools.sql") },
         Migration { id: 3, name: "sharing", sql: include_str!("../migrations/0003_sharing.sql") },
         Migration { id: 4, name: "l3 services", sql: include_str!("../migrations/0004_l3_services.sql") },
-        Migration { id: 6, name: "qos_trunks", sql: include_str!("../migrations/0006_qos_trunks.sql") },
         Migration { id: 5, name: "segments", sql: include_str!("../migrations/0005_segments.sql") },
+        Migration { id: 6, name: "qos_trunks", sql: include_str!("../migrations/0006_qos_trunks.sql") },
         Migration {
             id: 7,
             name: "port_visibility",

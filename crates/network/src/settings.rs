@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::resources;
+
 /// A range of segmentation ids, both ends included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SegmentRange {
@@ -18,20 +20,7 @@ pub struct QuotaDefaults {
 
 impl Default for QuotaDefaults {
     fn default() -> Self {
-        Self {
-            by_resource: [
-                ("network", 100),
-                ("subnet", 100),
-                ("subnetpool", -1),
-                ("port", 500),
-                ("router", 10),
-                ("floatingip", 50),
-                ("security_group", 10),
-                ("security_group_rule", 100),
-                ("rbac_policy", 10),
-            ]
-            .into(),
-        }
+        Self { by_resource: resources::counted().map(|kind| (kind.name, kind.default)).collect() }
     }
 }
 

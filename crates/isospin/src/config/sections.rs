@@ -3,18 +3,21 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 use ipnet::IpNet;
-use serde::Deserialize;
+use isospin_network::QuotaDefaults;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 
 /// Where a service listens and how others reach it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listen(pub std::net::SocketAddr);
 
 impl<'de> Deserialize<'de> for Listen {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
+        text.parse().map_err(D::Error::custom)
     }
 }
 
@@ -193,32 +196,22 @@ impl Default for Network {
     }
 }
 
-/// `[network.quotas]`: limits for projects without their own; -1 = unlimited.
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Quotas {
-    pub network: i64,
-    pub subnet: i64,
-    pub port: i64,
-    pub router: i64,
-    pub floatingip: i64,
-    pub rbac_policy: i64,
-    pub security_group: i64,
-    pub security_group_rule: i64,
-}
+/// `[network.quotas]`: limits for projects without their own; -1 = unlimited. Its keys are
+/// the kinds the Network API counts.
+#[derive(Debug, Clone, Default)]
+pub struct Quotas(pub QuotaDefaults);
 
-impl Default for Quotas {
-    fn default() -> Self {
-        Self {
-            network: 100,
-            subnet: 100,
-            port: 500,
-            router: 10,
-            floatingip: 50,
-            rbac_policy: 10,
-            security_group: 10,
-            security_group_rule: 100,
+impl<'de> Deserialize<'de> for Quotas {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        static KNOWN: LazyLock<Vec<&'static str>> =
+            LazyLock::new(|| QuotaDefaults::default().by_resource.into_keys().collect());
+        let mut quotas = QuotaDefaults::default();
+        for (name, limit) in BTreeMap::<String, i64>::deserialize(deserializer)? {
+            let known = KNOWN.iter().find(|known| **known == name);
+            let known = known.ok_or_else(|| D::Error::unknown_field(&name, &KNOWN))?;
+            quotas.by_resource.insert(known, limit);
         }
+        Ok(Self(quotas))
     }
 }
 

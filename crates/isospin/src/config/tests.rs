@@ -41,6 +41,15 @@ fn variables_win_over_the_file() {
     assert!(error.contains("ISOSPIN_FEED_LISTENS") && error.contains("did you mean `listen`?"), "{error}");
 }
 
+#[test]
+fn a_quota_in_the_file_stands_beside_the_other_defaults() {
+    let config = load("[network.quotas]\nsubnetpool = 3\n", &[]).expect("a configuration");
+    let limits = &config.network.quotas.0.by_resource;
+    assert_eq!((limits["subnetpool"], limits["port"], limits["trunk"]), (3, 500, -1));
+    let error = load("[network.quotas]\nprot = 1\n", &[]).expect_err("unknown key").to_string();
+    assert!(error.contains("did you mean `port`?"), "{error}");
+}
+
 /// The example of the operator guide: the block of its configuration section.
 fn example() -> String {
     let page = include_str!("../../../../docs/operator-guide.md");

@@ -8,7 +8,7 @@ use isospin_api_kit::policy::{Overrides, Policy};
 use isospin_identity::Rotation;
 use isospin_identity::config::{IdentityConfig, KeyPlace, Lockout};
 use isospin_identity::keystone::KeystoneConfig;
-use isospin_network::{QuotaDefaults, SegmentRange, Settings};
+use isospin_network::{SegmentRange, Settings};
 
 use crate::config;
 use crate::state_dir::StateDir;
@@ -88,7 +88,6 @@ pub fn network(config: &config::Network, agent: &config::Agent) -> Result<Settin
     for (physical_network, texts) in &config.vlan_ranges {
         vlan_ranges.insert(physical_network.clone(), ranges("vlan_ranges", texts, 4094)?);
     }
-    let quotas = config.quotas;
     Ok(Settings {
         tenant_network_types: config.tenant_network_types.clone(),
         vxlan_ranges: ranges("vxlan_ranges", &config.vxlan_ranges, 16_777_215)?,
@@ -97,19 +96,7 @@ pub fn network(config: &config::Network, agent: &config::Agent) -> Result<Settin
         global_physnet_mtu: config.global_physnet_mtu,
         path_mtu: config.path_mtu,
         dns_domain: config.dns_domain.trim_end_matches('.').to_owned(),
-        quotas: QuotaDefaults {
-            by_resource: [
-                ("network", quotas.network),
-                ("subnet", quotas.subnet),
-                ("port", quotas.port),
-                ("router", quotas.router),
-                ("floatingip", quotas.floatingip),
-                ("rbac_policy", quotas.rbac_policy),
-                ("security_group", quotas.security_group),
-                ("security_group_rule", quotas.security_group_rule),
-            ]
-            .into(),
-        },
+        quotas: config.quotas.0.clone(),
         pagination_max_limit: config.pagination_max_limit,
         default_availability_zone: agent.availability_zone.clone(),
         ..Settings::default()

@@ -1,4 +1,5 @@
-//! The resources of the API: registration only.
+//! The resources of the API: registration only. A folder has two lines here, its `mod` and its
+//! place in [`ALL`].
 
 pub mod address_group;
 pub mod address_scope;
@@ -23,6 +24,7 @@ pub mod qos_rule;
 pub mod qos_rule_type;
 pub mod quota;
 pub mod rbac_policy;
+pub mod registration;
 pub mod router;
 pub mod security_group;
 pub mod security_group_default_statefulness;
@@ -39,6 +41,7 @@ use isospin_api_kit::extension::Extension;
 use isospin_api_kit::policy::{Overrides, Policy, PolicyError, Rule};
 
 use crate::routes::{self, Route, Routes};
+use registration::{Counted, Resource};
 
 /// Rules other rules are made of (reference/policy.md §1).
 const BASE_RULES: &[Rule] = &[
@@ -63,44 +66,48 @@ const BASE_RULES: &[Rule] = &[
     Rule::new("network_device", "field:port:device_owner=~^network:"),
 ];
 
+/// Every resource; quotas are shown in this order.
+pub const ALL: &[&Resource] = &[
+    &discovery::RESOURCE,
+    &extension::RESOURCE,
+    &agent::RESOURCE,
+    &availability_zone::RESOURCE,
+    &network::RESOURCE,
+    &subnet::RESOURCE,
+    &subnet_pool::RESOURCE,
+    &address_scope::RESOURCE,
+    &network_ip_availability::RESOURCE,
+    &auto_allocated_topology::RESOURCE,
+    &port::RESOURCE,
+    &router::RESOURCE,
+    &floating_ip::RESOURCE,
+    &port_forwarding::RESOURCE,
+    &conntrack_helper::RESOURCE,
+    &rbac_policy::RESOURCE,
+    &address_group::RESOURCE,
+    &security_group::RESOURCE,
+    &security_group_rule::RESOURCE,
+    &default_security_group_rule::RESOURCE,
+    &security_group_default_statefulness::RESOURCE,
+    &quota::RESOURCE,
+    &flavor::RESOURCE,
+    &metering_label::RESOURCE,
+    &metering_label_rule::RESOURCE,
+    &service_profile::RESOURCE,
+    &service_provider::RESOURCE,
+    &segment::RESOURCE,
+    &network_segment_range::RESOURCE,
+    &tag::RESOURCE,
+    &qos_policy::RESOURCE,
+    &qos_rule::RESOURCE,
+    &qos_rule_type::RESOURCE,
+    &trunk::RESOURCE,
+];
+
 /// Every rule of every resource.
 pub fn policy_rules() -> impl Iterator<Item = &'static Rule> {
-    let groups: &'static [&'static [Rule]] = &[
-        BASE_RULES,
-        agent::POLICY,
-        availability_zone::POLICY,
-        network::POLICY,
-        subnet::POLICY,
-        subnet_pool::POLICY,
-        address_scope::POLICY,
-        network_ip_availability::POLICY,
-        auto_allocated_topology::POLICY,
-        port::POLICY,
-        security_group::POLICY,
-        security_group_rule::POLICY,
-        quota::POLICY,
-        router::POLICY,
-        rbac_policy::POLICY,
-        address_group::POLICY,
-        default_security_group_rule::POLICY,
-        security_group_default_statefulness::POLICY,
-        floating_ip::POLICY,
-        port_forwarding::POLICY,
-        conntrack_helper::POLICY,
-        flavor::POLICY,
-        metering_label::POLICY,
-        metering_label_rule::POLICY,
-        service_profile::POLICY,
-        service_provider::POLICY,
-        segment::POLICY,
-        network_segment_range::POLICY,
-        tag::POLICY,
-        qos_policy::POLICY,
-        qos_rule::POLICY,
-        qos_rule_type::POLICY,
-        trunk::POLICY,
-    ];
-    groups.iter().copied().flatten()
+    let tags = ALL.iter().filter_map(|resource| resource.tagged).flat_map(|kind| &kind.rules);
+    BASE_RULES.iter().chain(ALL.iter().flat_map(|resource| resource.policy)).chain(tags)
 }
 
 /// The rules in force: the built-in ones, and those of a policy file over them.
@@ -120,90 +127,22 @@ pub fn policy(overrides: Option<Overrides>) -> Result<Policy, PolicyError> {
 
 /// Every extension that works, by resource.
 pub fn extensions() -> impl Iterator<Item = &'static Extension> {
-    let groups: &'static [&'static [Extension]] = &[
-        extension::EXTENSIONS,
-        agent::EXTENSIONS,
-        availability_zone::EXTENSIONS,
-        network::EXTENSIONS,
-        subnet::EXTENSIONS,
-        subnet_pool::EXTENSIONS,
-        address_scope::EXTENSIONS,
-        network_ip_availability::EXTENSIONS,
-        auto_allocated_topology::EXTENSIONS,
-        port::EXTENSIONS,
-        security_group::EXTENSIONS,
-        security_group_rule::EXTENSIONS,
-        quota::EXTENSIONS,
-        router::EXTENSIONS,
-        rbac_policy::EXTENSIONS,
-        address_group::EXTENSIONS,
-        default_security_group_rule::EXTENSIONS,
-        security_group_default_statefulness::EXTENSIONS,
-        floating_ip::EXTENSIONS,
-        port_forwarding::EXTENSIONS,
-        conntrack_helper::EXTENSIONS,
-        flavor::EXTENSIONS,
-        service_provider::EXTENSIONS,
-        segment::EXTENSIONS,
-        network_segment_range::EXTENSIONS,
-        tag::EXTENSIONS,
-        qos_policy::EXTENSIONS,
-        qos_rule::EXTENSIONS,
-        qos_rule_type::EXTENSIONS,
-    ];
-    groups.iter().copied().flatten()
+    ALL.iter().flat_map(|resource| resource.extensions)
 }
 
 /// Every kind of object that can be opened to other projects.
 pub fn shareable() -> impl Iterator<Item = &'static rbac_policy::Shareable> {
-    let kinds: &'static [&'static rbac_policy::Shareable] = &[
-        &network::SHAREABLE,
-        &security_group::SHAREABLE,
-        &address_group::SHAREABLE,
-        &subnet_pool::SHAREABLE,
-        &address_scope::SHAREABLE,
-        &qos_policy::SHAREABLE,
-    ];
-    kinds.iter().copied()
+    ALL.iter().filter_map(|resource| resource.shareable)
+}
+
+/// Every kind of object that is limited in number.
+pub fn counted() -> impl Iterator<Item = Counted> {
+    ALL.iter().filter_map(|resource| resource.counted)
 }
 
 /// Routes that need a token.
 pub fn routes() -> Routes {
-    Routes::new()
-        .merge(discovery::routes())
-        .merge(extension::routes())
-        .merge(agent::routes())
-        .merge(availability_zone::routes())
-        .merge(network::routes())
-        .merge(subnet::routes())
-        .merge(subnet_pool::routes())
-        .merge(address_scope::routes())
-        .merge(network_ip_availability::routes())
-        .merge(auto_allocated_topology::routes())
-        .merge(port::routes())
-        .merge(security_group::routes())
-        .merge(security_group_rule::routes())
-        .merge(quota::routes())
-        .merge(router::routes())
-        .merge(rbac_policy::routes())
-        .merge(address_group::routes())
-        .merge(default_security_group_rule::routes())
-        .merge(security_group_default_statefulness::routes())
-        .merge(floating_ip::routes())
-        .merge(port_forwarding::routes())
-        .merge(conntrack_helper::routes())
-        .merge(flavor::routes())
-        .merge(metering_label::routes())
-        .merge(metering_label_rule::routes())
-        .merge(service_profile::routes())
-        .merge(service_provider::routes())
-        .merge(segment::routes())
-        .merge(network_segment_range::routes())
-        .merge(tag::routes())
-        .merge(qos_policy::routes())
-        .merge(qos_rule::routes())
-        .merge(qos_rule_type::routes())
-        .merge(trunk::routes())
+    ALL.iter().map(|resource| (resource.routes)()).fold(Routes::new(), Routes::merge)
 }
 
 /// Routes that do not: version discovery and health.

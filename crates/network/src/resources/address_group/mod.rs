@@ -16,9 +16,10 @@ use isospin_api_kit::extension::Extension;
 use isospin_api_kit::list::Table;
 
 use super::rbac_policy::Shareable;
+use crate::resources::registration::Resource;
 use crate::routes::{Collection, Routes, Verb};
 
-pub use policy::POLICY;
+use policy::POLICY;
 
 /// An address group on the wire (reference §5).
 pub const TYPE: ResourceType =
@@ -49,7 +50,7 @@ const ATTRIBUTES: &[Attribute] = &[
 ];
 
 /// What works.
-pub const EXTENSIONS: &[Extension] = &[
+const EXTENSIONS: &[Extension] = &[
     Extension {
         alias: "address-group",
         name: "Address group",
@@ -64,8 +65,12 @@ pub const EXTENSIONS: &[Extension] = &[
     },
 ];
 
+/// What this folder brings to the API.
+pub const RESOURCE: Resource =
+    Resource::new(POLICY, || routes().into()).extensions(EXTENSIONS).shareable(&SHAREABLE);
+
 /// The URLs of address groups.
-pub fn routes() -> Collection {
+fn routes() -> Collection {
     Routes::of(TYPE, "/v2.0/address-groups")
         .list(handlers::list)
         .create(handlers::create)

@@ -15,10 +15,12 @@ use isospin_api_kit::extension::Extension;
 use isospin_api_kit::list::Table;
 
 use crate::resources::rbac_policy::Shareable;
+use crate::resources::registration::Resource;
 use crate::resources::subnet;
 use crate::routes::{Collection, Routes};
 
-pub use policy::{POLICY, target};
+use policy::POLICY;
+pub use policy::target;
 
 /// An address scope on the wire (reference/network-api-core §5).
 pub const TYPE: ResourceType =
@@ -48,15 +50,27 @@ pub const SHAREABLE: Shareable = Shareable::new(
 pub const TABLE: Table = Table { name: "address_scopes", id: "id", tags: "" };
 
 /// What works.
-pub const EXTENSIONS: &[Extension] = &[Extension {
-    alias: "address-scope",
-    name: "Address scope",
-    description: "Address scopes extension.",
-    updated: "2015-07-26T10:00:00-00:00",
-}];
+const EXTENSIONS: &[Extension] = &[
+    Extension {
+        alias: "address-scope",
+        name: "Address scope",
+        description: "Address scopes extension.",
+        updated: "2015-07-26T10:00:00-00:00",
+    },
+    Extension {
+        alias: "rbac-address-scope",
+        name: "Add address_scope type to RBAC",
+        description: "Add address_scope type to RBAC",
+        updated: "2020-02-12T00:00:00-00:00",
+    },
+];
+
+/// What this folder brings to the API.
+pub const RESOURCE: Resource =
+    Resource::new(POLICY, || routes().into()).extensions(EXTENSIONS).shareable(&SHAREABLE);
 
 /// The URLs of address scopes.
-pub fn routes() -> Collection {
+fn routes() -> Collection {
     Routes::of(TYPE, "/v2.0/address-scopes")
         .list(handlers::list)
         .create(handlers::create)

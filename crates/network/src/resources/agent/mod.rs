@@ -20,9 +20,10 @@ use isospin_api_kit::attribute::{Absent, Attribute, Check, Filter, Form, Resourc
 use isospin_api_kit::extension::Extension;
 use isospin_api_kit::list::Table;
 
+use crate::resources::registration::Resource;
 use crate::routes::{Route, Routes, Verb};
 
-pub use policy::POLICY;
+use policy::POLICY;
 
 /// An agent on the wire (reference/network-api-core §10).
 pub const TYPE: ResourceType =
@@ -62,7 +63,7 @@ const fn changeable(name: &'static str, check: Check) -> Attribute {
 pub const TABLE: Table = Table { name: "agents", id: "id", tags: "" };
 
 /// What agents bring to the extension list.
-pub const EXTENSIONS: &[Extension] = &[
+const EXTENSIONS: &[Extension] = &[
     Extension {
         alias: "agent",
         name: "agent",
@@ -89,8 +90,11 @@ pub const EXTENSIONS: &[Extension] = &[
     },
 ];
 
+/// What this folder brings to the API.
+pub const RESOURCE: Resource = Resource::new(POLICY, routes).extensions(EXTENSIONS);
+
 /// The URLs of agents, and of what they serve.
-pub fn routes() -> Routes {
+fn routes() -> Routes {
     let agents = Routes::of(TYPE, "/v2.0/agents")
         .list(handlers::list)
         .show(handlers::show)

@@ -16,9 +16,10 @@ mod tests;
 use isospin_api_kit::attribute::{Attribute, Check, ResourceType};
 use isospin_api_kit::extension::Extension;
 
+use crate::resources::registration::Resource;
 use crate::routes::{Collection, Routes};
 
-pub use policy::POLICY;
+use policy::POLICY;
 
 /// A topology on the wire (reference/network-api-core §13).
 pub const TYPE: ResourceType = ResourceType {
@@ -31,14 +32,17 @@ pub const TYPE: ResourceType = ResourceType {
 };
 
 /// What works; the alias also brings `is_default` of networks.
-pub const EXTENSIONS: &[Extension] = &[Extension {
+const EXTENSIONS: &[Extension] = &[Extension {
     alias: "auto-allocated-topology",
     name: "Auto Allocated Topology Services",
     description: "Auto Allocated Topology Services.",
     updated: "2016-01-01T00:00:00-00:00",
 }];
 
+/// What this folder brings to the API.
+pub const RESOURCE: Resource = Resource::new(POLICY, || routes().into()).extensions(EXTENSIONS);
+
 /// The URL of a project's topology.
-pub fn routes() -> Collection {
+fn routes() -> Collection {
     Routes::of(TYPE, "/v2.0/auto-allocated-topology").show(handlers::show).delete(handlers::delete)
 }

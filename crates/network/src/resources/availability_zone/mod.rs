@@ -17,6 +17,7 @@ use serde_json::{Map, Value};
 
 use crate::App;
 use crate::background::scheduling::agents;
+use crate::resources::registration::Resource;
 use crate::routes::{Collection, Routes};
 
 /// A zone on the wire (reference §13).
@@ -31,10 +32,10 @@ pub const TYPE: ResourceType = ResourceType {
 };
 
 /// Default rules.
-pub const POLICY: &[Rule] = &[Rule::new("get_availability_zone", "rule:admin_only or role:reader")];
+const POLICY: &[Rule] = &[Rule::new("get_availability_zone", "rule:admin_only or role:reader")];
 
 /// What zones bring to the extension list.
-pub const EXTENSIONS: &[Extension] = &[
+const EXTENSIONS: &[Extension] = &[
     Extension {
         alias: "availability_zone",
         name: "Availability Zone",
@@ -49,8 +50,11 @@ pub const EXTENSIONS: &[Extension] = &[
     },
 ];
 
+/// What this folder brings to the API.
+pub const RESOURCE: Resource = Resource::new(POLICY, || routes().into()).extensions(EXTENSIONS);
+
 /// The URL of zones.
-pub fn routes() -> Collection {
+fn routes() -> Collection {
     Routes::of(TYPE, "/v2.0/availability-zones").list(list)
 }
 

@@ -17,6 +17,7 @@ use isospin_api_kit::extension::Extension;
 use isospin_api_kit::list::Table;
 use isospin_api_kit::policy::Rule;
 
+use crate::resources::registration::Resource;
 use crate::routes::{Collection, Routes};
 
 /// What a conntrack helper is on the wire.
@@ -40,7 +41,7 @@ const OWN: &[Attribute] = &[
 pub const TABLE: Table = Table { name: "conntrack_helpers", id: "id", tags: "" };
 
 /// Default rules: what decides is whose the router is (reference/policy.md §2).
-pub const POLICY: &[Rule] = &[
+const POLICY: &[Rule] = &[
     Rule::new("create_router_conntrack_helper", "rule:admin_only or role:member and rule:ext_parent_owner"),
     Rule::new("get_router_conntrack_helper", "rule:admin_only or role:reader and rule:ext_parent_owner"),
     Rule::new("update_router_conntrack_helper", "rule:admin_only or role:member and rule:ext_parent_owner"),
@@ -48,7 +49,7 @@ pub const POLICY: &[Rule] = &[
 ];
 
 /// What clients detect these features by.
-pub const EXTENSIONS: &[Extension] = &[
+const EXTENSIONS: &[Extension] = &[
     Extension {
         alias: ALIAS,
         name: "L3 Conntrack helper",
@@ -63,8 +64,11 @@ pub const EXTENSIONS: &[Extension] = &[
     },
 ];
 
+/// What this folder brings to the API.
+pub const RESOURCE: Resource = Resource::new(POLICY, || routes().into()).extensions(EXTENSIONS);
+
 /// The URLs of conntrack helpers.
-pub fn routes() -> Collection {
+fn routes() -> Collection {
     Routes::under("router", TYPE, "/v2.0/routers/{router_id}/conntrack_helpers")
         .list(handlers::list)
         .create(handlers::create)

@@ -15,9 +15,10 @@ use isospin_api_kit::extension::Extension;
 use isospin_api_kit::list::Table;
 
 use super::security_group_rule::{self, rules as rule_values};
+use crate::resources::registration::Resource;
 use crate::routes::{Collection, Routes};
 
-pub use policy::POLICY;
+use policy::POLICY;
 
 /// A default rule on the wire (reference §21).
 pub const TYPE: ResourceType = ResourceType {
@@ -62,15 +63,18 @@ const ATTRIBUTES: &[Attribute] = &[
 ];
 
 /// What works.
-pub const EXTENSIONS: &[Extension] = &[Extension {
+const EXTENSIONS: &[Extension] = &[Extension {
     alias: "security-groups-default-rules",
     name: "Default rules for security groups",
     description: "Configure set of security group rules used as default rules for every new security group",
     updated: "2022-12-19T10:00:00-00:00",
 }];
 
+/// What this folder brings to the API.
+pub const RESOURCE: Resource = Resource::new(POLICY, || routes().into()).extensions(EXTENSIONS);
+
 /// The URLs of default rules.
-pub fn routes() -> Collection {
+fn routes() -> Collection {
     Routes::of(TYPE, "/v2.0/default-security-group-rules")
         .list(handlers::list)
         .create(handlers::create)

@@ -7,6 +7,7 @@ use isospin_api_kit::attribute::Form;
 use isospin_api_kit::http::{Context, answer, base_url};
 use serde_json::{Value, json};
 
+use crate::resources::registration::Resource;
 use crate::routes::{Route, Routes, Verb};
 
 const LINKS: Form = Form::List(&Form::Object(&[("rel", Form::Text), ("href", Form::Text)]));
@@ -26,8 +27,11 @@ pub fn open_routes() -> Routes<()> {
         .add(Route::open("/healthcheck").gives(Form::Text), async || "OK")
 }
 
+/// What this folder brings to the API.
+pub const RESOURCE: Resource = Resource::new(&[], routes);
+
 /// `GET /v2.0`, with and without the final slash.
-pub fn routes() -> Routes {
+fn routes() -> Routes {
     Routes::new()
         .add(Route::token(Verb::Get, "/v2.0").gives(COLLECTIONS), collections)
         .add(Route::token(Verb::Get, "/v2.0/").gives(COLLECTIONS), collections)

@@ -12,10 +12,14 @@ use isospin_api_kit::{Fault, FaultType};
 use serde_json::{Value, json};
 
 use crate::resources;
+use crate::resources::registration::Resource;
 use crate::routes::{Route, Routes, Verb};
 
+/// What this folder brings to the API.
+pub const RESOURCE: Resource = Resource::new(&[], routes).extensions(EXTENSIONS);
+
 /// The URLs of extensions.
-pub fn routes() -> Routes {
+fn routes() -> Routes {
     Routes::new()
         .add(Route::token(Verb::Get, "/v2.0/extensions").gives(ALL), list)
         .add(Route::token(Verb::Get, "/v2.0/extensions/{alias}").gives(ONE), show)
@@ -32,7 +36,7 @@ const ALL: Form = Form::Object(&[("extensions", Form::List(&EXTENSION))]);
 const ONE: Form = Form::Object(&[("extension", EXTENSION)]);
 
 /// What holds for every resource.
-pub const EXTENSIONS: &[Extension] = &[
+const EXTENSIONS: &[Extension] = &[
     Extension {
         alias: "standard-attr-description",
         name: "standard-attr-description",

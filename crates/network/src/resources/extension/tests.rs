@@ -2,17 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use isospin_api_kit::attribute::ResourceType;
 use isospin_store_kit::Engine;
 use serde_json::{Value, json};
 
-use crate::resources::qos_rule::kind::Kind;
-use crate::resources::{
-    self, address_scope, auto_allocated_topology, availability_zone, conntrack_helper, flavor, floating_ip,
-    network, network_ip_availability, network_segment_range, port, port_forwarding, qos_policy,
-    qos_rule_type, router, security_group, security_group_rule, segment, service_profile, service_provider,
-    subnet, subnet_pool, trunk,
-};
+use crate::resources;
 use crate::testing::TestApi;
 
 #[tokio::test]
@@ -49,32 +42,9 @@ fn no_alias_is_listed_twice() {
 #[test]
 fn attributes_belong_to_listed_extensions() {
     let listed: BTreeSet<&str> = resources::extensions().map(|extension| extension.alias).collect();
-    let types = [
-        address_scope::TYPE,
-        auto_allocated_topology::TYPE,
-        availability_zone::TYPE,
-        network::TYPE,
-        network_ip_availability::TYPE,
-        subnet::TYPE,
-        subnet_pool::TYPE,
-        port::TYPE,
-        security_group::TYPE,
-        security_group_rule::TYPE,
-        router::TYPE,
-        floating_ip::TYPE,
-        port_forwarding::TYPE,
-        conntrack_helper::TYPE,
-        flavor::TYPE,
-        service_profile::TYPE,
-        service_provider::TYPE,
-        qos_policy::TYPE,
-        qos_rule_type::TYPE,
-        trunk::TYPE,
-        segment::TYPE,
-        network_segment_range::TYPE,
-    ];
-    let rules = Kind::ALL.map(|kind| *kind.resource());
-    for attribute in types.iter().chain(&rules).flat_map(ResourceType::attributes) {
+    let table = resources::route_table();
+    let types = table.iter().filter_map(|route| route.resource);
+    for attribute in types.flat_map(|resource| resource.attributes().copied().collect::<Vec<_>>()) {
         let alias = attribute.alias;
         assert!(alias.is_empty() || listed.contains(alias), "{} is of {alias:?}", attribute.name);
     }

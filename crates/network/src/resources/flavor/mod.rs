@@ -19,6 +19,7 @@ use isospin_api_kit::list::Table;
 use isospin_api_kit::policy::Rule;
 use isospin_api_kit::{Fault, FaultType};
 
+use crate::resources::registration::Resource;
 use crate::routes::{Collection, Route, Routes, Verb};
 
 pub use bindings::provider_of;
@@ -63,7 +64,7 @@ const SERVICE_TYPES: &[&str] = &[
 pub const TABLE: Table = Table { name: "flavors", id: "id", tags: "" };
 
 /// Default rules (reference/policy.md §2).
-pub const POLICY: &[Rule] = &[
+const POLICY: &[Rule] = &[
     Rule::new("create_flavor", "rule:admin_only"),
     Rule::new("get_flavor", "rule:admin_only or role:reader"),
     Rule::new("update_flavor", "rule:admin_only"),
@@ -73,15 +74,18 @@ pub const POLICY: &[Rule] = &[
 ];
 
 /// What flavors bring to the extension list.
-pub const EXTENSIONS: &[Extension] = &[Extension {
+const EXTENSIONS: &[Extension] = &[Extension {
     alias: "flavors",
     name: "Neutron Service Flavors",
     description: "Flavor specification for Neutron advanced services.",
     updated: "2015-09-17T10:00:00-00:00",
 }];
 
+/// What this folder brings to the API.
+pub const RESOURCE: Resource = Resource::new(POLICY, || routes().into()).extensions(EXTENSIONS);
+
 /// The URLs of flavors.
-pub fn routes() -> Collection {
+fn routes() -> Collection {
     let profiles = "/v2.0/flavors/{id}/service_profiles";
     let profile = "/v2.0/flavors/{id}/service_profiles/{profile_id}";
     Routes::of(TYPE, "/v2.0/flavors")

@@ -21,13 +21,15 @@ use isospin_api_kit::attribute::{Absent, Attribute, Check, Filter, Form, Resourc
 use isospin_api_kit::extension::Extension;
 use isospin_api_kit::list::Table;
 
+use crate::resources::registration::Resource;
+use crate::resources::tag;
 use crate::resources::{network, port};
 use crate::routes::Routes;
 
 pub(super) use association::visible_port;
 pub use handlers::release_unused;
 pub(super) use handlers::visible;
-pub use policy::POLICY;
+use policy::POLICY;
 
 /// What a floating IP is on the wire (reference/network-api-core §7).
 pub const TYPE: ResourceType =
@@ -74,7 +76,7 @@ const EXTENDED: &[Attribute] = &[
 pub const TABLE: Table = Table { name: "floating_ips", id: "id", tags: "tags" };
 
 /// What clients detect these features by; floating IPs themselves come with `router`.
-pub const EXTENSIONS: &[Extension] = &[
+const EXTENSIONS: &[Extension] = &[
     Extension {
         alias: "fip-port-details",
         name: "Floating IP Port Details Extension",
@@ -89,8 +91,20 @@ pub const EXTENSIONS: &[Extension] = &[
     },
 ];
 
+/// What this folder brings to the API.
+pub const RESOURCE: Resource =
+    Resource::new(POLICY, routes).extensions(EXTENSIONS).tagged(&TAGGED).counted("floatingip", 50);
+
+/// How its objects carry tags.
+const TAGGED: tag::Kind = tag::kind!(
+    "floatingips",
+    "floatingip",
+    "floating_ips",
+    "SELECT project_id, '', '', '' FROM floating_ips WHERE id = $1"
+);
+
 /// The URLs of floating IPs and of the pools they come from.
-pub fn routes() -> Routes {
+fn routes() -> Routes {
     let floating_ips = Routes::of(TYPE, "/v2.0/floatingips")
         .list(handlers::list)
         .create(handlers::create)

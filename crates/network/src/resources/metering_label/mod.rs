@@ -15,6 +15,7 @@ use isospin_api_kit::list::Table;
 use isospin_api_kit::policy::Rule;
 use isospin_api_kit::{Fault, FaultType};
 
+use crate::resources::registration::Resource;
 use crate::routes::{Collection, Routes};
 
 pub use handlers::visible;
@@ -36,14 +37,17 @@ pub const TYPE: ResourceType = ResourceType {
 pub const TABLE: Table = Table { name: "metering_labels", id: "id", tags: "" };
 
 /// Default rules (reference/policy.md §2).
-pub const POLICY: &[Rule] = &[
+const POLICY: &[Rule] = &[
     Rule::new("create_metering_label", "rule:admin_or_owner_manager"),
     Rule::new("get_metering_label", "rule:admin_or_owner_reader"),
     Rule::new("delete_metering_label", "rule:admin_or_owner_manager"),
 ];
 
+/// What this folder brings to the API.
+pub const RESOURCE: Resource = Resource::new(POLICY, || routes().into());
+
 /// The URLs of metering labels.
-pub fn routes() -> Collection {
+fn routes() -> Collection {
     Routes::of(TYPE, "/v2.0/metering/metering-labels")
         .list(handlers::list)
         .create(handlers::create)

@@ -13,6 +13,7 @@ use isospin_api_kit::attribute::{Absent, Attribute, Check, ResourceType};
 use isospin_api_kit::list::Table;
 use isospin_api_kit::policy::Rule;
 
+use crate::resources::registration::Resource;
 use crate::routes::{Collection, Routes};
 
 /// What a metering label rule is on the wire.
@@ -39,14 +40,17 @@ const fn prefix(name: &'static str) -> Attribute {
 pub const TABLE: Table = Table { name: "metering_label_rules", id: "id", tags: "" };
 
 /// Default rules (reference/policy.md §2).
-pub const POLICY: &[Rule] = &[
+const POLICY: &[Rule] = &[
     Rule::new("create_metering_label_rule", "rule:admin_or_owner_manager"),
     Rule::new("get_metering_label_rule", "rule:admin_or_owner_reader"),
     Rule::new("delete_metering_label_rule", "rule:admin_or_owner_manager"),
 ];
 
+/// What this folder brings to the API.
+pub const RESOURCE: Resource = Resource::new(POLICY, || routes().into());
+
 /// The URLs of metering label rules.
-pub fn routes() -> Collection {
+fn routes() -> Collection {
     Routes::of(TYPE, "/v2.0/metering/metering-label-rules")
         .list(handlers::list)
         .create(handlers::create)

@@ -15,13 +15,31 @@ use isospin_api_kit::extension::Extension;
 use isospin_api_kit::list::Table;
 
 use super::rbac_policy::{self, Shareable};
+use crate::resources::registration::Resource;
+use crate::resources::tag;
 use crate::routes::{Collection, Routes};
 pub use handlers::visible;
 pub(super) use handlers::{delete_one, make};
-pub use policy::{POLICY, target};
+use policy::POLICY;
+pub use policy::target;
+
+/// What this folder brings to the API.
+pub const RESOURCE: Resource = Resource::new(POLICY, || routes().into())
+    .extensions(EXTENSIONS)
+    .shareable(&SHAREABLE)
+    .tagged(&TAGGED)
+    .counted("network", 100);
+
+/// How its objects carry tags.
+const TAGGED: tag::Kind = tag::kind!(
+    "networks",
+    "network",
+    "networks",
+    "SELECT project_id, project_id, '', id FROM networks WHERE id = $1"
+);
 
 /// The URLs of networks.
-pub fn routes() -> Collection {
+fn routes() -> Collection {
     Routes::of(TYPE, "/v2.0/networks")
         .list(handlers::list)
         .create(handlers::create)
@@ -31,7 +49,7 @@ pub fn routes() -> Collection {
 }
 
 /// What networks bring to the extension list.
-pub const EXTENSIONS: &[Extension] = &[
+const EXTENSIONS: &[Extension] = &[
     Extension {
         alias: "external-net",
         name: "Neutron external network",

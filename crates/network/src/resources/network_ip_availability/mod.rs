@@ -15,9 +15,10 @@ use isospin_api_kit::attribute::{Attribute, Check, Filter, ResourceType, Show};
 use isospin_api_kit::extension::Extension;
 use isospin_api_kit::list::Table;
 
+use crate::resources::registration::Resource;
 use crate::routes::{Collection, Routes};
 
-pub use policy::POLICY;
+use policy::POLICY;
 
 /// Availability on the wire (reference/network-api-core §14).
 pub const TYPE: ResourceType = ResourceType {
@@ -47,7 +48,7 @@ const ATTRIBUTES: &[Attribute] = &[
 const TABLE: Table = Table { name: "networks", id: "id", tags: "" };
 
 /// What works.
-pub const EXTENSIONS: &[Extension] = &[
+const EXTENSIONS: &[Extension] = &[
     Extension {
         alias: "network-ip-availability",
         name: "Network IP Availability",
@@ -62,7 +63,10 @@ pub const EXTENSIONS: &[Extension] = &[
     },
 ];
 
+/// What this folder brings to the API.
+pub const RESOURCE: Resource = Resource::new(POLICY, || routes().into()).extensions(EXTENSIONS);
+
 /// The URLs of availability.
-pub fn routes() -> Collection {
+fn routes() -> Collection {
     Routes::of(TYPE, "/v2.0/network-ip-availabilities").list(handlers::list).show(handlers::show)
 }

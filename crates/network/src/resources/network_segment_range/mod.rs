@@ -16,11 +16,25 @@ use isospin_api_kit::attribute::{self, Absent, Attribute, Check, Filter, Resourc
 use isospin_api_kit::extension::Extension;
 use isospin_api_kit::list::Table;
 
+use crate::resources::registration::Resource;
+use crate::resources::tag;
 use crate::routes::{Collection, Routes};
-pub use policy::POLICY;
+use policy::POLICY;
+
+/// What this folder brings to the API.
+pub const RESOURCE: Resource =
+    Resource::new(POLICY, || routes().into()).extensions(EXTENSIONS).tagged(&TAGGED);
+
+/// How its objects carry tags.
+const TAGGED: tag::Kind = tag::kind!(
+    "network-segment-ranges",
+    "network_segment_range",
+    "network_segment_ranges",
+    "SELECT project_id, '', '', '' FROM network_segment_ranges WHERE id = $1"
+);
 
 /// The URLs of ranges.
-pub fn routes() -> Collection {
+fn routes() -> Collection {
     Routes::of(TYPE, "/v2.0/network-segment-ranges")
         .list(handlers::list)
         .create(handlers::create)
@@ -30,7 +44,7 @@ pub fn routes() -> Collection {
 }
 
 /// What ranges bring to the extension list.
-pub const EXTENSIONS: &[Extension] = &[Extension {
+const EXTENSIONS: &[Extension] = &[Extension {
     alias: "network-segment-range",
     name: "Neutron Network Segment Range",
     description: "Provides support for the network segment range management",

@@ -24,10 +24,12 @@ use isospin_api_kit::extension::Extension;
 use isospin_api_kit::list::Table;
 
 use crate::resources::network;
+use crate::resources::registration::Resource;
+use crate::resources::tag;
 use crate::routes::Routes;
 use rules::checks;
 
-pub use policy::POLICY;
+use policy::POLICY;
 
 /// A port on the wire.
 pub const TYPE: ResourceType = ResourceType {
@@ -137,7 +139,7 @@ const fn data_plane_status() -> Attribute {
 }
 
 /// What works.
-pub const EXTENSIONS: &[Extension] = &[
+const EXTENSIONS: &[Extension] = &[
     Extension {
         alias: "binding",
         name: "Port Binding",
@@ -249,8 +251,21 @@ pub const EXTENSIONS: &[Extension] = &[
     },
 ];
 
+/// What this folder brings to the API.
+pub const RESOURCE: Resource =
+    Resource::new(POLICY, routes).extensions(EXTENSIONS).tagged(&TAGGED).counted("port", 500);
+
+/// How its objects carry tags.
+const TAGGED: tag::Kind = tag::kind!(
+    "ports",
+    "port",
+    "ports",
+    "SELECT ports.project_id, networks.project_id, ports.device_owner, networks.id FROM ports \
+     JOIN networks ON networks.id = ports.network_id WHERE ports.id = $1"
+);
+
 /// Routes of ports.
-pub fn routes() -> Routes {
+fn routes() -> Routes {
     let ports = Routes::of(TYPE, "/v2.0/ports")
         .list(handlers::list)
         .create(handlers::create)

@@ -21,9 +21,10 @@ use isospin_api_kit::attribute::{Absent, Attribute, Check, Filter, ResourceType}
 use isospin_api_kit::extension::Extension;
 use isospin_api_kit::list::Table;
 
+use crate::resources::registration::Resource;
 use crate::routes::{Collection, Routes};
 
-pub use policy::POLICY;
+use policy::POLICY;
 
 /// What a port forwarding is on the wire.
 pub const TYPE: ResourceType =
@@ -68,7 +69,7 @@ const fn range(name: &'static str) -> Attribute {
 pub const TABLE: Table = Table { name: "port_forwardings", id: "id", tags: "" };
 
 /// What clients detect these features by.
-pub const EXTENSIONS: &[Extension] = &[
+const EXTENSIONS: &[Extension] = &[
     Extension {
         alias: ALIAS,
         name: "Floating IP Port Forwarding",
@@ -101,8 +102,11 @@ pub const EXTENSIONS: &[Extension] = &[
     },
 ];
 
+/// What this folder brings to the API.
+pub const RESOURCE: Resource = Resource::new(POLICY, || routes().into()).extensions(EXTENSIONS);
+
 /// The URLs of port forwardings.
-pub fn routes() -> Collection {
+fn routes() -> Collection {
     Routes::under("floatingip", TYPE, "/v2.0/floatingips/{floatingip_id}/port_forwardings")
         .list(handlers::list)
         .create(handlers::create)

@@ -21,9 +21,11 @@ use isospin_api_kit::extension::Extension;
 use isospin_api_kit::list::Table;
 
 use crate::resources::rbac_policy::Shareable;
+use crate::resources::registration::Resource;
+use crate::resources::tag;
 use crate::routes::{Collection, Routes};
 
-pub use policy::POLICY;
+use policy::POLICY;
 
 /// A policy on the wire (reference/network-api-core §17).
 pub const TYPE: ResourceType =
@@ -47,7 +49,7 @@ const OWN: &[Attribute] = &[
 ];
 
 /// What works.
-pub const EXTENSIONS: &[Extension] = &[
+const EXTENSIONS: &[Extension] = &[
     Extension {
         alias: "qos",
         name: "Quality of Service",
@@ -68,8 +70,20 @@ pub const EXTENSIONS: &[Extension] = &[
     },
 ];
 
+/// What this folder brings to the API.
+pub const RESOURCE: Resource =
+    Resource::new(POLICY, || routes().into()).extensions(EXTENSIONS).shareable(&SHAREABLE).tagged(&TAGGED);
+
+/// How its objects carry tags.
+const TAGGED: tag::Kind = tag::kind!(
+    "policies",
+    "policy",
+    "qos_policies",
+    "SELECT project_id, '', '', id FROM qos_policies WHERE id = $1"
+);
+
 /// The URLs of policies.
-pub fn routes() -> Collection {
+fn routes() -> Collection {
     Routes::of(TYPE, "/v2.0/qos/policies")
         .list(handlers::list)
         .create(handlers::create)

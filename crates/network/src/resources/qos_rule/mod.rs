@@ -16,17 +16,18 @@ pub mod view;
 use isospin_api_kit::extension::Extension;
 use isospin_api_kit::list::Table;
 
+use crate::resources::registration::Resource;
 use crate::routes::{Route, Routes, Shape, Verb};
 use kind::Kind;
 
-pub use policy::POLICY;
+use policy::POLICY;
 
 /// Where the rows are.
 pub const TABLE: Table = Table { name: "qos_rules", id: "id", tags: "" };
 
 /// What works: limits, by the drivers that are loaded. No driver guarantees anything
 /// yet, so the minimum rules can be written into policies but come with no alias.
-pub const EXTENSIONS: &[Extension] = &[
+const EXTENSIONS: &[Extension] = &[
     Extension {
         alias: "qos-bw-limit-direction",
         name: "Direction for QoS bandwidth limit rule",
@@ -47,8 +48,11 @@ pub const EXTENSIONS: &[Extension] = &[
     },
 ];
 
+/// What this folder brings to the API.
+pub const RESOURCE: Resource = Resource::new(POLICY, routes).extensions(EXTENSIONS);
+
 /// The URLs of each kind, within the policy and by themselves.
-pub fn routes() -> Routes {
+fn routes() -> Routes {
     Kind::ALL.into_iter().map(routes_of).fold(Routes::new(), Routes::merge)
 }
 

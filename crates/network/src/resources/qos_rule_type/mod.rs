@@ -18,11 +18,12 @@ use serde_json::{Map, Value, json};
 use crate::App;
 use crate::drivers::qos::{self, QosDriver};
 use crate::resources::qos_rule::kind::Kind;
+use crate::resources::registration::Resource;
 use crate::routes::{Collection, Routes};
 
 /// Default rules: the list is for everybody; details are for administrators, which
 /// the reference does not leave to policy.
-pub const POLICY: &[Rule] = &[Rule::new("get_rule_type", "role:reader or rule:admin_only")];
+const POLICY: &[Rule] = &[Rule::new("get_rule_type", "role:reader or rule:admin_only")];
 
 /// A type on the wire (reference/network-api-core §17).
 pub const TYPE: ResourceType =
@@ -45,7 +46,7 @@ const ALL_SUPPORTED: &str = "all_supported";
 const ALL_RULES: &str = "all_rules";
 
 /// What works.
-pub const EXTENSIONS: &[Extension] = &[
+const EXTENSIONS: &[Extension] = &[
     Extension {
         alias: "qos-rule-type-details",
         name: "Details of QoS rule types",
@@ -62,8 +63,11 @@ pub const EXTENSIONS: &[Extension] = &[
     },
 ];
 
+/// What this folder brings to the API.
+pub const RESOURCE: Resource = Resource::new(POLICY, || routes().into()).extensions(EXTENSIONS);
+
 /// The URLs of rule types.
-pub fn routes() -> Collection {
+fn routes() -> Collection {
     Routes::of(TYPE, "/v2.0/qos/rule-types").list(list).show(show)
 }
 

@@ -11,26 +11,41 @@ mod tests;
 use isospin_api_kit::attribute::{Absent, Attribute, Check, Form, ResourceType};
 use isospin_api_kit::extension::Extension;
 
+use crate::resources::ALL;
+use crate::resources::registration::Resource;
 use crate::routes::{Route, Routes, Shape, Verb};
 
-pub use policy::POLICY;
+use policy::POLICY;
 
 /// Limits on the wire: the kinds counted, in the order shown, and how to change them.
 pub const TYPE: ResourceType =
     ResourceType { name: "quota", collection: "quotas", attributes: &[LIMITS, MANNERS] };
 
-const LIMITS: &[Attribute] = &[
-    limit("network"),
-    limit("subnet"),
-    limit("subnetpool"),
-    limit("port"),
-    limit("router"),
-    limit("floatingip"),
-    limit("rbac_policy"),
-    limit("security_group"),
-    limit("security_group_rule"),
-    limit("trunk"),
-];
+const LIMITS: &[Attribute] = &limits::<{ counted() }>();
+
+/// How many kinds of objects are counted.
+const fn counted() -> usize {
+    let (mut at, mut count) = (0, 0);
+    while at < ALL.len() {
+        count += ALL[at].counted.is_some() as usize;
+        at += 1;
+    }
+    count
+}
+
+/// An attribute for each of them, in the order of resources.
+const fn limits<const N: usize>() -> [Attribute; N] {
+    let mut limits = [limit(""); N];
+    let (mut at, mut next) = (0, 0);
+    while at < ALL.len() {
+        if let Some(counted) = ALL[at].counted {
+            limits[next] = limit(counted.name);
+            next += 1;
+        }
+        at += 1;
+    }
+    limits
+}
 
 const MANNERS: &[Attribute] = &[
     // A limit below the usage is refused unless forced; asking for that check is
@@ -50,7 +65,7 @@ fn keys() -> impl Iterator<Item = &'static str> {
 }
 
 /// What works.
-pub const EXTENSIONS: &[Extension] = &[
+const EXTENSIONS: &[Extension] = &[
     Extension {
         alias: "quotas",
         name: "Quota management support",
@@ -78,9 +93,12 @@ pub const EXTENSIONS: &[Extension] = &[
     },
 ];
 
+/// What this folder brings to the API.
+pub const RESOURCE: Resource = Resource::new(POLICY, routes).extensions(EXTENSIONS);
+
 /// Routes of quotas. Everybody may read the limits of the own project; `get_quota`
 /// is asked for those of others.
-pub fn routes() -> Routes {
+fn routes() -> Routes {
     let quotas = Routes::of(TYPE, "/v2.0/quotas")
         .list(handlers::list)
         .update(handlers::update)

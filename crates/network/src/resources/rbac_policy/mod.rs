@@ -24,12 +24,13 @@ use isospin_api_kit::attribute::{Absent, Attribute, Check, Filter, Form, Resourc
 use isospin_api_kit::extension::Extension;
 use isospin_api_kit::list::Table;
 
+use crate::resources::registration::Resource;
 use crate::routes::{Collection, Routes};
 
 pub use access::{Access, filter_shared, only_visible, opened, shared_among};
 pub use kinds::{External, Shareable};
 pub use model::Action;
-pub use policy::POLICY;
+use policy::POLICY;
 pub use sharing::{close_to_all, forget, forget_action, forget_for_all, open_to_all};
 
 /// An entry on the wire.
@@ -54,29 +55,19 @@ const ATTRIBUTES: &[Attribute] = &[
 ];
 
 /// What works.
-pub const EXTENSIONS: &[Extension] = &[
-    Extension {
-        alias: "rbac-policies",
-        name: "RBAC Policies",
-        description: "Allows creation and modification of policies that control project access to resources.",
-        updated: "2015-06-17T12:15:12-00:00",
-    },
-    Extension {
-        alias: "rbac-address-scope",
-        name: "Add address_scope type to RBAC",
-        description: "Add address_scope type to RBAC",
-        updated: "2020-02-12T00:00:00-00:00",
-    },
-    Extension {
-        alias: "rbac-subnetpool",
-        name: "Add subnetpool type to RBAC",
-        description: "Add subnetpool type to RBAC",
-        updated: "2020-02-05T00:00:00-00:00",
-    },
-];
+const EXTENSIONS: &[Extension] = &[Extension {
+    alias: "rbac-policies",
+    name: "RBAC Policies",
+    description: "Allows creation and modification of policies that control project access to resources.",
+    updated: "2015-06-17T12:15:12-00:00",
+}];
+
+/// What this folder brings to the API.
+pub const RESOURCE: Resource =
+    Resource::new(POLICY, || routes().into()).extensions(EXTENSIONS).counted("rbac_policy", 10);
 
 /// The URLs of entries.
-pub fn routes() -> Collection {
+fn routes() -> Collection {
     Routes::of(TYPE, "/v2.0/rbac-policies")
         .list(handlers::list)
         .create(handlers::create)

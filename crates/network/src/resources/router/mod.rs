@@ -30,12 +30,14 @@ use isospin_api_kit::attribute::{Absent, Attribute, Check, Form, ResourceType, S
 use isospin_api_kit::extension::Extension;
 use isospin_api_kit::list::Table;
 
+use crate::resources::registration::Resource;
+use crate::resources::tag;
 use crate::routes::{Collection, Routes, Verb};
 
 pub(super) use handlers::found;
 pub(super) use handlers::{delete_one, make};
 pub(super) use interfaces::{attach_subnet, detach_subnet};
-pub use policy::POLICY;
+use policy::POLICY;
 
 /// What a router is on the wire (reference/network-api-core §6).
 pub const TYPE: ResourceType =
@@ -85,7 +87,7 @@ const fn routes_attribute() -> Attribute {
 pub const TABLE: Table = Table { name: "routers", id: "id", tags: "tags" };
 
 /// What clients detect these features by.
-pub const EXTENSIONS: &[Extension] = &[
+const EXTENSIONS: &[Extension] = &[
     Extension {
         alias: "router",
         name: "Neutron L3 Router",
@@ -124,8 +126,16 @@ pub const EXTENSIONS: &[Extension] = &[
     },
 ];
 
+/// What this folder brings to the API.
+pub const RESOURCE: Resource =
+    Resource::new(POLICY, || routes().into()).extensions(EXTENSIONS).tagged(&TAGGED).counted("router", 10);
+
+/// How its objects carry tags.
+const TAGGED: tag::Kind =
+    tag::kind!("routers", "router", "routers", "SELECT project_id, '', '', '' FROM routers WHERE id = $1");
+
 /// The URLs of routers; those of agents that carry them are the agents'.
-pub fn routes() -> Collection {
+fn routes() -> Collection {
     Routes::of(TYPE, "/v2.0/routers")
         .list(handlers::list)
         .create(handlers::create)

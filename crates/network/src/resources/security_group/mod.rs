@@ -15,9 +15,11 @@ use isospin_api_kit::extension::Extension;
 use isospin_api_kit::list::Table;
 
 use super::rbac_policy::Shareable;
+use crate::resources::registration::Resource;
+use crate::resources::tag;
 use crate::routes::{Collection, Routes};
 
-pub use policy::POLICY;
+use policy::POLICY;
 
 /// A security group on the wire.
 pub const TYPE: ResourceType =
@@ -49,7 +51,7 @@ const OWN: &[Attribute] = &[
 ];
 
 /// What works.
-pub const EXTENSIONS: &[Extension] = &[
+const EXTENSIONS: &[Extension] = &[
     Extension {
         alias: "security-group",
         name: "security-group",
@@ -76,8 +78,23 @@ pub const EXTENSIONS: &[Extension] = &[
     },
 ];
 
+/// What this folder brings to the API.
+pub const RESOURCE: Resource = Resource::new(POLICY, || routes().into())
+    .extensions(EXTENSIONS)
+    .shareable(&SHAREABLE)
+    .tagged(&TAGGED)
+    .counted("security_group", 10);
+
+/// How its objects carry tags.
+const TAGGED: tag::Kind = tag::kind!(
+    "security-groups",
+    "security_group",
+    "security_groups",
+    "SELECT project_id, '', '', id FROM security_groups WHERE id = $1"
+);
+
 /// Routes of security groups.
-pub fn routes() -> Collection {
+fn routes() -> Collection {
     Routes::of(TYPE, "/v2.0/security-groups")
         .list(handlers::list)
         .create(handlers::create)

@@ -14,9 +14,10 @@ use isospin_api_kit::attribute::{Absent, Attribute, Check, ResourceType};
 use isospin_api_kit::extension::Extension;
 use isospin_api_kit::list::Table;
 
+use crate::resources::registration::Resource;
 use crate::routes::{Collection, Routes};
 
-pub use policy::POLICY;
+use policy::POLICY;
 
 /// A setting on the wire (reference §21); one and several have the same name.
 pub const TYPE: ResourceType = ResourceType {
@@ -35,7 +36,7 @@ const ATTRIBUTES: &[Attribute] = &[
 ];
 
 /// What works.
-pub const EXTENSIONS: &[Extension] = &[Extension {
+const EXTENSIONS: &[Extension] = &[Extension {
     alias: "security-groups-default-statefulness",
     name: "Security Groups Default Statefulness",
     description: "Allows configuring the default value of the 'stateful' attribute for new security groups, on \
@@ -43,8 +44,11 @@ pub const EXTENSIONS: &[Extension] = &[Extension {
     updated: "2026-04-13T00:00:00-00:00",
 }];
 
+/// What this folder brings to the API.
+pub const RESOURCE: Resource = Resource::new(POLICY, || routes().into()).extensions(EXTENSIONS);
+
 /// The URLs of settings.
-pub fn routes() -> Collection {
+fn routes() -> Collection {
     Routes::of(TYPE, "/v2.0/security-groups-default-statefulness")
         .list(handlers::list)
         .create(handlers::create)

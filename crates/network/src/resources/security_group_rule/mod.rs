@@ -14,9 +14,10 @@ use isospin_api_kit::attribute::{Absent, Attribute, Check, Filter, Form, Resourc
 use isospin_api_kit::extension::Extension;
 use isospin_api_kit::list::Table;
 
+use crate::resources::registration::Resource;
 use crate::routes::{Collection, Routes};
 
-pub use policy::POLICY;
+use policy::POLICY;
 
 /// A rule on the wire.
 pub const TYPE: ResourceType = ResourceType {
@@ -64,7 +65,7 @@ const OWN: &[Attribute] = &[
 ];
 
 /// What works.
-pub const EXTENSIONS: &[Extension] = &[
+const EXTENSIONS: &[Extension] = &[
     Extension {
         alias: "security-groups-remote-address-group",
         name: "Remote address group id field for security group rules",
@@ -86,8 +87,12 @@ pub const EXTENSIONS: &[Extension] = &[
     },
 ];
 
+/// What this folder brings to the API.
+pub const RESOURCE: Resource =
+    Resource::new(POLICY, || routes().into()).extensions(EXTENSIONS).counted("security_group_rule", 100);
+
 /// Routes of rules.
-pub fn routes() -> Collection {
+fn routes() -> Collection {
     Routes::of(TYPE, "/v2.0/security-group-rules")
         .list(handlers::list)
         .create(handlers::create)

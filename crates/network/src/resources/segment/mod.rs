@@ -15,11 +15,15 @@ use isospin_api_kit::attribute::{Absent, Attribute, Check, ResourceType};
 use isospin_api_kit::extension::Extension;
 use isospin_api_kit::list::Table;
 
+use crate::resources::registration::Resource;
 use crate::routes::{Collection, Routes};
-pub use policy::POLICY;
+use policy::POLICY;
+
+/// What this folder brings to the API.
+pub const RESOURCE: Resource = Resource::new(POLICY, || routes().into()).extensions(EXTENSIONS);
 
 /// The URLs of segments.
-pub fn routes() -> Collection {
+fn routes() -> Collection {
     Routes::of(TYPE, "/v2.0/segments")
         .list(handlers::list)
         .create(handlers::create)
@@ -29,7 +33,7 @@ pub fn routes() -> Collection {
 }
 
 /// What segments bring to the extension list.
-pub const EXTENSIONS: &[Extension] = &[
+const EXTENSIONS: &[Extension] = &[
     Extension {
         alias: "segment",
         name: "Segment",

@@ -13,6 +13,7 @@ use isospin_api_kit::list::Table;
 use isospin_api_kit::policy::Rule;
 use isospin_api_kit::{Fault, FaultType};
 
+use crate::resources::registration::Resource;
 use crate::routes::{Collection, Routes};
 
 /// What a service profile is on the wire.
@@ -42,15 +43,18 @@ pub const TYPE: ResourceType = ResourceType {
 pub const TABLE: Table = Table { name: "service_profiles", id: "id", tags: "" };
 
 /// Default rules (reference/policy.md §2).
-pub const POLICY: &[Rule] = &[
+const POLICY: &[Rule] = &[
     Rule::new("create_service_profile", "rule:admin_only"),
     Rule::new("get_service_profile", "rule:admin_only"),
     Rule::new("update_service_profile", "rule:admin_only"),
     Rule::new("delete_service_profile", "rule:admin_only"),
 ];
 
+/// What this folder brings to the API.
+pub const RESOURCE: Resource = Resource::new(POLICY, || routes().into());
+
 /// The URLs of service profiles.
-pub fn routes() -> Collection {
+fn routes() -> Collection {
     Routes::of(TYPE, "/v2.0/service-profiles")
         .list(handlers::list)
         .create(handlers::create)

@@ -13,6 +13,7 @@ use isospin_api_kit::{Fault, view};
 use serde_json::{Map, Value};
 
 use crate::App;
+use crate::resources::registration::Resource;
 use crate::routes::{Collection, Routes};
 
 /// A provider on the wire.
@@ -55,18 +56,21 @@ pub fn of_driver(driver: &str) -> Option<&'static Provider> {
 }
 
 /// Default rules.
-pub const POLICY: &[Rule] = &[Rule::new("get_service_provider", "rule:admin_only or role:reader")];
+const POLICY: &[Rule] = &[Rule::new("get_service_provider", "rule:admin_only or role:reader")];
 
 /// What providers bring to the extension list.
-pub const EXTENSIONS: &[Extension] = &[Extension {
+const EXTENSIONS: &[Extension] = &[Extension {
     alias: "service-type",
     name: "Neutron Service Type Management",
     description: "API for retrieving service providers for Neutron advanced services",
     updated: "2013-01-20T00:00:00-00:00",
 }];
 
+/// What this folder brings to the API.
+pub const RESOURCE: Resource = Resource::new(POLICY, || routes().into()).extensions(EXTENSIONS);
+
 /// The URL of providers.
-pub fn routes() -> Collection {
+fn routes() -> Collection {
     Routes::of(TYPE, "/v2.0/service-providers").list(list)
 }
 

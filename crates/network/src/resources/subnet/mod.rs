@@ -14,12 +14,28 @@ use isospin_api_kit::attribute::{self, Absent, Attribute, Check, Filter, Form, R
 use isospin_api_kit::extension::Extension;
 use isospin_api_kit::list::Table;
 
+use crate::resources::registration::Resource;
+use crate::resources::tag;
 use crate::routes::{Collection, Routes};
 pub(super) use handlers::make;
-pub use policy::{POLICY, target};
+use policy::POLICY;
+pub use policy::target;
+
+/// What this folder brings to the API.
+pub const RESOURCE: Resource =
+    Resource::new(POLICY, || routes().into()).extensions(EXTENSIONS).tagged(&TAGGED).counted("subnet", 100);
+
+/// How its objects carry tags.
+const TAGGED: tag::Kind = tag::kind!(
+    "subnets",
+    "subnet",
+    "subnets",
+    "SELECT subnets.project_id, networks.project_id, '', networks.id FROM subnets \
+     JOIN networks ON networks.id = subnets.network_id WHERE subnets.id = $1"
+);
 
 /// The URLs of subnets.
-pub fn routes() -> Collection {
+fn routes() -> Collection {
     Routes::of(TYPE, "/v2.0/subnets")
         .list(handlers::list)
         .create(handlers::create)
@@ -29,7 +45,7 @@ pub fn routes() -> Collection {
 }
 
 /// What subnets bring to the extension list.
-pub const EXTENSIONS: &[Extension] = &[
+const EXTENSIONS: &[Extension] = &[
     Extension {
         alias: "subnet-external-network",
         name: "Subnet belongs to an external network",

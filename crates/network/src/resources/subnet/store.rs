@@ -1,6 +1,7 @@
 //! SQL for subnets.
 
 mod list;
+mod of_pools;
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
@@ -10,11 +11,12 @@ use isospin_types::{NetworkId, PortId, SubnetId};
 use serde_json::{Value as Json, json};
 
 pub use list::list;
+pub use of_pools::{adopt, note_of_pool};
 
 use super::model::{AllocationPool, HostRoute, Subnet, SubnetDetails};
 use super::rules::Member;
 use crate::resources::rbac_policy::Access;
-use crate::resources::tag;
+use crate::resources::{subnet_pool, tag};
 use crate::{ipam, page};
 
 /// The select list as a literal, so that whole statements stay constant.
@@ -255,7 +257,7 @@ pub async fn update(tx: &mut Tx, subnet: &Subnet) -> Result<(), StoreError> {
 /// The store's.
 pub async fn delete(tx: &mut Tx, subnet: &Subnet) -> Result<(), StoreError> {
     if let Some(pool_id) = subnet.subnetpool_id {
-        ipam::prefixes::give_back(tx, pool_id, subnet.cidr).await?;
+        subnet_pool::give_back(tx, pool_id, subnet.cidr).await?;
     }
     tx.execute_many_later(vec![
         (tag::store::FORGET, values![subnet.id]),

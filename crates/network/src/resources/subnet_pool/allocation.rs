@@ -1,9 +1,11 @@
-//! Prefixes for subnets, on the pool's terms.
+//! Prefixes for subnets, on the pool's terms. Two servers cannot take the same one: units of
+//! work run one at a time (docs/adr/0001-one-writer.md).
 
 use ipnet::IpNet;
 use isospin_api_kit::policy::Target;
 use isospin_api_kit::{Caller, Fault};
-use isospin_store_kit::{Session, Tx};
+use isospin_store_kit::{Session, StoreError, Tx};
+use isospin_types::SubnetPoolId;
 
 use super::model::SubnetPool;
 use super::{rules, store, target};
@@ -53,6 +55,14 @@ pub async fn allocate(
                 .with_detail(format!("{net} is not free in subnet pool {}.", pool.id)))
         }
     }
+}
+
+/// Gives the prefix of a subnet back to its pool.
+///
+/// # Errors
+/// The store's.
+pub async fn give_back(tx: &mut Tx, pool_id: SubnetPoolId, net: IpNet) -> Result<(), StoreError> {
+    prefixes::give_back(tx, pool_id, net).await
 }
 
 /// The pool of this id, if the caller may use it: who sees a pool may.

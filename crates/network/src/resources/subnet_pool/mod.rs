@@ -2,7 +2,9 @@
 //!
 //! A pool says how large its subnets may be and how much each project may have of
 //! it. Pools of one address scope do not overlap either. What is still free is kept
-//! by [`crate::ipam::prefixes`].
+//! by [`crate::ipam::prefixes`]; the tables are in `migrations/0002_address_pools.sql`.
+//!
+//! The name on the wire is `subnetpool`, in Rust and in tables `subnet_pool`.
 
 mod allocation;
 mod changes;
@@ -23,10 +25,13 @@ use isospin_api_kit::extension::Extension;
 use isospin_api_kit::list::Table;
 
 use crate::resources::rbac_policy::Shareable;
+use crate::resources::registration::Resource;
+use crate::resources::tag;
 use crate::routes::{Collection, Routes, Verb};
 
-pub use allocation::{Request, allocate, usable, usable_default};
-pub use policy::{POLICY, target};
+pub use allocation::{Request, allocate, give_back, usable, usable_default};
+use policy::POLICY;
+pub use policy::target;
 
 /// A subnet pool on the wire (reference/network-api-core §5).
 pub const TYPE: ResourceType =
@@ -87,7 +92,7 @@ pub const SHAREABLE: Shareable = Shareable::new(
 pub const TABLE: Table = Table { name: "subnet_pools", id: "id", tags: "tags" };
 
 /// What works.
-pub const EXTENSIONS: &[Extension] = &[
+const EXTENSIONS: &[Extension] = &[
     Extension {
         alias: "subnet_allocation",
         name: "Subnet Allocation",
@@ -112,10 +117,31 @@ pub const EXTENSIONS: &[Extension] = &[
         description: "Provides support for onboarding subnets into subnet pools",
         updated: "2018-12-18T09:00:00-00:00",
     },
+    Extension {
+        alias: "rbac-subnetpool",
+        name: "Add subnetpool type to RBAC",
+        description: "Add subnetpool type to RBAC",
+        updated: "2020-02-05T00:00:00-00:00",
+    },
 ];
 
+/// What this folder brings to the API.
+pub const RESOURCE: Resource = Resource::new(POLICY, || routes().into())
+    .extensions(EXTENSIONS)
+    .shareable(&SHAREABLE)
+    .tagged(&TAGGED)
+    .counted("subnetpool", -1);
+
+/// How its objects carry tags.
+const TAGGED: tag::Kind = tag::kind!(
+    "subnetpools",
+    "subnetpool",
+    "subnet_pools",
+    "SELECT project_id, '', '', id FROM subnet_pools WHERE id = $1"
+);
+
 /// The URLs of subnet pools.
-pub fn routes() -> Collection {
+fn routes() -> Collection {
     Routes::of(TYPE, "/v2.0/subnetpools")
         .list(handlers::list)
         .create(handlers::create)

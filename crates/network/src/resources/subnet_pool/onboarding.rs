@@ -16,7 +16,7 @@ use super::changes::{Change, apply};
 use super::handlers::find_for;
 use super::input::Onboarding;
 use super::model::SubnetPoolDetails;
-use super::{rules, store};
+use super::{give_back, rules};
 use crate::App;
 use crate::ipam::prefixes;
 use crate::resources::network;
@@ -100,10 +100,10 @@ async fn join(
     apply(tx, app, &context.caller, &mut details, Change { pool, prefixes, joining }).await?;
     for subnet in &subnets {
         if let Some(left) = subnet.subnetpool_id {
-            prefixes::give_back(tx, left, subnet.cidr).await?;
+            give_back(tx, left, subnet.cidr).await?;
         }
     }
-    store::adopt(tx, &details.pool, network_id).await?;
+    subnet::store::adopt(tx, &details.pool, network_id).await?;
     Ok(subnets)
 }
 

@@ -10,7 +10,7 @@ use isospin_store_kit::{ChangeKind, Row, Session, StoreError, Tx, values};
 use isospin_types::{AddressScopeId, SubnetPoolId};
 
 pub use list::list;
-pub use subnets::{adopt, allocated_to, note_subnets, of_pool, of_pool_within, others_beside};
+pub use subnets::{allocated_to, of_pool, of_pool_within, others_beside};
 
 use super::SHAREABLE;
 use super::model::{Lengths, SubnetPool, SubnetPoolDetails};

@@ -1,21 +1,23 @@
-//! The kinds of resource that carry tags, and what policy asks of each.
+//! What a kind of resource says of itself so that its objects carry tags.
 
-use isospin_api_kit::policy::Target;
+use isospin_api_kit::policy::{Rule, Target};
 use isospin_store_kit::{Session, StoreError, values};
 
 use crate::resources::rbac_policy::Access;
 
-/// A kind of resource with tags.
+/// A kind of resource with tags. Its folder declares one and names it in its `RESOURCE`.
 #[derive(Debug)]
-pub(super) struct Kind {
+pub struct Kind {
     /// The collection in URLs.
     pub path: &'static str,
     /// The name in rules.
     pub name: &'static str,
+    /// Who may do what with tags.
+    pub rules: [Rule; 4],
     /// Reads [`Facts`] of the resource of an id: its project, that of its network, its
     /// device owner, and the id of the object whose entries open it to others ("" = none
     /// of all that).
-    facts: &'static str,
+    pub facts: &'static str,
     /// Counts a change of the resource.
     pub touch: &'static str,
 }
@@ -40,17 +42,17 @@ impl Facts {
 
 impl Kind {
     /// The URL of all tags: `/v2.0/networks/{id}/tags`.
-    pub fn path(&self) -> String {
+    pub(super) fn path(&self) -> String {
         format!("/v2.0/{}/{{id}}/tags", self.path)
     }
 
     /// The rule that guards tags: `update_network:tags`.
-    pub fn action(&self, verb: &str) -> String {
+    pub(super) fn action(&self, verb: &str) -> String {
         format!("{verb}_{}:tags", self.name)
     }
 
     /// Facts of the resource of this id for a caller of the project, if there is one.
-    pub async fn facts(
+    pub(super) async fn facts(
         &self,
         session: &mut Session,
         id: &str,
@@ -68,11 +70,31 @@ impl Kind {
     }
 }
 
+/// Declares a [`Kind`]: collection in URLs, name in rules, table, and the query of its facts.
 macro_rules! kind {
     ($path:literal, $name:literal, $table:literal, $facts:expr) => {
-        Kind {
+        $crate::resources::tag::Kind {
             path: $path,
             name: $name,
+            // Reading tags is reading the resource, all else is updating it.
+            rules: [
+                ::isospin_api_kit::policy::Rule::new(
+                    concat!("get_", $name, ":tags"),
+                    concat!("rule:get_", $name),
+                ),
+                ::isospin_api_kit::policy::Rule::new(
+                    concat!("create_", $name, ":tags"),
+                    concat!("rule:update_", $name),
+                ),
+                ::isospin_api_kit::policy::Rule::new(
+                    concat!("update_", $name, ":tags"),
+                    concat!("rule:update_", $name),
+                ),
+                ::isospin_api_kit::policy::Rule::new(
+                    concat!("delete_", $name, ":tags"),
+                    concat!("rule:update_", $name),
+                ),
+            ],
             facts: $facts,
             touch: concat!(
                 "UPDATE ",
@@ -82,59 +104,4 @@ macro_rules! kind {
         }
     };
 }
-
-/// All of them.
-pub(super) const KINDS: &[Kind] = &[
-    kind!(
-        "networks",
-        "network",
-        "networks",
-        "SELECT project_id, project_id, '', id FROM networks WHERE id = $1"
-    ),
-    kind!(
-        "subnets",
-        "subnet",
-        "subnets",
-        "SELECT subnets.project_id, networks.project_id, '', networks.id FROM subnets \
-         JOIN networks ON networks.id = subnets.network_id WHERE subnets.id = $1"
-    ),
-    kind!(
-        "subnetpools",
-        "subnetpool",
-        "subnet_pools",
-        "SELECT project_id, '', '', id FROM subnet_pools WHERE id = $1"
-    ),
-    kind!(
-        "ports",
-        "port",
-        "ports",
-        "SELECT ports.project_id, networks.project_id, ports.device_owner, networks.id FROM ports \
-         JOIN networks ON networks.id = ports.network_id WHERE ports.id = $1"
-    ),
-    kind!("routers", "router", "routers", "SELECT project_id, '', '', '' FROM routers WHERE id = $1"),
-    kind!(
-        "floatingips",
-        "floatingip",
-        "floating_ips",
-        "SELECT project_id, '', '', '' FROM floating_ips WHERE id = $1"
-    ),
-    kind!(
-        "security-groups",
-        "security_group",
-        "security_groups",
-        "SELECT project_id, '', '', id FROM security_groups WHERE id = $1"
-    ),
-    kind!(
-        "policies",
-        "policy",
-        "qos_policies",
-        "SELECT project_id, '', '', id FROM qos_policies WHERE id = $1"
-    ),
-    kind!("trunks", "trunk", "trunks", "SELECT project_id, '', '', '' FROM trunks WHERE id = $1"),
-    kind!(
-        "network-segment-ranges",
-        "network_segment_range",
-        "network_segment_ranges",
-        "SELECT project_id, '', '', '' FROM network_segment_ranges WHERE id = $1"
-    ),
-];
+pub(in crate::resources) use kind;

@@ -9,61 +9,20 @@ pub mod store;
 
 use isospin_api_kit::attribute::Form;
 use isospin_api_kit::extension::Extension;
-use isospin_api_kit::policy::Rule;
 
+use crate::resources::ALL;
+use crate::resources::registration::Resource;
 use crate::routes::{Route, Routes, Verb};
-use kinds::{KINDS, Kind};
+
+pub use kinds::Kind;
+pub(in crate::resources) use kinds::kind;
 
 /// Tags of one resource, and characters of one tag, at most.
 const MOST: usize = 50;
 const LONGEST: usize = 255;
 
-/// Default rules: reading is reading the resource, all else is updating it.
-pub const POLICY: &[Rule] = &[
-    Rule::new("get_network:tags", "rule:get_network"),
-    Rule::new("create_network:tags", "rule:update_network"),
-    Rule::new("update_network:tags", "rule:update_network"),
-    Rule::new("delete_network:tags", "rule:update_network"),
-    Rule::new("get_subnet:tags", "rule:get_subnet"),
-    Rule::new("create_subnet:tags", "rule:update_subnet"),
-    Rule::new("update_subnet:tags", "rule:update_subnet"),
-    Rule::new("delete_subnet:tags", "rule:update_subnet"),
-    Rule::new("get_subnetpool:tags", "rule:get_subnetpool"),
-    Rule::new("create_subnetpool:tags", "rule:update_subnetpool"),
-    Rule::new("update_subnetpool:tags", "rule:update_subnetpool"),
-    Rule::new("delete_subnetpool:tags", "rule:update_subnetpool"),
-    Rule::new("get_port:tags", "rule:get_port"),
-    Rule::new("create_port:tags", "rule:update_port"),
-    Rule::new("update_port:tags", "rule:update_port"),
-    Rule::new("delete_port:tags", "rule:update_port"),
-    Rule::new("get_router:tags", "rule:get_router"),
-    Rule::new("create_router:tags", "rule:update_router"),
-    Rule::new("update_router:tags", "rule:update_router"),
-    Rule::new("delete_router:tags", "rule:update_router"),
-    Rule::new("get_floatingip:tags", "rule:get_floatingip"),
-    Rule::new("create_floatingip:tags", "rule:update_floatingip"),
-    Rule::new("update_floatingip:tags", "rule:update_floatingip"),
-    Rule::new("delete_floatingip:tags", "rule:update_floatingip"),
-    Rule::new("get_security_group:tags", "rule:get_security_group"),
-    Rule::new("create_security_group:tags", "rule:update_security_group"),
-    Rule::new("update_security_group:tags", "rule:update_security_group"),
-    Rule::new("delete_security_group:tags", "rule:update_security_group"),
-    Rule::new("get_policy:tags", "rule:get_policy"),
-    Rule::new("create_policy:tags", "rule:update_policy"),
-    Rule::new("update_policy:tags", "rule:update_policy"),
-    Rule::new("delete_policy:tags", "rule:update_policy"),
-    Rule::new("get_trunk:tags", "rule:get_trunk"),
-    Rule::new("create_trunk:tags", "rule:update_trunk"),
-    Rule::new("update_trunk:tags", "rule:update_trunk"),
-    Rule::new("delete_trunk:tags", "rule:update_trunk"),
-    Rule::new("get_network_segment_range:tags", "rule:get_network_segment_range"),
-    Rule::new("create_network_segment_range:tags", "rule:update_network_segment_range"),
-    Rule::new("update_network_segment_range:tags", "rule:update_network_segment_range"),
-    Rule::new("delete_network_segment_range:tags", "rule:update_network_segment_range"),
-];
-
 /// What tags bring to the extension list.
-pub const EXTENSIONS: &[Extension] = &[
+const EXTENSIONS: &[Extension] = &[
     Extension {
         alias: "standard-attr-tag",
         name: "Tag support for resources with standard attribute: port, subnet, subnetpool, network, \
@@ -79,9 +38,12 @@ pub const EXTENSIONS: &[Extension] = &[
     },
 ];
 
+/// What this folder brings to the API.
+pub const RESOURCE: Resource = Resource::new(&[], routes).extensions(EXTENSIONS);
+
 /// `/v2.0/<collection>/{id}/tags[/{tag}]` of every kind of resource.
-pub fn routes() -> Routes {
-    KINDS.iter().map(routes_of).fold(Routes::new(), Routes::merge)
+fn routes() -> Routes {
+    ALL.iter().filter_map(|resource| resource.tagged).map(routes_of).fold(Routes::new(), Routes::merge)
 }
 
 const TAGS: Form = Form::Object(&[("tags", Form::List(&Form::Text))]);

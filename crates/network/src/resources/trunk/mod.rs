@@ -16,9 +16,11 @@ pub mod view;
 use isospin_api_kit::attribute::{Absent, Attribute, Check, ResourceType, STANDARD};
 use isospin_api_kit::list::Table;
 
+use crate::resources::registration::Resource;
+use crate::resources::tag;
 use crate::routes::{Collection, Routes, Verb};
 
-pub use policy::POLICY;
+use policy::POLICY;
 pub use subports::check_unused;
 
 /// A trunk on the wire (reference/network-api-core §16).
@@ -38,8 +40,15 @@ const OWN: &[Attribute] = &[
     Attribute::fixed("sub_ports", Check::Own(rules::sub_ports), Absent::EMPTY_LIST),
 ];
 
+/// What this folder brings to the API.
+pub const RESOURCE: Resource = Resource::new(POLICY, || routes().into()).tagged(&TAGGED).counted("trunk", -1);
+
+/// How its objects carry tags.
+const TAGGED: tag::Kind =
+    tag::kind!("trunks", "trunk", "trunks", "SELECT project_id, '', '', '' FROM trunks WHERE id = $1");
+
 /// The URLs of trunks.
-pub fn routes() -> Collection {
+fn routes() -> Collection {
     Routes::of(TYPE, "/v2.0/trunks")
         .list(handlers::list)
         .create(handlers::create)
