@@ -14,10 +14,11 @@ use crate::fault::Fault;
 use crate::generation::{self, Generation};
 use crate::passwords::{Passwords, PasswordsError};
 use crate::resources::catalog::Catalog;
+use crate::routes::Route;
 use crate::tokens::Tokens;
 use crate::tokens::authenticate::password::Failures;
-use crate::tokens::keys::KeyError;
-use crate::{discovery, request, resources, tokens};
+use crate::tokens::keys::{KeyError, KeyRepository};
+use crate::{discovery, policy, request, resources, routes};
 
 /// Bodies above this are refused with 413 (reference/identity-api.md §2).
 const MAX_BODY: usize = 114_688;
@@ -27,6 +28,8 @@ const MAX_BODY: usize = 114_688;
 pub enum OpenError {
     #[error("the policy of identity cannot be used")]
     Policy(#[from] PolicyError),
+    #[error(transparent)]
+    Unruled(#[from] routes::Unruled),
     #[error("the keys of tokens cannot be used")]
     Keys(#[from] KeyError),
     #[error("the tables of identity cannot be read")]
@@ -45,6 +48,8 @@ pub struct IdentityApp {
     pub(crate) failures: Arc<Failures>,
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) catalog: Arc<Catalog>,
+    /// What credentials are sealed with.
+    pub(crate) credential_keys: Arc<KeyRepository>,
     generation: Arc<Generation>,
 }
 
@@ -54,15 +59,29 @@ pub struct IdentityApp {
 /// # Errors
 /// The keys cannot be read or written, the store cannot be read.
 pub async fn open(config: IdentityConfig, store: Store) -> Result<IdentityApp, OpenError> {
+    open_with(config, store, policy::policy(None)?).await
+}
+
+/// As [`open`], with a policy of [`crate::policy`].
+///
+/// # Errors
+/// As [`open`]; a route asks for a rule the policy has not (N25).
+pub async fn open_with(
+    config: IdentityConfig,
+    store: Store,
+    policy: Policy,
+) -> Result<IdentityApp, OpenError> {
+    routes::check(&route_table(), &policy)?;
     let config = Arc::new(config);
     let generation = Generation::follow(&store).await?;
     let tokens = Tokens::open(store.clone(), Arc::clone(&generation), Arc::clone(&config)).await?;
     Ok(IdentityApp {
-        policy: Arc::new(Policy::new(resources::policy_rules())?),
+        policy: Arc::new(policy),
         passwords: Arc::new(Passwords::new(&config.passwords)?),
         failures: Arc::new(Failures::new(config.passwords.failures_per_minute)),
         tokens: Arc::new(tokens),
         catalog: Arc::new(Catalog::new(Arc::clone(&generation))),
+        credential_keys: Arc::new(KeyRepository::of_folder(&config.credential_key_folder)?),
         store,
         config,
         generation,
@@ -102,16 +121,17 @@ impl IdentityApp {
     }
 }
 
+/// Every route of the Identity API.
+#[must_use]
+pub fn route_table() -> Vec<Route> {
+    resources::routes().merge(discovery::routes()).table()
+}
+
 /// The Identity API v3, to be served at the root of its listener.
 pub fn router(app: IdentityApp) -> Router {
-    let authenticated = resources::routes()
-        .merge(tokens::handlers::routes())
-        .layer(middleware::from_fn_with_state(app.clone(), request::authenticate));
-    Router::new()
+    resources::routes()
         .merge(discovery::routes())
-        .merge(tokens::handlers::open_routes())
-        .merge(resources::open_routes())
-        .merge(authenticated)
+        .into_router(&app)
         .fallback(request::not_found)
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(middleware::from_fn(request::identify))

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use crate::resources::limit::model::LimitModel;
+
 /// Settings of the identity service.
 #[derive(Debug, Clone)]
 pub struct IdentityConfig {
@@ -12,6 +14,10 @@ pub struct IdentityConfig {
     pub passwords: PasswordConfig,
     /// Levels of projects below a domain.
     pub max_project_depth: u32,
+    /// How limits of domains and projects go together.
+    pub limit_model: LimitModel,
+    /// Folder of the keys credentials are sealed with; servers of one region share its content.
+    pub credential_key_folder: PathBuf,
 }
 
 /// Settings of tokens.
@@ -71,11 +77,13 @@ impl IdentityConfig {
     /// The defaults of the Identity API (reference/identity-api.md §14).
     #[must_use]
     pub fn new(public_url: impl Into<String>, key_folder: impl Into<PathBuf>) -> Self {
+        let key_folder = key_folder.into();
+        let credential_key_folder = key_folder.join("credential-keys");
         Self {
             public_url: public_url.into(),
             tokens: TokenConfig {
                 keys_in: KeyPlace::Folder,
-                key_folder: key_folder.into(),
+                key_folder,
                 max_active_keys: 3,
                 lifetime: Duration::from_secs(3600),
                 expired_window: Duration::from_secs(172_800),
@@ -91,6 +99,8 @@ impl IdentityConfig {
                 lockout: None,
             },
             max_project_depth: 5,
+            limit_model: LimitModel::default(),
+            credential_key_folder,
         }
     }
 }

@@ -1,18 +1,16 @@
 //! Which versions there are: the root and `/v3`, without a token.
 
-use axum::Router;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 use http::StatusCode;
 use http::header::LOCATION;
 use isospin_api_kit::http::answer;
 use serde_json::{Value, json};
 
-use crate::IdentityApp;
 use crate::request::Origin;
+use crate::routes::{Routes, Verb};
 
-pub fn routes() -> Router<IdentityApp> {
-    Router::new().route("/", get(versions)).route("/v3", get(version)).route("/v3/", get(version))
+pub fn routes() -> Routes {
+    Routes::new().open(Verb::Get, "/", versions).open(Verb::Get, "/v3", version)
 }
 
 async fn versions(origin: Origin) -> Response {

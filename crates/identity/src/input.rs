@@ -89,7 +89,10 @@ impl Schema {
     /// # Errors
     /// 400 naming the attribute, the value and the rule.
     pub fn create(&self, body: &[u8]) -> Result<Input, Fault> {
-        let object = self.object(body)?;
+        self.checked_new(self.object(body)?)
+    }
+
+    fn checked_new(&self, object: Map<String, Value>) -> Result<Input, Fault> {
         if let Some(missing) =
             self.fields.iter().find(|field| field.required && !object.contains_key(field.name))
         {
@@ -97,6 +100,24 @@ impl Schema {
             return Err(invalid(self.key, &Value::Object(object), &reason));
         }
         self.checked(object)
+    }
+
+    /// Reads the body of a POST of several objects: `{"<plural>": [{…}, …]}`.
+    ///
+    /// # Errors
+    /// 400, as [`Schema::create`].
+    pub fn create_several(&self, body: &[u8], plural: &str) -> Result<Vec<Input>, Fault> {
+        let document: Value = serde_json::from_slice(body).map_err(|_| self.not_json(plural))?;
+        let items = document.get(plural).and_then(Value::as_array);
+        let items =
+            items.filter(|items| !items.is_empty()).ok_or_else(|| Fault::missing(plural, "request body"))?;
+        items
+            .iter()
+            .map(|item| match item {
+                Value::Object(object) => self.checked_new(object.clone()),
+                other => Err(invalid(plural, other, &format!("{} is not of type 'object'", repr(other)))),
+            })
+            .collect()
     }
 
     /// Reads the body of a PATCH of the object `id`; `current` tells the value of
@@ -123,12 +144,7 @@ impl Schema {
     }
 
     fn object(&self, body: &[u8]) -> Result<Map<String, Value>, Fault> {
-        let document: Value = serde_json::from_slice(body).map_err(|_| {
-            Fault::bad_request(format!(
-                "The request body could not be read as JSON. Send an object with the key '{}'.",
-                self.key
-            ))
-        })?;
+        let document: Value = serde_json::from_slice(body).map_err(|_| self.not_json(self.key))?;
         match document {
             Value::Object(mut document) => match document.remove(self.key) {
                 Some(Value::Object(object)) => Ok(object),
@@ -136,6 +152,12 @@ impl Schema {
             },
             _ => Err(Fault::missing(self.key, "request body")),
         }
+    }
+
+    fn not_json(&self, key: &str) -> Fault {
+        Fault::bad_request(format!(
+            "The request body could not be read as JSON. Send an object with the key '{key}'."
+        ))
     }
 
     fn checked(&self, object: Map<String, Value>) -> Result<Input, Fault> {
@@ -161,6 +183,11 @@ impl Input {
     /// Whether the client gave the attribute, null or not.
     pub fn has(&self, name: &str) -> bool {
         self.values.contains_key(name)
+    }
+
+    /// What the client gave, null or not.
+    pub fn value(&self, name: &str) -> Option<&Value> {
+        self.values.get(name)
     }
 
     /// A text; `None` when absent or null.
@@ -323,7 +350,7 @@ fn check_object(table: &[Field], object: &Map<String, Value>) -> Result<(), Stri
 }
 
 /// A time as microseconds since 1970.
-fn microseconds(text: &str) -> Option<i64> {
+pub fn microseconds(text: &str) -> Option<i64> {
     let bare = text.strip_suffix('Z').unwrap_or(text);
     let time: jiff::civil::DateTime = bare.parse().ok()?;
     if !bare.contains('T') {

@@ -19,14 +19,15 @@ mod input;
 pub mod keystone;
 mod listing;
 mod passwords;
-mod policy;
+pub mod policy;
 mod request;
 mod resources;
+pub mod routes;
 mod tokens;
 
 use isospin_store_kit::{Migration, MigrationSet};
 
-pub use app::{IdentityApp, OpenError, open, router};
+pub use app::{IdentityApp, OpenError, open, open_with, route_table, router};
 pub use config::IdentityConfig;
 pub use tokens::keys::{KeyError, Rotated, Rotation, rotate_folder, rotate_stored};
 
@@ -36,6 +37,7 @@ pub const MIGRATIONS: MigrationSet = MigrationSet {
     steps: &[
         Migration { id: 1, name: "initial", sql: include_str!("../migrations/0001_initial.sql") },
         Migration { id: 2, name: "delegation", sql: include_str!("../migrations/0002_delegation.sql") },
+        Migration { id: 3, name: "resources", sql: include_str!("../migrations/0003_resources.sql") },
         Migration { id: 5, name: "tokens", sql: include_str!("../migrations/0005_tokens.sql") },
     ],
 };

@@ -64,6 +64,22 @@ impl Context {
         self.query(name).is_some_and(is_true)
     }
 
+    /// What was read of a body. What is wrong with it is told only to those who may do
+    /// `action` at least to what is their own.
+    pub fn read<T>(&self, app: &IdentityApp, action: &str, read: Result<T, Fault>) -> Result<T, Fault> {
+        let (user, domain) = (&self.caller().user_id, &self.caller().domain_id);
+        let own = Target::new()
+            .with("target.credential.user_id", user)
+            .with("target.trust.trustor_user_id", user)
+            .with("target.user.domain_id", domain)
+            .with("target.group.domain_id", domain)
+            .with("target.project.domain_id", domain);
+        read.or_else(|fault| {
+            self.enforce(app, action, &own)?;
+            Err(fault)
+        })
+    }
+
     /// Refuses what the rule does not allow.
     pub fn enforce(&self, app: &IdentityApp, action: &str, target: &Target<'_>) -> Result<(), Fault> {
         if app.policy.allows(action, self.caller(), target) {

@@ -200,6 +200,9 @@ pub enum PolicyCommand {
         /// Only those the policy file replaces or adds
         #[arg(long)]
         overridden: bool,
+        /// Whose rules
+        #[arg(long, default_value = "network")]
+        service: Service,
     },
     /// Say whether somebody may do something, and which rule decides; ends with 1 for no
     Check(PolicyCheck),
@@ -207,7 +210,7 @@ pub enum PolicyCommand {
 
 #[derive(Debug, Args)]
 pub struct PolicyCheck {
-    /// Name of a rule: create_network, update_port:mac_address
+    /// Name of a rule: create_network, update_port:mac_address, identity:create_user
     pub action: String,
     /// Role of who asks, with the roles it implies; may be given several times
     #[arg(long = "role", value_name = "NAME")]
@@ -215,6 +218,12 @@ pub struct PolicyCheck {
     /// Project of who asks
     #[arg(long, value_name = "ID", default_value = "")]
     pub project: String,
+    /// Domain of who asks, with a token for that domain
+    #[arg(long, value_name = "ID", default_value = "")]
+    pub domain: String,
+    /// Who asks has a token for the whole system
+    #[arg(long)]
+    pub system: bool,
     /// User who asks
     #[arg(long, value_name = "ID", default_value = "")]
     pub user: String,

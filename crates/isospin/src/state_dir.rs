@@ -59,6 +59,10 @@ impl StateDir {
     pub fn keys(&self) -> PathBuf {
         self.root.join("fernet-keys")
     }
+    /// Keys that credentials of users are sealed with.
+    pub fn credential_keys(&self) -> PathBuf {
+        self.root.join("credential-keys")
+    }
     /// The authority that signs agents' certificates.
     pub fn pki(&self) -> PathBuf {
         self.root.join("pki")

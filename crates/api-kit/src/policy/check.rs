@@ -99,10 +99,16 @@ impl Check {
             Self::Rule(name) => {
                 rules.get(name).is_some_and(|check| check.holds(rules, caller, target, depth + 1))
             }
-            Self::Compare(left, right) => match (left.value(caller, target), right.value(caller, target)) {
-                (Some(left), Some(right)) => left == right,
-                _ => false,
-            },
+            Self::Compare(left, right_is) => {
+                match (left.value(caller, target), right_is.value(caller, target)) {
+                    (Some(value), Some(right)) => value == right,
+                    // `domain_id:None`: a token without a domain.
+                    (None, Some(right)) => {
+                        matches!((left, right_is), (Term::Credential(_), Term::Literal(_))) && right == "None"
+                    }
+                    _ => false,
+                }
+            }
             Self::Field { attribute, value, .. } => target.get(attribute) == Some(value),
             Self::FieldMatches { attribute, pattern, .. } => {
                 target.get(attribute).is_some_and(|value| pattern.is_match(value))
@@ -123,6 +129,9 @@ pub const CREDENTIALS: &[&str] = &[
     "project_domain_id",
     "system_scope",
     "is_admin",
+    // As Keystone's own rules spell them.
+    "token.domain.id",
+    "token.project.domain.id",
 ];
 
 impl Term {
@@ -133,9 +142,9 @@ impl Term {
             Self::Credential(name) => match name.as_str() {
                 "project_id" | "tenant_id" | "tenant" => owned(&caller.project_id),
                 "user_id" | "user" => owned(&caller.user_id),
-                "domain_id" => owned(&caller.domain_id),
+                "domain_id" | "token.domain.id" => owned(&caller.domain_id),
                 "user_domain_id" => owned(&caller.user_domain_id),
-                "project_domain_id" => owned(&caller.project_domain_id),
+                "project_domain_id" | "token.project.domain.id" => owned(&caller.project_domain_id),
                 "system_scope" => caller.system_scope.then_some("all"),
                 "is_admin" => Some(if caller.is_admin() { "True" } else { "False" }),
                 _ => None,

@@ -76,6 +76,45 @@ impl Overrides {
     }
 }
 
+impl Overrides {
+    /// Takes out the rules of another service, whose actions begin with `prefix`, with the
+    /// further rules of the file they are made of. Of those, what `own` names or what is
+    /// left refers to stays here too.
+    #[must_use]
+    pub fn take(&mut self, prefix: &str, own: impl Fn(&str) -> bool) -> Self {
+        let (mut theirs, mut ours): (Vec<Entry>, Vec<Entry>) =
+            self.entries.drain(..).partition(|entry| entry.name.starts_with(prefix));
+        let mut next = 0;
+        while let Some(entry) = theirs.get(next) {
+            let wanted = references(entry);
+            let known = |name: &str| theirs.iter().any(|entry| entry.name == name);
+            let further: Vec<Entry> = ours
+                .iter()
+                .filter(|entry| wanted.contains(&entry.name) && !known(&entry.name))
+                .cloned()
+                .collect();
+            theirs.extend(further);
+            next += 1;
+        }
+        let taken = |name: &str| theirs.iter().any(|entry| entry.name == name);
+        while let Some(index) = ours.iter().position(|entry| {
+            let used = ours.iter().any(|other| references(other).contains(&entry.name));
+            taken(&entry.name) && !own(&entry.name) && !used
+        }) {
+            ours.remove(index);
+        }
+        self.entries = ours;
+        theirs.sort_by_key(|entry| entry.line);
+        Self { origin: self.origin.clone(), entries: theirs }
+    }
+}
+
+/// Names of the rules an entry refers to; none when it does not parse, which is told later.
+fn references(entry: &Entry) -> Vec<String> {
+    let check = super::parse::parse(&entry.expression).ok();
+    check.iter().flat_map(super::Check::references).map(str::to_owned).collect()
+}
+
 fn entries(text: &str) -> Result<Vec<Entry>, Problem> {
     let mut reader = Reader { parser: Parser::new_from_str(text) };
     let mut entries: Vec<Entry> = Vec::new();
@@ -250,6 +289,19 @@ mod tests {
             parsed("# mine\n\na: role:x\n\n# more\nb: '!'\n"),
             Ok(vec![("a".to_owned(), "role:x".to_owned(), 3), ("b".to_owned(), "!".to_owned(), 6)])
         );
+    }
+
+    #[test]
+    fn rules_of_two_services_in_one_file_are_told_apart() {
+        let text = "owner: '@'\nops: role:ops\nboth: role:both\nleft: rule:ops\nid:a: rule:left\nb: rule:both\n\
+                    id:c: rule:both or rule:owner\n";
+        let mut overrides = Overrides::parse("policy.yaml", text).expect("a file");
+        let theirs = overrides.take("id:", |name| name == "owner");
+        let names = |overrides: &Overrides| -> Vec<String> {
+            overrides.entries.iter().map(|entry| entry.name.clone()).collect()
+        };
+        assert_eq!(names(&theirs), ["owner", "ops", "both", "left", "id:a", "id:c"]);
+        assert_eq!(names(&overrides), ["owner", "both", "b"]);
     }
 
     #[test]

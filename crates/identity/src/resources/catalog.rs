@@ -1,5 +1,6 @@
 //! The catalog: which services there are and where, for one caller.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use isospin_api_kit::Caller;
@@ -7,6 +8,7 @@ use isospin_store_kit::{Row, Store, StoreError, values};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
+use super::endpoint_filter::visible::{Given, by_project};
 use crate::generation::Generation;
 
 /// An enabled endpoint of an enabled service.
@@ -20,8 +22,14 @@ struct Entry {
     url: String,
 }
 
+/// All endpoints, and which projects see but some of them.
+struct Known {
+    entries: Vec<Entry>,
+    given: BTreeMap<String, Given>,
+}
+
 /// What was read, under this generation.
-type Remembered = (u64, Arc<Vec<Entry>>);
+type Remembered = (u64, Arc<Known>);
 
 /// Reads the catalog, once for each state of identity.
 pub struct Catalog {
@@ -36,10 +44,15 @@ impl Catalog {
 
     /// The catalog this caller sees: a list of services with their endpoints.
     pub async fn of(&self, store: &Store, caller: &Caller) -> Result<Value, StoreError> {
-        let entries = self.entries(store).await?;
+        let known = self.known(store).await?;
+        let given = known.given.get(&caller.project_id);
         let mut services: Vec<Value> = Vec::new();
-        for entries in entries.chunk_by(|a, b| a.service_id == b.service_id) {
-            let endpoints: Vec<Value> = entries.iter().filter_map(|entry| entry.view(caller)).collect();
+        for entries in known.entries.chunk_by(|a, b| a.service_id == b.service_id) {
+            let seen = entries.iter().filter(|entry| given.is_none_or(|given| entry.is_given(given)));
+            let endpoints: Vec<Value> = seen.filter_map(|entry| entry.view(caller)).collect();
+            if endpoints.is_empty() && given.is_some() {
+                continue;
+            }
             let Some(service) = entries.first() else { continue };
             services.push(json!({
                 "endpoints": endpoints,
@@ -51,21 +64,23 @@ impl Catalog {
         Ok(Value::Array(services))
     }
 
-    async fn entries(&self, store: &Store) -> Result<Arc<Vec<Entry>>, StoreError> {
+    async fn known(&self, store: &Store) -> Result<Arc<Known>, StoreError> {
         let known = self.remembered.lock().clone();
-        if let Some((generation, entries)) = known
+        if let Some((generation, known)) = known
             && self.generation.holds(generation)
         {
-            return Ok(entries);
+            return Ok(known);
         }
         let generation = self.generation.current();
         let sql = "SELECT s.id, s.type, COALESCE(s.name, ''), e.id, e.interface, e.region_id, e.url \
                    FROM services s JOIN endpoints e ON e.service_id = s.id \
                    WHERE s.enabled = true AND e.enabled = true ORDER BY s.id, e.id";
-        let rows = store.reader().await?.rows(sql, values![]).await?;
-        let entries = Arc::new(rows.into_iter().map(Entry::read).collect::<Result<Vec<_>, _>>()?);
-        *self.remembered.lock() = Some((generation, Arc::clone(&entries)));
-        Ok(entries)
+        let mut reader = store.reader().await?;
+        let rows = reader.rows(sql, values![]).await?;
+        let entries = rows.into_iter().map(Entry::read).collect::<Result<Vec<_>, _>>()?;
+        let known = Arc::new(Known { entries, given: by_project(&mut reader).await? });
+        *self.remembered.lock() = Some((generation, Arc::clone(&known)));
+        Ok(known)
     }
 }
 
@@ -81,6 +96,10 @@ impl Entry {
             region_id: columns.opt_text()?,
             url: columns.text()?,
         })
+    }
+
+    fn is_given(&self, given: &Given) -> bool {
+        given.has(&self.endpoint_id, &self.interface, &self.service_id, self.region_id.as_deref())
     }
 
     /// The endpoint for this caller; `None` when its URL needs what the caller has not.

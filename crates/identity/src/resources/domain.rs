@@ -1,9 +1,7 @@
 //! Domains: what users, groups and projects have their names in.
 
-use axum::Router;
 use axum::extract::{Path, State};
 use axum::response::Response;
-use axum::routing::get;
 use http::StatusCode;
 use isospin_api_kit::http::{keyed, no_content};
 use isospin_api_kit::policy::{Rule, Target};
@@ -16,15 +14,16 @@ use crate::fault::Fault;
 use crate::input::{Field, IMMUTABLE_OPTION, Kind, Schema};
 use crate::listing::{Filter, collection, restrict};
 use crate::request::{Context, RawBody};
+use crate::routes::Routes;
 
 /// The domain of clients that name none; it cannot be deleted.
 pub const DEFAULT: &str = "default";
 
 pub const RULES: &[Rule] = &[
-    Rule::new("identity:list_domains", "rule:reads_domain"),
+    Rule::new("identity:list_domains", "rule:reads_all or (role:reader and domain_id:%(target.domain.id)s)"),
     Rule::new(
         "identity:get_domain",
-        "rule:reads_all or domain_id:%(target.domain_id)s or project_domain_id:%(target.domain_id)s",
+        "rule:reads_all or domain_id:%(target.domain.id)s or project_domain_id:%(target.domain.id)s",
     ),
     Rule::new("identity:create_domain", "rule:admin_required"),
     Rule::new("identity:update_domain", "rule:admin_required"),
@@ -69,10 +68,13 @@ async fn find(session: &mut Session, id: &str) -> Result<Option<Project>, StoreE
     Ok(project::find_any(session, id).await?.filter(|domain| domain.is_domain))
 }
 
-pub fn routes() -> Router<IdentityApp> {
-    Router::new()
-        .route("/v3/domains", get(list).post(create))
-        .route("/v3/domains/{id}", get(show).patch(patch).delete(delete))
+pub fn routes() -> Routes {
+    Routes::new()
+        .get("/v3/domains", "list_domains", list)
+        .post("/v3/domains", "create_domain", create)
+        .get("/v3/domains/{id}", "get_domain", show)
+        .patch("/v3/domains/{id}", "update_domain", patch)
+        .delete("/v3/domains/{id}", "delete_domain", delete)
 }
 
 async fn list(State(app): State<IdentityApp>, context: Context) -> Result<Response, Fault> {
@@ -95,7 +97,7 @@ async fn show(
 ) -> Result<Response, Fault> {
     let found = find(&mut *app.store.reader().await?, &id).await?;
     let domain = super::found_or_hidden(&app, &context, found, "domain", &id)?;
-    context.enforce(&app, "identity:get_domain", &Target::new().with("target.domain_id", &id))?;
+    context.enforce(&app, "identity:get_domain", &Target::new().with("target.domain.id", &id))?;
     Ok(keyed(StatusCode::OK, "domain", view(&domain, &context)))
 }
 
@@ -182,6 +184,8 @@ pub async fn delete_row(tx: &mut Tx, domain: &Project) -> Result<(), Fault> {
         in_domain("projects", "scope_kind = 'project' AND scope_id"),
         "UPDATE users SET default_project_id = NULL WHERE default_project_id IN \
          (SELECT id FROM projects WHERE domain_id = $1)"
+            .to_owned(),
+        "DELETE FROM credentials WHERE project_id IN (SELECT id FROM projects WHERE domain_id = $1)"
             .to_owned(),
         "DELETE FROM users WHERE domain_id = $1".to_owned(),
         "DELETE FROM user_groups WHERE domain_id = $1".to_owned(),

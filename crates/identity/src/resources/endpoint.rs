@@ -1,9 +1,7 @@
 //! Endpoints: where a service is, for whom, in which region.
 
-use axum::Router;
 use axum::extract::{Path, State};
 use axum::response::Response;
-use axum::routing::get;
 use http::StatusCode;
 use isospin_api_kit::http::{keyed, no_content};
 use isospin_api_kit::policy::{Rule, Target};
@@ -11,12 +9,14 @@ use isospin_store_kit::query::Select;
 use isospin_store_kit::{Columns, Row, Session, StoreError, Tx, Value as SqlValue, values};
 use serde_json::{Map, Value, json};
 
+use super::endpoint_filter::visible::Given;
 use super::{catalog, region, service};
 use crate::IdentityApp;
 use crate::fault::Fault;
 use crate::input::{Field, Input, Kind, Schema, stored_object};
 use crate::listing::{Filter, collection, restrict};
 use crate::request::{Context, RawBody};
+use crate::routes::Routes;
 
 pub const RULES: &[Rule] = &[
     Rule::new("identity:list_endpoints", "rule:reads_all"),
@@ -26,10 +26,13 @@ pub const RULES: &[Rule] = &[
     Rule::new("identity:delete_endpoint", "rule:admin_required"),
 ];
 
+/// For whom an endpoint is.
+pub const INTERFACES: &[&str] = &["admin", "internal", "public"];
+
 const SCHEMA: Schema = Schema {
     key: "endpoint",
     fields: &[
-        Field::required("interface", Kind::OneOf(&["admin", "internal", "public"])),
+        Field::required("interface", Kind::OneOf(INTERFACES)),
         Field::required("service_id", Kind::Id),
         Field::required("url", Kind::Url),
         Field::nullable("region_id", Kind::Id),
@@ -52,9 +55,9 @@ const COLUMNS: &str = "id, service_id, interface, region_id, url, enabled, extra
 
 /// An endpoint.
 #[derive(Debug, Clone, PartialEq)]
-struct Endpoint {
-    id: String,
-    service_id: String,
+pub struct Endpoint {
+    pub id: String,
+    pub service_id: String,
     interface: String,
     region_id: Option<String>,
     url: String,
@@ -89,7 +92,13 @@ impl Endpoint {
         }
     }
 
-    fn view(&self, context: &Context) -> Value {
+    /// Whether it is among what a project was given.
+    pub fn is_given(&self, given: &Given) -> bool {
+        given.has(&self.id, &self.interface, &self.service_id, self.region_id.as_deref())
+    }
+
+    /// As the wire shows it.
+    pub fn view(&self, context: &Context) -> Value {
         let mut view = json!({
             "id": self.id,
             "interface": self.interface,
@@ -116,25 +125,38 @@ impl Endpoint {
     }
 }
 
-async fn require(session: &mut Session, id: &str) -> Result<Endpoint, Fault> {
+/// A SELECT over endpoints.
+pub fn select() -> Select {
+    Select::new(COLUMNS, "endpoints")
+}
+
+/// The endpoints a SELECT of [`select`] finds.
+pub async fn select_all(session: &mut Session, select: Select) -> Result<Vec<Endpoint>, StoreError> {
+    let (sql, values) = select.build();
+    session.rows(&sql, values).await?.into_iter().map(Endpoint::read).collect()
+}
+
+/// One endpoint, or 404.
+pub async fn require(session: &mut Session, id: &str) -> Result<Endpoint, Fault> {
     let sql = format!("SELECT {COLUMNS} FROM endpoints WHERE id = $1");
     let row = session.row(&sql, values![id]).await?.ok_or_else(|| Fault::not_found("endpoint", id))?;
     Ok(Endpoint::read(row)?)
 }
 
-pub fn routes() -> Router<IdentityApp> {
-    Router::new()
-        .route("/v3/endpoints", get(list).post(create))
-        .route("/v3/endpoints/{id}", get(show).patch(patch).delete(delete))
+pub fn routes() -> Routes {
+    Routes::new()
+        .get("/v3/endpoints", "list_endpoints", list)
+        .post("/v3/endpoints", "create_endpoint", create)
+        .get("/v3/endpoints/{id}", "get_endpoint", show)
+        .patch("/v3/endpoints/{id}", "update_endpoint", patch)
+        .delete("/v3/endpoints/{id}", "delete_endpoint", delete)
 }
 
 async fn list(State(app): State<IdentityApp>, context: Context) -> Result<Response, Fault> {
     context.enforce(&app, "identity:list_endpoints", &Target::new())?;
-    let mut select = Select::new(COLUMNS, "endpoints");
+    let mut select = select();
     restrict(&mut select, "id", FILTERS, &context)?;
-    let (sql, values) = select.build();
-    let rows = app.store.reader().await?.rows(&sql, values).await?;
-    let found = rows.into_iter().map(Endpoint::read).collect::<Result<Vec<_>, _>>()?;
+    let found = select_all(&mut *app.store.reader().await?, select).await?;
     Ok(collection(&context, "endpoints", found.iter().map(|endpoint| endpoint.view(&context)).collect()))
 }
 

@@ -1,9 +1,7 @@
 //! Groups of users, which can be given roles together.
 
-use axum::Router;
 use axum::extract::{Path, State};
 use axum::response::Response;
-use axum::routing::{get, put};
 use http::StatusCode;
 use isospin_api_kit::http::{keyed, no_content};
 use isospin_api_kit::policy::{Rule, Target};
@@ -17,17 +15,29 @@ use crate::fault::Fault;
 use crate::input::{Field, Input, Kind, Schema, stored_object};
 use crate::listing::{Filter, collection, restrict};
 use crate::request::{Context, RawBody};
+use crate::routes::Routes;
 
 pub const RULES: &[Rule] = &[
-    Rule::new("identity:list_groups", "rule:reads_domain"),
-    Rule::new("identity:get_group", "rule:reads_domain"),
-    Rule::new("identity:create_group", "rule:admin_required"),
-    Rule::new("identity:update_group", "rule:admin_required"),
-    Rule::new("identity:delete_group", "rule:admin_required"),
-    Rule::new("identity:list_users_in_group", "rule:reads_domain"),
-    Rule::new("identity:check_user_in_group", "rule:reads_domain or user_id:%(target.user.id)s"),
-    Rule::new("identity:add_user_to_group", "rule:admin_required"),
-    Rule::new("identity:remove_user_from_group", "rule:admin_required"),
+    Rule::new("group_domain_reader", "role:reader and domain_id:%(target.group.domain_id)s"),
+    Rule::new("group_domain_manager", "role:manager and domain_id:%(target.group.domain_id)s"),
+    Rule::new("identity:list_groups", "rule:reads_all or (role:reader and domain_id:%(target.domain_id)s)"),
+    Rule::new("identity:get_group", "rule:reads_all or rule:group_domain_reader"),
+    Rule::new("identity:create_group", "rule:admin_required or rule:group_domain_manager"),
+    Rule::new("identity:update_group", "rule:admin_required or rule:group_domain_manager"),
+    Rule::new("identity:delete_group", "rule:admin_required or rule:group_domain_manager"),
+    Rule::new("identity:list_users_in_group", "rule:reads_all or rule:group_domain_reader"),
+    Rule::new(
+        "identity:check_user_in_group",
+        "rule:reads_all or (rule:group_domain_reader and rule:user_domain_reader)",
+    ),
+    Rule::new(
+        "identity:add_user_to_group",
+        "rule:admin_required or (rule:group_domain_manager and rule:user_domain_manager)",
+    ),
+    Rule::new(
+        "identity:remove_user_from_group",
+        "rule:admin_required or (rule:group_domain_manager and rule:user_domain_manager)",
+    ),
 ];
 
 const SCHEMA: Schema = Schema {
@@ -47,8 +57,8 @@ const COLUMNS: &str = "id, domain_id, name, description, extra";
 /// A group of users.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Group {
-    id: String,
-    domain_id: String,
+    pub id: String,
+    pub domain_id: String,
     name: String,
     description: String,
     extra: Map<String, Value>,
@@ -88,6 +98,13 @@ impl Group {
     }
 }
 
+impl Group {
+    /// What rules ask about it.
+    pub fn target(&self) -> Target<'_> {
+        Target::new().with("target.group.id", &self.id).with("target.group.domain_id", &self.domain_id)
+    }
+}
+
 /// A SELECT over groups, with the filters of the query.
 pub fn select(context: &Context) -> Result<Select, Fault> {
     let mut select = Select::new(COLUMNS, "user_groups");
@@ -111,12 +128,17 @@ pub async fn require(session: &mut Session, id: &str) -> Result<Group, Fault> {
     find(session, id).await?.ok_or_else(|| Fault::not_found("group", id))
 }
 
-pub fn routes() -> Router<IdentityApp> {
-    Router::new()
-        .route("/v3/groups", get(list).post(create))
-        .route("/v3/groups/{id}", get(show).patch(patch).delete(delete))
-        .route("/v3/groups/{id}/users", get(members))
-        .route("/v3/groups/{id}/users/{user_id}", put(add).get(check).delete(remove))
+pub fn routes() -> Routes {
+    Routes::new()
+        .get("/v3/groups", "list_groups", list)
+        .post("/v3/groups", "create_group", create)
+        .get("/v3/groups/{id}", "get_group", show)
+        .patch("/v3/groups/{id}", "update_group", patch)
+        .delete("/v3/groups/{id}", "delete_group", delete)
+        .get("/v3/groups/{id}/users", "list_users_in_group", members)
+        .put("/v3/groups/{id}/users/{user_id}", "add_user_to_group", add)
+        .get("/v3/groups/{id}/users/{user_id}", "check_user_in_group", check)
+        .delete("/v3/groups/{id}/users/{user_id}", "remove_user_from_group", remove)
 }
 
 async fn list(State(app): State<IdentityApp>, context: Context) -> Result<Response, Fault> {
@@ -133,7 +155,7 @@ async fn list(State(app): State<IdentityApp>, context: Context) -> Result<Respon
 async fn visible(app: &IdentityApp, context: &Context, id: &str, action: &str) -> Result<Group, Fault> {
     let found = find(&mut *app.store.reader().await?, id).await?;
     let group = super::found_or_hidden(app, context, found, "group", id)?;
-    context.enforce(app, action, &Target::new().with("target.domain_id", &group.domain_id))?;
+    context.enforce(app, action, &group.target())?;
     Ok(group)
 }
 
@@ -151,8 +173,7 @@ async fn create(
     context: Context,
     RawBody(body): RawBody,
 ) -> Result<Response, Fault> {
-    context.enforce(&app, "identity:create_group", &Target::new())?;
-    let input = SCHEMA.create(&body)?;
+    let input = context.read(&app, "identity:create_group", SCHEMA.create(&body))?;
     let blank = Group {
         id: super::new_id(),
         domain_id: input.text("domain_id").unwrap_or_else(|| super::default_domain(&context)),
@@ -161,6 +182,7 @@ async fn create(
         extra: Map::new(),
     };
     let group = blank.changed(&input);
+    context.enforce(&app, "identity:create_group", &group.target())?;
     let group = app
         .write(context.request_id(), move |tx| {
             Box::pin(async move {
@@ -198,7 +220,7 @@ async fn patch(
     Path(id): Path<String>,
     RawBody(body): RawBody,
 ) -> Result<Response, Fault> {
-    context.enforce(&app, "identity:update_group", &Target::new())?;
+    visible(&app, &context, &id, "identity:update_group").await?;
     let group = app
         .write(context.request_id(), move |tx| {
             Box::pin(async move {
@@ -221,7 +243,7 @@ async fn delete(
     context: Context,
     Path(id): Path<String>,
 ) -> Result<Response, Fault> {
-    context.enforce(&app, "identity:delete_group", &Target::new())?;
+    visible(&app, &context, &id, "identity:delete_group").await?;
     app.write(context.request_id(), move |tx| {
         Box::pin(async move {
             require(tx, &id).await?;
@@ -250,12 +272,28 @@ async fn members(
     Ok(collection(&context, "users", found.iter().map(|user| user.view(&context)).collect()))
 }
 
+/// Whether the caller may do this with the group and the user, who are both there.
+async fn both(
+    app: &IdentityApp,
+    context: &Context,
+    (id, user_id): (&str, &str),
+    action: &str,
+) -> Result<(), Fault> {
+    let mut reader = app.store.reader().await?;
+    let group = super::found_or_hidden(app, context, find(&mut reader, id).await?, "group", id)?;
+    let user =
+        super::found_or_hidden(app, context, user::find(&mut reader, user_id).await?, "user", user_id)?;
+    let target =
+        group.target().with("target.user.id", &user.id).with("target.user.domain_id", &user.domain_id);
+    context.enforce(app, action, &target)
+}
+
 async fn add(
     State(app): State<IdentityApp>,
     context: Context,
     Path((id, user_id)): Path<(String, String)>,
 ) -> Result<Response, Fault> {
-    context.enforce(&app, "identity:add_user_to_group", &Target::new())?;
+    both(&app, &context, (&id, &user_id), "identity:add_user_to_group").await?;
     app.write(context.request_id(), move |tx| {
         Box::pin(async move {
             require(tx, &id).await?;
@@ -274,10 +312,8 @@ async fn check(
     context: Context,
     Path((id, user_id)): Path<(String, String)>,
 ) -> Result<Response, Fault> {
+    both(&app, &context, (&id, &user_id), "identity:check_user_in_group").await?;
     let mut reader = app.store.reader().await?;
-    let group = super::found_or_hidden(&app, &context, find(&mut reader, &id).await?, "group", &id)?;
-    let target = Target::new().with("target.domain_id", &group.domain_id).with("target.user.id", &user_id);
-    context.enforce(&app, "identity:check_user_in_group", &target)?;
     let sql = "SELECT user_id FROM group_members WHERE group_id = $1 AND user_id = $2";
     match reader.row(sql, values![&id, &user_id]).await? {
         Some(_) => Ok(no_content()),
@@ -290,7 +326,7 @@ async fn remove(
     context: Context,
     Path((id, user_id)): Path<(String, String)>,
 ) -> Result<Response, Fault> {
-    context.enforce(&app, "identity:remove_user_from_group", &Target::new())?;
+    both(&app, &context, (&id, &user_id), "identity:remove_user_from_group").await?;
     app.write(context.request_id(), move |tx| {
         Box::pin(async move {
             let sql = "DELETE FROM group_members WHERE group_id = $1 AND user_id = $2";

@@ -1,9 +1,7 @@
 //! Roles that bring other roles with them: admin implies manager, and so on.
 
-use axum::Router;
 use axum::extract::{Path, State};
 use axum::response::Response;
-use axum::routing::{get, put};
 use http::{Method, StatusCode};
 use isospin_api_kit::http::{answer, no_content};
 use isospin_api_kit::policy::{Rule, Target};
@@ -14,6 +12,7 @@ use super::role::{self, Role};
 use crate::IdentityApp;
 use crate::fault::Fault;
 use crate::request::Context;
+use crate::routes::Routes;
 
 /// A role that cannot be implied: who has it should have been given it.
 const NEVER_IMPLIED: &str = "admin";
@@ -21,16 +20,19 @@ const NEVER_IMPLIED: &str = "admin";
 pub const RULES: &[Rule] = &[
     Rule::new("identity:list_implied_roles", "rule:reads_all"),
     Rule::new("identity:get_implied_role", "rule:reads_all"),
+    Rule::new("identity:check_implied_role", "rule:reads_all"),
+    Rule::new("identity:list_role_inference_rules", "rule:reads_all"),
     Rule::new("identity:create_implied_role", "rule:admin_required"),
     Rule::new("identity:delete_implied_role", "rule:admin_required"),
-    Rule::new("identity:list_role_inference_rules", "rule:reads_all"),
 ];
 
-pub fn routes() -> Router<IdentityApp> {
-    Router::new()
-        .route("/v3/roles/{id}/implies", get(list))
-        .route("/v3/roles/{id}/implies/{implied}", put(create).get(show).delete(delete))
-        .route("/v3/role_inferences", get(inferences))
+pub fn routes() -> Routes {
+    Routes::new()
+        .get("/v3/roles/{id}/implies", "list_implied_roles", list)
+        .put("/v3/roles/{id}/implies/{implied}", "create_implied_role", create)
+        .get("/v3/roles/{id}/implies/{implied}", "get_implied_role check_implied_role", show)
+        .delete("/v3/roles/{id}/implies/{implied}", "delete_implied_role", delete)
+        .get("/v3/role_inferences", "list_role_inference_rules", inferences)
 }
 
 async fn list(
@@ -78,7 +80,8 @@ async fn create(
         .write(context.request_id(), move |tx| {
             Box::pin(async move {
                 let (prior, implied) = (role::require(tx, &id).await?, role::require(tx, &implied).await?);
-                if implied.name == NEVER_IMPLIED {
+                let elsewhere = implied.domain_id.is_some() && implied.domain_id != prior.domain_id;
+                if implied.name == NEVER_IMPLIED || elsewhere {
                     return Err(Fault::refused(format!("{} cannot be an implied roles.", implied.id)));
                 }
                 let sql = "INSERT INTO implied_roles (prior_id, implied_id) VALUES ($1, $2) \
@@ -105,7 +108,9 @@ async fn show(
     method: Method,
     Path((id, implied)): Path<(String, String)>,
 ) -> Result<Response, Fault> {
-    context.enforce(&app, "identity:get_implied_role", &Target::new())?;
+    let head = method == Method::HEAD;
+    let action = if head { "identity:check_implied_role" } else { "identity:get_implied_role" };
+    context.enforce(&app, action, &Target::new())?;
     let mut reader = app.store.reader().await?;
     let prior = role::require(&mut reader, &id).await?;
     let implied = role::require(&mut reader, &implied).await?;
@@ -113,7 +118,7 @@ async fn show(
     if reader.row(sql, values![&prior.id, &implied.id]).await?.is_none() {
         return Err(not_implied(&prior.id, &implied.id));
     }
-    if method == Method::HEAD {
+    if head {
         return Ok(no_content());
     }
     Ok(one(&context, StatusCode::OK, &prior, &implied))

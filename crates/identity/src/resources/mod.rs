@@ -3,14 +3,20 @@
 
 pub mod application_credential;
 pub mod catalog;
+mod credential;
 pub mod domain;
 mod endpoint;
+mod endpoint_filter;
 mod grant;
 mod group;
 pub mod held;
 mod implied_role;
+pub mod limit;
+mod policy_store;
 pub mod project;
+pub mod record;
 mod region;
+mod revocation;
 mod role;
 mod role_assignment;
 mod service;
@@ -19,7 +25,6 @@ mod tree;
 pub mod trust;
 mod user;
 
-use axum::Router;
 use isospin_api_kit::policy::{Rule, Target};
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -29,6 +34,7 @@ use crate::fault::Fault;
 use crate::input::Input;
 use crate::policy;
 use crate::request::Context;
+use crate::routes::Routes;
 use crate::tokens;
 
 /// All declared rules.
@@ -50,33 +56,42 @@ pub fn policy_rules() -> impl Iterator<Item = &'static Rule> {
         region::RULES,
         application_credential::RULES,
         trust::RULES,
+        credential::RULES,
+        limit::RULES,
+        policy_store::RULES,
+        endpoint_filter::RULES,
+        revocation::RULES,
     ]
     .into_iter()
     .flatten()
 }
 
-/// All routes that need a token.
-pub fn routes() -> Router<IdentityApp> {
-    Router::new()
-        .merge(domain::routes())
-        .merge(project::routes())
-        .merge(tag::routes())
-        .merge(user::routes())
-        .merge(group::routes())
-        .merge(role::routes())
-        .merge(implied_role::routes())
-        .merge(grant::routes())
-        .merge(role_assignment::routes())
-        .merge(service::routes())
-        .merge(endpoint::routes())
-        .merge(region::routes())
-        .merge(application_credential::routes())
-        .merge(trust::routes())
-}
-
-/// All routes that need no token.
-pub fn open_routes() -> Router<IdentityApp> {
-    user::open_routes()
+/// All routes.
+pub fn routes() -> Routes {
+    [
+        tokens::handlers::routes,
+        domain::routes,
+        project::routes,
+        tag::routes,
+        user::routes,
+        group::routes,
+        role::routes,
+        implied_role::routes,
+        grant::routes,
+        role_assignment::routes,
+        service::routes,
+        endpoint::routes,
+        region::routes,
+        application_credential::routes,
+        trust::routes,
+        credential::routes,
+        limit::routes,
+        policy_store::routes,
+        endpoint_filter::routes,
+        revocation::routes,
+    ]
+    .into_iter()
+    .fold(Routes::new(), |all, routes| all.merge(routes()))
 }
 
 /// A new id: 32 hexadecimal digits.
@@ -111,9 +126,10 @@ fn default_domain(context: &Context) -> String {
 /// those of this domain.
 fn readable_domain(app: &IdentityApp, context: &Context, action: &str) -> Result<Option<String>, Fault> {
     let own = &context.caller().domain_id;
-    context.enforce(app, action, &Target::new().with("target.domain_id", own))?;
+    let target = Target::new().with("target.domain_id", own).with("target.domain.id", own);
+    context.enforce(app, action, &target)?;
     let all = app.policy.allows("reads_all", context.caller(), &Target::new());
-    Ok((!all).then(|| own.clone()))
+    Ok((!all && !own.is_empty()).then(|| own.clone()))
 }
 
 /// What was found, else 404 for those who may see everything and 403 for others, who

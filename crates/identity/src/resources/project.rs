@@ -3,10 +3,8 @@
 //!
 //! A domain is a row of the same table ([`super::domain`]).
 
-use axum::Router;
 use axum::extract::{Path, State};
 use axum::response::Response;
-use axum::routing::get;
 use http::StatusCode;
 use isospin_api_kit::http::{keyed, no_content};
 use isospin_api_kit::policy::{Rule, Target};
@@ -20,15 +18,21 @@ use crate::fault::Fault;
 use crate::input::{Field, IMMUTABLE_OPTION, Input, Kind, Schema, check_tag, stored_object};
 use crate::listing::{Filter, collection, restrict};
 use crate::request::{Context, RawBody};
+use crate::routes::Routes;
 use crate::tokens::now;
 use crate::tokens::scope::end_tokens;
 
 pub const RULES: &[Rule] = &[
-    Rule::new("identity:list_projects", "rule:reads_domain"),
-    Rule::new("identity:get_project", "rule:reads_domain or project_id:%(target.project.id)s"),
-    Rule::new("identity:create_project", "rule:admin_required"),
-    Rule::new("identity:update_project", "rule:admin_required"),
-    Rule::new("identity:delete_project", "rule:admin_required"),
+    Rule::new("project_domain_reader", "role:reader and domain_id:%(target.project.domain_id)s"),
+    Rule::new("project_domain_manager", "role:manager and domain_id:%(target.project.domain_id)s"),
+    Rule::new("identity:list_projects", "rule:reads_all or (role:reader and domain_id:%(target.domain_id)s)"),
+    Rule::new(
+        "identity:get_project",
+        "rule:reads_all or rule:project_domain_reader or project_id:%(target.project.id)s",
+    ),
+    Rule::new("identity:create_project", "rule:admin_required or rule:project_domain_manager"),
+    Rule::new("identity:update_project", "rule:admin_required or rule:project_domain_manager"),
+    Rule::new("identity:delete_project", "rule:admin_required or rule:project_domain_manager"),
 ];
 
 const SCHEMA: Schema = Schema {
@@ -125,7 +129,7 @@ impl Project {
 
     /// What rules ask about it.
     pub fn target(&self) -> Target<'_> {
-        Target::new().with("target.project.id", &self.id).with("target.domain_id", &self.domain_id)
+        Target::new().with("target.project.id", &self.id).with("target.project.domain_id", &self.domain_id)
     }
 
     /// What `input` makes of it.
@@ -262,6 +266,7 @@ pub async fn remove(tx: &mut Tx, id: &str) -> Result<(), StoreError> {
     tx.execute_many(vec![
         ("DELETE FROM assignments WHERE scope_id = $1 AND scope_kind IN ('project', 'domain')", values![id]),
         ("UPDATE users SET default_project_id = NULL WHERE default_project_id = $1", values![id]),
+        ("DELETE FROM credentials WHERE project_id = $1", values![id]),
         ("DELETE FROM projects WHERE id = $1", values![id]),
     ])
     .await?;
@@ -303,10 +308,13 @@ pub fn restrict_tags(select: &mut Select, context: &Context) {
     }
 }
 
-pub fn routes() -> Router<IdentityApp> {
-    Router::new()
-        .route("/v3/projects", get(list).post(create))
-        .route("/v3/projects/{id}", get(show).patch(patch).delete(delete))
+pub fn routes() -> Routes {
+    Routes::new()
+        .get("/v3/projects", "list_projects", list)
+        .post("/v3/projects", "create_project", create)
+        .get("/v3/projects/{id}", "get_project", show)
+        .patch("/v3/projects/{id}", "update_project", patch)
+        .delete("/v3/projects/{id}", "delete_project", delete)
 }
 
 async fn list(State(app): State<IdentityApp>, context: Context) -> Result<Response, Fault> {
@@ -323,14 +331,21 @@ async fn list(State(app): State<IdentityApp>, context: Context) -> Result<Respon
     Ok(collection(&context, "projects", found.iter().map(|project| project.view(&context)).collect()))
 }
 
+/// The project or domain, if the caller may do this with it.
+pub async fn visible(app: &IdentityApp, context: &Context, id: &str, action: &str) -> Result<Project, Fault> {
+    let found = find_any(&mut *app.store.reader().await?, id).await?;
+    let project = super::found_or_hidden(app, context, found, "project", id)?;
+    context.enforce(app, action, &project.target())?;
+    Ok(project)
+}
+
 async fn show(
     State(app): State<IdentityApp>,
     context: Context,
     Path(id): Path<String>,
 ) -> Result<Response, Fault> {
+    let project = visible(&app, &context, &id, "identity:get_project").await?;
     let mut reader = app.store.reader().await?;
-    let project = super::found_or_hidden(&app, &context, find_any(&mut reader, &id).await?, "project", &id)?;
-    context.enforce(&app, "identity:get_project", &project.target())?;
     let mut view = project.view(&context);
     tree::add_relatives(&mut reader, &context, &project, &mut view).await?;
     Ok(keyed(StatusCode::OK, "project", view))
@@ -341,14 +356,20 @@ async fn create(
     context: Context,
     RawBody(body): RawBody,
 ) -> Result<Response, Fault> {
-    context.enforce(&app, "identity:create_project", &Target::new())?;
-    let input = SCHEMA.create(&body)?;
+    let input = context.read(&app, "identity:create_project", SCHEMA.create(&body))?;
     let default_domain = super::default_domain(&context);
     let max_depth = app.config.max_project_depth;
+    let (asked, by) = (app.clone(), context.clone());
     let project = app
         .write(context.request_id(), move |tx| {
             Box::pin(async move {
-                let project = planned(tx, &input, default_domain, max_depth).await?;
+                let project = planned(tx, &input, default_domain, max_depth).await;
+                // Who may not make projects learns nothing of what is there.
+                match &project {
+                    Ok(project) => by.enforce(&asked, "identity:create_project", &project.target())?,
+                    Err(_) => by.enforce(&asked, "identity:create_project", &Target::new())?,
+                }
+                let project = project?;
                 insert(tx, &project).await?;
                 Ok(project)
             })
@@ -402,7 +423,7 @@ async fn patch(
     Path(id): Path<String>,
     RawBody(body): RawBody,
 ) -> Result<Response, Fault> {
-    context.enforce(&app, "identity:update_project", &Target::new())?;
+    visible(&app, &context, &id, "identity:update_project").await?;
     let project = app
         .write(context.request_id(), move |tx| {
             Box::pin(async move {
@@ -426,7 +447,7 @@ async fn delete(
     context: Context,
     Path(id): Path<String>,
 ) -> Result<Response, Fault> {
-    context.enforce(&app, "identity:delete_project", &Target::new())?;
+    visible(&app, &context, &id, "identity:delete_project").await?;
     app.write(context.request_id(), move |tx| {
         Box::pin(async move {
             let project = get_any(tx, &id).await?;

@@ -1,9 +1,7 @@
 //! Regions: where endpoints are. They may contain each other.
 
-use axum::Router;
 use axum::extract::{Path, State};
 use axum::response::Response;
-use axum::routing::get;
 use http::StatusCode;
 use isospin_api_kit::http::{keyed, no_content};
 use isospin_api_kit::policy::{Rule, Target};
@@ -16,6 +14,7 @@ use crate::fault::Fault;
 use crate::input::{Field, Input, Kind, Schema, stored_object};
 use crate::listing::{Filter, collection, restrict};
 use crate::request::{Context, RawBody};
+use crate::routes::Routes;
 
 pub const RULES: &[Rule] = &[
     Rule::new("identity:list_regions", "@"),
@@ -51,7 +50,7 @@ const BRANCH: &str = "WITH RECURSIVE branch (id) AS (SELECT id FROM regions WHER
 
 /// A region.
 #[derive(Debug, Clone, PartialEq)]
-struct Region {
+pub struct Region {
     id: String,
     description: String,
     parent_region_id: Option<String>,
@@ -98,7 +97,8 @@ async fn find(session: &mut Session, id: &str) -> Result<Option<Region>, StoreEr
     session.row(&sql, values![id]).await?.map(Region::read).transpose()
 }
 
-async fn require(session: &mut Session, id: &str) -> Result<Region, Fault> {
+/// One region, or 404.
+pub async fn require(session: &mut Session, id: &str) -> Result<Region, Fault> {
     find(session, id).await?.ok_or_else(|| Fault::not_found("region", id))
 }
 
@@ -118,10 +118,14 @@ pub async fn make(tx: &mut Tx, id: &str) -> Result<(), StoreError> {
     Ok(())
 }
 
-pub fn routes() -> Router<IdentityApp> {
-    Router::new()
-        .route("/v3/regions", get(list).post(create))
-        .route("/v3/regions/{id}", get(show).patch(patch).delete(delete))
+pub fn routes() -> Routes {
+    Routes::new()
+        .get("/v3/regions", "list_regions", list)
+        .post("/v3/regions", "create_region", create)
+        .get("/v3/regions/{id}", "get_region", show)
+        .patch("/v3/regions/{id}", "update_region", patch)
+        .delete("/v3/regions/{id}", "delete_region", delete)
+        .put("/v3/regions/{id}", "create_region", create_with_id)
 }
 
 async fn list(State(app): State<IdentityApp>, context: Context) -> Result<Response, Fault> {
@@ -152,6 +156,27 @@ async fn create(
     context.enforce(&app, "identity:create_region", &Target::new())?;
     let input = CREATE.create(&body)?;
     let id = input.text("id").filter(|id| !id.is_empty()).unwrap_or_else(super::new_id);
+    make_new(&app, &context, id, input).await
+}
+
+/// PUT of an id that is free.
+async fn create_with_id(
+    State(app): State<IdentityApp>,
+    context: Context,
+    Path(id): Path<String>,
+    RawBody(body): RawBody,
+) -> Result<Response, Fault> {
+    context.enforce(&app, "identity:create_region", &Target::new())?;
+    let input = CREATE.create(&body)?;
+    if input.text("id").is_some_and(|given| given != id) {
+        return Err(Fault::bad_request(
+            "Conflicting region IDs specified: the one of the URL differs from the one of the body",
+        ));
+    }
+    make_new(&app, &context, id, input).await
+}
+
+async fn make_new(app: &IdentityApp, context: &Context, id: String, input: Input) -> Result<Response, Fault> {
     let blank = Region { id, description: String::new(), parent_region_id: None, extra: Map::new() };
     let region = blank.changed(&input);
     let region = app
@@ -168,7 +193,7 @@ async fn create(
             })
         })
         .await?;
-    Ok(keyed(StatusCode::CREATED, "region", region.view(&context)))
+    Ok(keyed(StatusCode::CREATED, "region", region.view(context)))
 }
 
 /// The parent is there, and is not below the region itself.

@@ -1,9 +1,7 @@
 //! Roles: what a policy speaks of.
 
-use axum::Router;
 use axum::extract::{Path, State};
 use axum::response::Response;
-use axum::routing::get;
 use http::StatusCode;
 use isospin_api_kit::http::{keyed, no_content};
 use isospin_api_kit::policy::{Rule, Target};
@@ -16,13 +14,19 @@ use crate::fault::Fault;
 use crate::input::{Field, IMMUTABLE_OPTION, Input, Kind, Schema, stored_object};
 use crate::listing::{Filter, collection, restrict};
 use crate::request::{Context, RawBody};
+use crate::routes::Routes;
 
 pub const RULES: &[Rule] = &[
-    Rule::new("identity:list_roles", "rule:reads_all"),
-    Rule::new("identity:get_role", "rule:reads_all"),
+    Rule::new("identity:list_roles", "rule:reads_all or (role:manager and not domain_id:None)"),
+    Rule::new("identity:get_role", "rule:reads_all or (role:manager and rule:domain_managed_target_role)"),
     Rule::new("identity:create_role", "rule:admin_required"),
     Rule::new("identity:update_role", "rule:admin_required"),
     Rule::new("identity:delete_role", "rule:admin_required"),
+    Rule::new("identity:list_domain_roles", "rule:reads_all"),
+    Rule::new("identity:get_domain_role", "rule:reads_all"),
+    Rule::new("identity:create_domain_role", "rule:admin_required"),
+    Rule::new("identity:update_domain_role", "rule:admin_required"),
+    Rule::new("identity:delete_domain_role", "rule:admin_required"),
 ];
 
 const SCHEMA: Schema = Schema {
@@ -93,6 +97,19 @@ impl Role {
         json!({"id": self.id, "links": {"self": self.link(context)}, "name": self.name})
     }
 
+    /// What rules ask about it.
+    pub fn target(&self) -> Target<'_> {
+        Target::new()
+            .with("target.role.name", &self.name)
+            .with("target.role.domain_id", self.domain_id.as_deref().unwrap_or("None"))
+    }
+
+    /// The rule for what is done to it; roles of a domain have their own.
+    fn action(&self, verb: &str) -> String {
+        let kind = if self.domain_id.is_some() { "domain_role" } else { "role" };
+        format!("identity:{verb}_{kind}")
+    }
+
     fn link(&self, context: &Context) -> String {
         context.link(format_args!("roles/{}", self.id))
     }
@@ -120,21 +137,34 @@ async fn select_all(session: &mut Session, select: Select) -> Result<Vec<Role>, 
     session.rows(&sql, values).await?.into_iter().map(Role::read).collect()
 }
 
-pub fn routes() -> Router<IdentityApp> {
-    Router::new()
-        .route("/v3/roles", get(list).post(create))
-        .route("/v3/roles/{id}", get(show).patch(patch).delete(delete))
+pub fn routes() -> Routes {
+    Routes::new()
+        .get("/v3/roles", "list_roles list_domain_roles", list)
+        .post("/v3/roles", "create_role create_domain_role", create)
+        .get("/v3/roles/{id}", "get_role get_domain_role", show)
+        .patch("/v3/roles/{id}", "update_role update_domain_role", patch)
+        .delete("/v3/roles/{id}", "delete_role delete_domain_role", delete)
 }
 
 async fn list(State(app): State<IdentityApp>, context: Context) -> Result<Response, Fault> {
-    context.enforce(&app, "identity:list_roles", &Target::new())?;
+    let of_domain = context.query("domain_id").is_some();
+    let action = if of_domain { "identity:list_domain_roles" } else { "identity:list_roles" };
+    context.enforce(&app, action, &Target::new())?;
     let mut select = Select::new(COLUMNS, "roles");
     restrict(&mut select, "id", FILTERS, &context)?;
-    if context.query("domain_id").is_none() {
+    if !of_domain {
         select.condition("domain_id = ''");
     }
     let found = app.store.read_apart(move |session| Box::pin(select_all(session, select))).await?;
     Ok(collection(&context, "roles", found.iter().map(|role| role.view(&context)).collect()))
+}
+
+/// The role, if the caller may do this with it.
+async fn visible(app: &IdentityApp, context: &Context, id: &str, verb: &str) -> Result<Role, Fault> {
+    let found = find(&mut *app.store.reader().await?, id).await?;
+    let role = super::found_or_hidden(app, context, found, "role", id)?;
+    context.enforce(app, &role.action(verb), &role.target())?;
+    Ok(role)
 }
 
 async fn show(
@@ -142,8 +172,7 @@ async fn show(
     context: Context,
     Path(id): Path<String>,
 ) -> Result<Response, Fault> {
-    context.enforce(&app, "identity:get_role", &Target::new())?;
-    let role = require(&mut *app.store.reader().await?, &id).await?;
+    let role = visible(&app, &context, &id, "get").await?;
     Ok(keyed(StatusCode::OK, "role", role.view(&context)))
 }
 
@@ -152,8 +181,7 @@ async fn create(
     context: Context,
     RawBody(body): RawBody,
 ) -> Result<Response, Fault> {
-    context.enforce(&app, "identity:create_role", &Target::new())?;
-    let input = SCHEMA.create(&body)?;
+    let input = context.read(&app, "identity:create_role", SCHEMA.create(&body))?;
     let blank = Role {
         id: super::new_id(),
         domain_id: input.text("domain_id"),
@@ -163,6 +191,7 @@ async fn create(
         extra: Map::new(),
     };
     let role = blank.changed(&input);
+    context.enforce(&app, &role.action("create"), &role.target())?;
     let role = app
         .write(context.request_id(), move |tx| {
             Box::pin(async move {
@@ -204,7 +233,7 @@ async fn patch(
     Path(id): Path<String>,
     RawBody(body): RawBody,
 ) -> Result<Response, Fault> {
-    context.enforce(&app, "identity:update_role", &Target::new())?;
+    visible(&app, &context, &id, "update").await?;
     let role = app
         .write(context.request_id(), move |tx| {
             Box::pin(async move {
@@ -235,7 +264,7 @@ async fn delete(
     context: Context,
     Path(id): Path<String>,
 ) -> Result<Response, Fault> {
-    context.enforce(&app, "identity:delete_role", &Target::new())?;
+    visible(&app, &context, &id, "delete").await?;
     app.write(context.request_id(), move |tx| {
         Box::pin(async move {
             let role = require(tx, &id).await?;

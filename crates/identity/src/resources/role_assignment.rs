@@ -1,9 +1,7 @@
 //! `/v3/role_assignments`: all grants in one list, as given or as they take effect.
 
-use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
-use axum::routing::get;
 use isospin_api_kit::policy::Rule;
 use isospin_store_kit::query::Select;
 use isospin_store_kit::{Row, Session, StoreError, Value as SqlValue};
@@ -14,26 +12,46 @@ use crate::IdentityApp;
 use crate::fault::Fault;
 use crate::listing::collection;
 use crate::request::Context;
+use crate::routes::Routes;
 
-pub const RULES: &[Rule] = &[Rule::new("identity:list_role_assignments", "rule:reads_domain")];
+pub const RULES: &[Rule] = &[
+    Rule::new(
+        "identity:list_role_assignments",
+        "rule:reads_all or (role:reader and domain_id:%(target.domain_id)s)",
+    ),
+    Rule::new(
+        "identity:list_role_assignments_for_tree",
+        "rule:reads_all or (role:reader and domain_id:%(target.domain_id)s)",
+    ),
+];
 
 /// The grants as given. Columns as in [`EFFECTIVE`].
-const GIVEN: &str = "(SELECT actor_kind, actor_id, scope_kind, scope_id, role_id, '' AS through, '' AS prior \
-    FROM assignments WHERE inherited = false) a";
+const GIVEN: &str = "(SELECT actor_kind, actor_id, scope_kind, scope_id, role_id, '' AS through, '' AS prior, \
+    CASE WHEN inherited THEN '*' ELSE '' END AS above FROM assignments) a";
 
-/// What they come to: members instead of groups (`through` names the group), and
-/// implied roles (`prior` names the role that implies).
-const EFFECTIVE: &str = "(WITH RECURSIVE held (actor_kind, actor_id, scope_kind, scope_id, role_id, through, prior) \
-    AS (SELECT actor_kind, actor_id, scope_kind, scope_id, role_id, '', '' FROM assignments \
-        WHERE actor_kind = 'user' AND inherited = false \
-    UNION SELECT 'user', m.user_id, g.scope_kind, g.scope_id, g.role_id, g.actor_id, '' \
-        FROM assignments g JOIN group_members m ON m.group_id = g.actor_id \
-        WHERE g.actor_kind = 'group' AND g.inherited = false \
-    UNION SELECT h.actor_kind, h.actor_id, h.scope_kind, h.scope_id, i.implied_id, h.through, i.prior_id \
+/// What they come to: projects below instead of what is inherited (`above` names where
+/// from), members instead of groups (`through` names the group), and implied roles
+/// (`prior` names the role that implies).
+const EFFECTIVE: &str = "(WITH RECURSIVE \
+    down (actor_kind, actor_id, scope_kind, scope_id, role_id, above) AS (\
+    SELECT g.actor_kind, g.actor_id, g.scope_kind, p.id, g.role_id, g.scope_id \
+        FROM assignments g JOIN projects p ON p.parent_id = g.scope_id WHERE g.inherited = true \
+    UNION SELECT w.actor_kind, w.actor_id, w.scope_kind, p.id, w.role_id, w.above \
+        FROM projects p JOIN down w ON p.parent_id = w.scope_id), \
+    given (actor_kind, actor_id, scope_kind, scope_id, role_id, above) AS (\
+    SELECT actor_kind, actor_id, scope_kind, scope_id, role_id, '' FROM assignments WHERE inherited = false \
+    UNION SELECT actor_kind, actor_id, 'project', scope_id, role_id, above FROM down), \
+    held (actor_kind, actor_id, scope_kind, scope_id, role_id, through, prior, above) AS (\
+    SELECT actor_kind, actor_id, scope_kind, scope_id, role_id, '', '', above FROM given \
+        WHERE actor_kind = 'user' \
+    UNION SELECT 'user', m.user_id, g.scope_kind, g.scope_id, g.role_id, g.actor_id, '', g.above \
+        FROM given g JOIN group_members m ON m.group_id = g.actor_id WHERE g.actor_kind = 'group' \
+    UNION SELECT h.actor_kind, h.actor_id, h.scope_kind, h.scope_id, i.implied_id, h.through, i.prior_id, h.above \
         FROM implied_roles i JOIN held h ON h.role_id = i.prior_id) \
     SELECT h.* FROM held h JOIN roles e ON e.id = h.role_id WHERE e.domain_id = '') a";
 
-const COLUMNS: &str = "a.actor_kind, a.actor_id, a.scope_kind, a.scope_id, a.role_id, a.through, a.prior, \
+const COLUMNS: &str = "a.actor_kind, a.actor_id, a.scope_kind, a.scope_id, a.role_id, a.through, a.prior, a.above, \
+    COALESCE(up.is_domain, false), \
     COALESCE(u.name, g.name, ''), COALESCE(ad.id, ''), COALESCE(ad.name, ''), \
     COALESCE(p.name, ''), COALESCE(pd.id, ''), COALESCE(pd.name, ''), \
     r.name, COALESCE(rd.id, ''), COALESCE(rd.name, '')";
@@ -42,6 +60,7 @@ const NAMES: &str = " JOIN roles r ON r.id = a.role_id LEFT JOIN projects rd ON 
     LEFT JOIN users u ON a.actor_kind = 'user' AND u.id = a.actor_id \
     LEFT JOIN user_groups g ON a.actor_kind = 'group' AND g.id = a.actor_id \
     LEFT JOIN projects ad ON ad.id = COALESCE(u.domain_id, g.domain_id) \
+    LEFT JOIN projects up ON up.id = a.above \
     LEFT JOIN projects p ON p.id = a.scope_id LEFT JOIN projects pd ON pd.id = p.domain_id";
 
 /// Something with an id, a name and a domain.
@@ -62,6 +81,14 @@ struct Assignment {
     through: String,
     /// The role that implies this one, or "".
     prior: String,
+    above: Above,
+}
+
+/// Where what is inherited comes from.
+struct Above {
+    /// "" for what is not inherited, "*" for the grant itself, else the id of its scope.
+    id: String,
+    is_domain: bool,
 }
 
 impl Assignment {
@@ -70,6 +97,7 @@ impl Assignment {
         let (actor_kind, actor_id) = (columns.text()?, columns.text()?);
         let (scope_kind, scope_id) = (columns.text()?, columns.text()?);
         let (role_id, through, prior) = (columns.text()?, columns.text()?, columns.text()?);
+        let above = Above { id: columns.text()?, is_domain: columns.flag()? };
         let mut known = |id: String| {
             Ok::<_, StoreError>(Known {
                 id,
@@ -79,17 +107,20 @@ impl Assignment {
             })
         };
         let (actor, scope, role) = (known(actor_id)?, known(scope_id)?, known(role_id)?);
-        Ok(Self { actor_kind, actor, scope_kind, scope, role, through, prior })
+        Ok(Self { actor_kind, actor, scope_kind, scope, role, through, prior, above })
     }
 
     fn view(&self, context: &Context, names: bool) -> Value {
         let mut view = Map::new();
         view.insert("links".to_owned(), Value::Object(self.links(context)));
-        let scope = match self.scope_kind.as_str() {
+        let mut scope = match self.scope_kind.as_str() {
             "project" => json!({"project": self.scope.view(names)}),
             "domain" => json!({"domain": self.scope.view_without_domain(names)}),
             _ => json!({"system": {"all": true}}),
         };
+        if !self.above.id.is_empty() {
+            scope["OS-INHERIT:inherited_to"] = json!("projects");
+        }
         view.insert("scope".to_owned(), scope);
         view.insert(self.actor_kind.clone(), self.actor.view(names));
         view.insert("role".to_owned(), self.role.view(names));
@@ -97,11 +128,15 @@ impl Assignment {
     }
 
     fn links(&self, context: &Context) -> Map<String, Value> {
-        let scope = match self.scope_kind.as_str() {
-            "project" => format!("projects/{}", self.scope.id),
-            "domain" => format!("domains/{}", self.scope.id),
-            _ => "system".to_owned(),
+        let own = |id: &str| format!("{}s/{id}", self.scope_kind);
+        let scope = match (self.scope_kind.as_str(), self.above.id.as_str()) {
+            ("system", _) => "system".to_owned(),
+            (_, "") => own(&self.scope.id),
+            (_, "*") => format!("OS-INHERIT/{}", own(&self.scope.id)),
+            (_, id) if self.above.is_domain => format!("OS-INHERIT/domains/{id}"),
+            (_, id) => format!("OS-INHERIT/projects/{id}"),
         };
+        let end = if self.above.id.is_empty() { "" } else { "/inherited_to_projects" };
         let actor = if self.through.is_empty() {
             format!("{}s/{}", self.actor_kind, self.actor.id)
         } else {
@@ -109,7 +144,7 @@ impl Assignment {
         };
         let role = if self.prior.is_empty() { &self.role.id } else { &self.prior };
         let mut links = Map::new();
-        let assignment = context.link(format_args!("{scope}/{actor}/roles/{role}"));
+        let assignment = context.link(format_args!("{scope}/{actor}/roles/{role}{end}"));
         links.insert("assignment".to_owned(), Value::String(assignment));
         if !self.through.is_empty() {
             let membership = context.link(format_args!("groups/{}/users/{}", self.through, self.actor.id));
@@ -137,12 +172,15 @@ impl Known {
     }
 }
 
-pub fn routes() -> Router<IdentityApp> {
-    Router::new().route("/v3/role_assignments", get(list))
+pub fn routes() -> Routes {
+    Routes::new().get("/v3/role_assignments", "list_role_assignments list_role_assignments_for_tree", list)
 }
 
 async fn list(State(app): State<IdentityApp>, context: Context) -> Result<Response, Fault> {
-    let domain = super::readable_domain(&app, &context, "identity:list_role_assignments")?;
+    let tree = context.query_flag("include_subtree");
+    let action =
+        if tree { "identity:list_role_assignments_for_tree" } else { "identity:list_role_assignments" };
+    let domain = super::readable_domain(&app, &context, action)?;
     check_filters(&context)?;
     let effective = context.query_flag("effective");
     let from = format!("{}{NAMES}", if effective { EFFECTIVE } else { GIVEN });
@@ -154,7 +192,8 @@ async fn list(State(app): State<IdentityApp>, context: Context) -> Result<Respon
         let own = select.bind(domain);
         select.condition(format!("(p.domain_id = {own} OR p.id = {own})"));
     }
-    for column in ["a.scope_kind", "a.scope_id", "a.actor_id", "a.role_id", "a.through", "a.prior"] {
+    for column in ["a.scope_kind", "a.scope_id", "a.actor_id", "a.role_id", "a.through", "a.prior", "a.above"]
+    {
         select.order_by(column, false);
     }
     let found = app.store.read_apart(move |session| Box::pin(select_all(session, select))).await?;
@@ -208,8 +247,7 @@ async fn restrict(session: &mut Session, select: &mut Select, context: &Context)
         select.condition("a.scope_kind = 'system'");
     }
     if context.query("scope.OS-INHERIT:inherited_to") == Some("projects") {
-        // There is no way yet to make such a grant.
-        select.condition("1 = 0");
+        select.condition("a.above <> ''");
     }
     if let Some(id) = context.query("scope.project.id").filter(|id| !id.is_empty()) {
         let mut ids: Vec<SqlValue> = vec![id.into()];

@@ -1,9 +1,7 @@
 //! Services of the catalog.
 
-use axum::Router;
 use axum::extract::{Path, State};
 use axum::response::Response;
-use axum::routing::get;
 use http::StatusCode;
 use isospin_api_kit::http::{keyed, no_content};
 use isospin_api_kit::policy::{Rule, Target};
@@ -16,6 +14,7 @@ use crate::fault::Fault;
 use crate::input::{Field, Input, Kind, Schema, stored_object};
 use crate::listing::{Filter, collection, restrict};
 use crate::request::{Context, RawBody};
+use crate::routes::Routes;
 
 pub const RULES: &[Rule] = &[
     Rule::new("identity:list_services", "rule:reads_all"),
@@ -43,7 +42,7 @@ const COLUMNS: &str = "id, type, name, description, enabled, extra";
 
 /// A service.
 #[derive(Debug, Clone, PartialEq)]
-struct Service {
+pub struct Service {
     id: String,
     kind: String,
     name: Option<String>,
@@ -102,7 +101,8 @@ impl Service {
     }
 }
 
-async fn require(session: &mut Session, id: &str) -> Result<Service, Fault> {
+/// One service, or 404.
+pub async fn require(session: &mut Session, id: &str) -> Result<Service, Fault> {
     let sql = format!("SELECT {COLUMNS} FROM services WHERE id = $1");
     let row = session.row(&sql, values![id]).await?.ok_or_else(|| Fault::not_found("service", id))?;
     Ok(Service::read(row)?)
@@ -116,10 +116,13 @@ pub async fn check_exists(tx: &mut Tx, id: &str) -> Result<(), Fault> {
     }
 }
 
-pub fn routes() -> Router<IdentityApp> {
-    Router::new()
-        .route("/v3/services", get(list).post(create))
-        .route("/v3/services/{id}", get(show).patch(patch).delete(delete))
+pub fn routes() -> Routes {
+    Routes::new()
+        .get("/v3/services", "list_services", list)
+        .post("/v3/services", "create_service", create)
+        .get("/v3/services/{id}", "get_service", show)
+        .patch("/v3/services/{id}", "update_service", patch)
+        .delete("/v3/services/{id}", "delete_service", delete)
 }
 
 async fn list(State(app): State<IdentityApp>, context: Context) -> Result<Response, Fault> {

@@ -1,13 +1,11 @@
 //! Tags of a project.
 
-use axum::Router;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::get;
 use http::StatusCode;
 use http::header::LOCATION;
 use isospin_api_kit::http::{answer, no_content};
-use isospin_api_kit::policy::{Rule, Target};
+use isospin_api_kit::policy::Rule;
 use serde_json::json;
 
 use super::project::{self, Project};
@@ -15,27 +13,37 @@ use crate::IdentityApp;
 use crate::fault::Fault;
 use crate::input::{check_tag, check_tags};
 use crate::request::{Context, RawBody};
+use crate::routes::Routes;
 
 pub const RULES: &[Rule] = &[
-    Rule::new("identity:list_project_tags", "rule:reads_domain or project_id:%(target.project.id)s"),
-    Rule::new("identity:get_project_tag", "rule:reads_domain or project_id:%(target.project.id)s"),
-    Rule::new("identity:update_project_tags", "rule:admin_required"),
-    Rule::new("identity:create_project_tag", "rule:admin_required"),
-    Rule::new("identity:delete_project_tags", "rule:admin_required"),
-    Rule::new("identity:delete_project_tag", "rule:admin_required"),
+    Rule::new(
+        "identity:list_project_tags",
+        "rule:reads_all or rule:project_domain_reader or project_id:%(target.project.id)s",
+    ),
+    Rule::new(
+        "identity:get_project_tag",
+        "rule:reads_all or rule:project_domain_reader or project_id:%(target.project.id)s",
+    ),
+    Rule::new("identity:update_project_tags", "rule:admin_required or rule:project_domain_manager"),
+    Rule::new("identity:create_project_tag", "rule:admin_required or rule:project_domain_manager"),
+    Rule::new("identity:delete_project_tags", "rule:admin_required or rule:project_domain_manager"),
+    Rule::new("identity:delete_project_tag", "rule:admin_required or rule:project_domain_manager"),
 ];
 
-pub fn routes() -> Router<IdentityApp> {
-    Router::new()
-        .route("/v3/projects/{id}/tags", get(list).put(replace).delete(clear))
-        .route("/v3/projects/{id}/tags/{tag}", get(check).put(add).delete(remove))
+pub fn routes() -> Routes {
+    Routes::new()
+        .get("/v3/projects/{id}/tags", "list_project_tags", list)
+        .put("/v3/projects/{id}/tags", "update_project_tags", replace)
+        .delete("/v3/projects/{id}/tags", "delete_project_tags", clear)
+        .get("/v3/projects/{id}/tags/{tag}", "get_project_tag", check)
+        .put("/v3/projects/{id}/tags/{tag}", "create_project_tag", add)
+        .delete("/v3/projects/{id}/tags/{tag}", "delete_project_tag", remove)
 }
 
+/// The project, if the caller may do this with it; domains have no tags here.
 async fn visible(app: &IdentityApp, context: &Context, id: &str, action: &str) -> Result<Project, Fault> {
-    let found = project::find(&mut *app.store.reader().await?, id).await?;
-    let project = super::found_or_hidden(app, context, found, "project", id)?;
-    context.enforce(app, action, &project.target())?;
-    Ok(project)
+    let project = project::visible(app, context, id, action).await?;
+    if project.is_domain { Err(Fault::not_found("project", id)) } else { Ok(project) }
 }
 
 /// Stores the tags that `change` makes of those there are.
@@ -77,7 +85,7 @@ async fn replace(
     Path(id): Path<String>,
     RawBody(body): RawBody,
 ) -> Result<Response, Fault> {
-    context.enforce(&app, "identity:update_project_tags", &Target::new())?;
+    visible(&app, &context, &id, "identity:update_project_tags").await?;
     let document: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
     let given = document.get("tags").and_then(serde_json::Value::as_array);
     let given = given.ok_or_else(|| Fault::missing("tags", "request body"))?;
@@ -96,7 +104,7 @@ async fn clear(
     context: Context,
     Path(id): Path<String>,
 ) -> Result<Response, Fault> {
-    context.enforce(&app, "identity:delete_project_tags", &Target::new())?;
+    visible(&app, &context, &id, "identity:delete_project_tags").await?;
     let clear = |tags: &mut Vec<String>| {
         tags.clear();
         Ok(())
@@ -119,7 +127,7 @@ async fn add(
     context: Context,
     Path((id, tag)): Path<(String, String)>,
 ) -> Result<Response, Fault> {
-    context.enforce(&app, "identity:create_project_tag", &Target::new())?;
+    visible(&app, &context, &id, "identity:create_project_tag").await?;
     check_tag(&tag).map_err(|reason| Fault::bad_request(format!("Invalid input for tags: {reason}")))?;
     let location = context.link(format_args!("projects/{id}/tags/{tag}"));
     let add = move |tags: &mut Vec<String>| {
@@ -137,7 +145,7 @@ async fn remove(
     context: Context,
     Path((id, tag)): Path<(String, String)>,
 ) -> Result<Response, Fault> {
-    context.enforce(&app, "identity:delete_project_tag", &Target::new())?;
+    visible(&app, &context, &id, "identity:delete_project_tag").await?;
     let remove = move |tags: &mut Vec<String>| {
         let before = tags.len();
         tags.retain(|known| *known != tag);

@@ -1,9 +1,7 @@
 //! Users: who can log in.
 
-use axum::Router;
 use axum::extract::{Path, State};
 use axum::response::Response;
-use axum::routing::{get, post};
 use http::StatusCode;
 use isospin_api_kit::http::{keyed, no_content};
 use isospin_api_kit::policy::{Rule, Target};
@@ -17,18 +15,28 @@ use crate::fault::Fault;
 use crate::input::{Field, Input, Kind, Schema, stored_object};
 use crate::listing::{Filter, collection, restrict};
 use crate::request::{Context, Origin, RawBody};
+use crate::routes::{Routes, Verb};
 use crate::tokens::authenticate::verify_password;
 use crate::tokens::now;
 use crate::tokens::scope::end_tokens;
 
 pub const RULES: &[Rule] = &[
-    Rule::new("identity:list_users", "rule:reads_domain"),
-    Rule::new("identity:get_user", "rule:reads_domain or user_id:%(target.user.id)s"),
-    Rule::new("identity:create_user", "rule:admin_required"),
-    Rule::new("identity:update_user", "rule:admin_required"),
-    Rule::new("identity:delete_user", "rule:admin_required"),
-    Rule::new("identity:list_groups_for_user", "rule:reads_domain or user_id:%(target.user.id)s"),
-    Rule::new("identity:list_user_projects", "rule:reads_domain or user_id:%(target.user.id)s"),
+    Rule::new("user_domain_reader", "role:reader and domain_id:%(target.user.domain_id)s"),
+    Rule::new("user_domain_manager", "role:manager and domain_id:%(target.user.domain_id)s"),
+    Rule::new("identity:list_users", "rule:reads_all or (role:reader and domain_id:%(target.domain_id)s)"),
+    Rule::new("identity:get_user", "rule:reads_all or rule:user_domain_reader or user_id:%(target.user.id)s"),
+    Rule::new("identity:create_user", "rule:admin_required or rule:user_domain_manager"),
+    Rule::new("identity:update_user", "rule:admin_required or rule:user_domain_manager"),
+    Rule::new("identity:delete_user", "rule:admin_required or rule:user_domain_manager"),
+    Rule::new(
+        "identity:list_groups_for_user",
+        "rule:reads_all or rule:user_domain_reader or user_id:%(target.user.id)s",
+    ),
+    Rule::new(
+        "identity:list_user_projects",
+        "rule:reads_all or rule:user_domain_reader or user_id:%(target.user.id)s",
+    ),
+    Rule::new("identity:revoke_tokens_for_user", "rule:admin_or_owner"),
 ];
 
 /// Options of a user. Those about expiry, first use and inactivity exempt from rules
@@ -140,7 +148,10 @@ impl User {
     }
 
     fn target(&self) -> Target<'_> {
-        Target::new().with("target.user.id", &self.id).with("target.domain_id", &self.domain_id)
+        Target::new()
+            .with("user_id", &self.id)
+            .with("target.user.id", &self.id)
+            .with("target.user.domain_id", &self.domain_id)
     }
 }
 
@@ -171,18 +182,18 @@ pub async fn select_all(session: &mut Session, select: Select) -> Result<Vec<Use
     session.rows(&sql, values).await?.into_iter().map(User::read).collect()
 }
 
-/// Routes that need a token.
-pub fn routes() -> Router<IdentityApp> {
-    Router::new()
-        .route("/v3/users", get(list).post(create))
-        .route("/v3/users/{id}", get(show).patch(patch).delete(delete))
-        .route("/v3/users/{id}/groups", get(groups))
-        .route("/v3/users/{id}/projects", get(projects))
-}
-
 /// Changing one's password needs the old one, not a token.
-pub fn open_routes() -> Router<IdentityApp> {
-    Router::new().route("/v3/users/{id}/password", post(change_password))
+pub fn routes() -> Routes {
+    Routes::new()
+        .get("/v3/users", "list_users", list)
+        .post("/v3/users", "create_user", create)
+        .get("/v3/users/{id}", "get_user", show)
+        .patch("/v3/users/{id}", "update_user", patch)
+        .delete("/v3/users/{id}", "delete_user", delete)
+        .open(Verb::Post, "/v3/users/{id}/password", change_password)
+        .get("/v3/users/{id}/groups", "list_groups_for_user", groups)
+        .get("/v3/users/{id}/projects", "list_user_projects", projects)
+        .delete("/v3/users/{id}/tokens", "revoke_tokens_for_user", revoke_tokens)
 }
 
 async fn list(State(app): State<IdentityApp>, context: Context) -> Result<Response, Fault> {
@@ -217,9 +228,13 @@ async fn create(
     context: Context,
     RawBody(body): RawBody,
 ) -> Result<Response, Fault> {
-    context.enforce(&app, "identity:create_user", &Target::new())?;
-    let input = SCHEMA.create(&body)?;
+    let input = context.read(&app, "identity:create_user", SCHEMA.create(&body))?;
     let domain_id = input.text("domain_id").unwrap_or_else(|| super::default_domain(&context));
+    context.enforce(
+        &app,
+        "identity:create_user",
+        &Target::new().with("target.user.domain_id", &domain_id),
+    )?;
     let hash = hash_given(&app, &input).await?;
     let blank = User {
         id: super::new_id(),
@@ -295,8 +310,7 @@ async fn patch(
     Path(id): Path<String>,
     RawBody(body): RawBody,
 ) -> Result<Response, Fault> {
-    context.enforce(&app, "identity:update_user", &Target::new())?;
-    let before = require(&mut *app.store.reader().await?, &id).await?;
+    let before = visible(&app, &context, &id, "identity:update_user").await?;
     let input = SCHEMA.update(&body, &id, |_| json!(before.domain_id))?;
     let hash = hash_given(&app, &input).await?;
     let user = app
@@ -351,7 +365,7 @@ async fn delete(
     context: Context,
     Path(id): Path<String>,
 ) -> Result<Response, Fault> {
-    context.enforce(&app, "identity:delete_user", &Target::new())?;
+    visible(&app, &context, &id, "identity:delete_user").await?;
     app.write(context.request_id(), move |tx| {
         Box::pin(async move {
             require(tx, &id).await?;
@@ -364,6 +378,18 @@ async fn delete(
         })
     })
     .await?;
+    Ok(no_content())
+}
+
+/// Ends all tokens of a user: for those who cannot change their password.
+async fn revoke_tokens(
+    State(app): State<IdentityApp>,
+    context: Context,
+    Path(id): Path<String>,
+) -> Result<Response, Fault> {
+    visible(&app, &context, &id, "identity:revoke_tokens_for_user").await?;
+    app.write(context.request_id(), move |tx| Box::pin(async move { Ok(end_tokens_of(tx, &id).await?) }))
+        .await?;
     Ok(no_content())
 }
 

@@ -2,19 +2,17 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderName};
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 use isospin_api_kit::http::{answer, no_content};
 use isospin_api_kit::policy::{Rule, Target};
 use isospin_store_kit::values;
 use serde_json::{Value, json};
 
-use super::authenticate::{Outcome, authenticate};
+use super::authenticate::{Outcome, authenticate, by_signature};
 use super::payload::audit_text;
 use super::request::AuthRequest;
 use super::{TokenError, ValidToken, now, view};
@@ -23,6 +21,7 @@ use crate::fault::Fault;
 use crate::listing::collection;
 use crate::request::{Context, Origin, RawBody, header};
 use crate::resources::{domain, held, project};
+use crate::routes::{Routes, Verb};
 
 /// Part of a login, sent back with the rest of it.
 const RECEIPT: &str = "openstack-auth-receipt";
@@ -32,26 +31,27 @@ const ACCESS_RULES: &str = "openstack-identity-access-rules";
 /// Rules of the token resource.
 pub const RULES: &[Rule] = &[
     Rule::new("token_subject", "user_id:%(target.token.user_id)s"),
-    Rule::new(
-        "identity:validate_token",
-        "rule:admin_required or rule:system_reader or rule:service_role or rule:token_subject",
-    ),
+    Rule::new("identity:check_token", "rule:reads_all or rule:token_subject"),
+    Rule::new("identity:validate_token", "rule:reads_all or rule:service_role or rule:token_subject"),
     Rule::new("identity:revoke_token", "rule:admin_required or rule:token_subject"),
+    Rule::new("identity:revocation_list", "rule:service_or_admin"),
+    // Everybody, about themselves.
+    Rule::new("identity:get_auth_catalog", ""),
+    Rule::new("identity:get_auth_projects", ""),
+    Rule::new("identity:get_auth_domains", ""),
+    Rule::new("identity:get_auth_system", ""),
 ];
 
-/// Without a token: how to get one.
-pub fn open_routes() -> Router<IdentityApp> {
-    Router::new().route("/v3/auth/tokens", post(create))
-}
-
-pub fn routes() -> Router<IdentityApp> {
-    Router::new()
-        .route("/v3/auth/tokens", get(show).delete(delete))
-        .route("/v3/auth/tokens/OS-PKI/revoked", get(gone))
-        .route("/v3/auth/catalog", get(catalog))
-        .route("/v3/auth/projects", get(projects))
-        .route("/v3/auth/domains", get(domains))
-        .route("/v3/auth/system", get(system))
+pub fn routes() -> Routes {
+    Routes::new()
+        .open(Verb::Post, "/v3/auth/tokens", create)
+        .get("/v3/auth/tokens", "validate_token check_token", show)
+        .delete("/v3/auth/tokens", "revoke_token", delete)
+        .get("/v3/auth/tokens/OS-PKI/revoked", "revocation_list", gone)
+        .get("/v3/auth/catalog", "get_auth_catalog", catalog)
+        .get("/v3/auth/projects", "get_auth_projects", projects)
+        .get("/v3/auth/domains", "get_auth_domains", domains)
+        .get("/v3/auth/system", "get_auth_system", system)
 }
 
 async fn create(
@@ -75,9 +75,20 @@ async fn create(
     shown(&app, StatusCode::CREATED, &text, &token, !nocatalog).await
 }
 
+/// The answer to a service that showed a request signed by a user.
+pub async fn issue_to_signer(
+    app: &IdentityApp,
+    user_id: String,
+    project_id: String,
+) -> Result<Response, Fault> {
+    let (text, token) = by_signature(app, user_id, project_id).await?;
+    shown(app, StatusCode::OK, &text, &token, true).await
+}
+
 async fn show(
     State(app): State<IdentityApp>,
     context: Context,
+    method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Fault> {
     let text = header(&headers, "x-subject-token")?;
@@ -86,7 +97,9 @@ async fn show(
         if expired { app.tokens.check_allowing_expired(&text).await } else { app.tokens.check(&text).await };
     let token = subject(checked)?;
     let target = Target::new().with("target.token.user_id", &token.user.id);
-    context.enforce(&app, "identity:validate_token", &target)?;
+    let head = method == Method::HEAD;
+    let action = if head { "identity:check_token" } else { "identity:validate_token" };
+    context.enforce(&app, action, &target)?;
     check_service(&headers, &token)?;
     let nocatalog = context.query("nocatalog").is_some();
     shown(&app, StatusCode::OK, &text, &token, !nocatalog).await
@@ -163,11 +176,13 @@ async fn delete(
 }
 
 /// Lists of revoked PKI tokens are a thing of the past.
-async fn gone(_: Context) -> Fault {
-    Fault::new(StatusCode::GONE, "Revocation lists are not supported.")
+async fn gone(State(app): State<IdentityApp>, context: Context) -> Result<Response, Fault> {
+    context.enforce(&app, "identity:revocation_list", &Target::new())?;
+    Err(Fault::new(StatusCode::GONE, "Revocation lists are not supported."))
 }
 
 async fn catalog(State(app): State<IdentityApp>, context: Context) -> Result<Response, Fault> {
+    context.enforce(&app, "identity:get_auth_catalog", &Target::new())?;
     if !view::is_scoped(context.caller()) {
         return Err(Fault::forbidden("identity:get_auth_catalog"));
     }
@@ -177,6 +192,7 @@ async fn catalog(State(app): State<IdentityApp>, context: Context) -> Result<Res
 }
 
 async fn projects(State(app): State<IdentityApp>, context: Context) -> Result<Response, Fault> {
+    context.enforce(&app, "identity:get_auth_projects", &Target::new())?;
     let mut reader = app.store.reader().await?;
     let ids = held::scopes(&mut reader, &context.caller().user_id, "project").await?;
     let found = project::by_ids(&mut reader, ids).await?;
@@ -186,6 +202,7 @@ async fn projects(State(app): State<IdentityApp>, context: Context) -> Result<Re
 }
 
 async fn domains(State(app): State<IdentityApp>, context: Context) -> Result<Response, Fault> {
+    context.enforce(&app, "identity:get_auth_domains", &Target::new())?;
     let mut reader = app.store.reader().await?;
     let ids = held::scopes(&mut reader, &context.caller().user_id, "domain").await?;
     let found = project::by_ids(&mut reader, ids).await?;
@@ -195,6 +212,7 @@ async fn domains(State(app): State<IdentityApp>, context: Context) -> Result<Res
 }
 
 async fn system(State(app): State<IdentityApp>, context: Context) -> Result<Response, Fault> {
+    context.enforce(&app, "identity:get_auth_system", &Target::new())?;
     let mut reader = app.store.reader().await?;
     let ids = held::scopes(&mut reader, &context.caller().user_id, "system").await?;
     let items: Vec<Value> = ids.iter().map(|_| json!({"all": true})).collect();

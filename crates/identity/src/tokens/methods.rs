@@ -6,17 +6,21 @@ pub enum Method {
     Password,
     Token,
     ApplicationCredential,
+    /// A signature shown by a service; nobody logs in with it.
+    Ec2Credential,
     Totp,
 }
 
 impl Method {
-    pub const ALL: [Self; 4] = [Self::Password, Self::Token, Self::ApplicationCredential, Self::Totp];
+    pub const ALL: [Self; 5] =
+        [Self::Password, Self::Token, Self::ApplicationCredential, Self::Ec2Credential, Self::Totp];
 
     pub fn name(self) -> &'static str {
         match self {
             Self::Password => "password",
             Self::Token => "token",
             Self::ApplicationCredential => "application_credential",
+            Self::Ec2Credential => "ec2credential",
             Self::Totp => "totp",
         }
     }
@@ -26,14 +30,15 @@ impl Method {
     }
 
     /// Its bit in the mask, counted along Keystone's default list of methods: external,
-    /// password, token, oauth1, mapped, application_credential. Those who turn on totp
+    /// password, token, oauth1, mapped, application_credential, ec2credential. Those who turn on totp
     /// there put it behind these.
     fn bit(self) -> u64 {
         match self {
             Self::Password => 2,
             Self::Token => 4,
             Self::ApplicationCredential => 32,
-            Self::Totp => 64,
+            Self::Ec2Credential => 64,
+            Self::Totp => 128,
         }
     }
 }

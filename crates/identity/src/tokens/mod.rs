@@ -9,7 +9,7 @@ pub mod methods;
 pub mod payload;
 pub mod request;
 pub mod scope;
-mod view;
+pub mod view;
 
 use std::sync::{Arc, OnceLock};
 

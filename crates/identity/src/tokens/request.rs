@@ -125,7 +125,7 @@ fn proof(method: Method, data: &Map<String, Value>) -> Result<Proof, Fault> {
             credential: credential(data)?,
             secret: secret(data, "secret", "application_credential")?,
         }),
-        Method::Totp => Err(unsupported()),
+        Method::Totp | Method::Ec2Credential => Err(unsupported()),
     }
 }
 

@@ -16,4 +16,5 @@ mod routes;
 mod samples;
 mod security;
 mod service;
+mod services;
 mod tokens;

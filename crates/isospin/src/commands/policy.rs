@@ -16,14 +16,20 @@ use crate::state_dir::StateDir;
 pub fn run(arguments: cli::Policy) -> Result<ExitCode> {
     let config = Config::load(arguments.config.as_deref(), std::env::vars())?;
     let state = StateDir::new(arguments.state_dir)?;
-    let policy = settings::policy(&config.network, &state)?;
+    let policies = settings::policies(&config.network, &state)?;
     match arguments.command {
-        PolicyCommand::Show { overridden } => {
-            print!("{}", shown(&policy, overridden));
+        PolicyCommand::Show { overridden, service } => {
+            let policy = match service {
+                cli::Service::Identity => &policies.identity,
+                cli::Service::Network => &policies.network,
+            };
+            print!("{}", shown(policy, overridden));
             Ok(ExitCode::SUCCESS)
         }
         PolicyCommand::Check(question) => {
-            let (allowed, text) = answer(&policy, &question);
+            let identity = question.action.starts_with(settings::IDENTITY);
+            let policy = if identity { &policies.identity } else { &policies.network };
+            let (allowed, text) = answer(policy, &question);
             print!("{text}");
             Ok(if allowed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
@@ -54,6 +60,8 @@ fn answer(policy: &Policy, question: &PolicyCheck) -> (bool, String) {
     let caller = Caller {
         user_id: question.user.clone(),
         project_id: question.project.clone(),
+        domain_id: question.domain.clone(),
+        system_scope: question.system,
         roles: question.roles.iter().flat_map(|role| with_implied(role)).collect(),
         ..Caller::default()
     };
@@ -105,6 +113,22 @@ mod tests {
         assert!(asked(&policy, words).0);
         let (allowed, text) = asked(&policy, "fly_network --role admin");
         assert!(!allowed && text.contains("no action this server knows"), "{text}");
+    }
+
+    #[test]
+    fn the_rules_of_identity_are_asked_alike() {
+        let overrides =
+            Overrides::parse("policy.yaml", "identity:create_domain: role:founder\n").expect("a file");
+        let policy = isospin_identity::policy::policy(Some(overrides)).expect("a policy");
+        assert!(asked(&policy, "identity:create_domain --role founder").0);
+        assert!(!asked(&policy, "identity:create_domain --role admin").0);
+        let words = "identity:create_user --role manager --domain d --target target.user.domain_id=";
+        assert!(asked(&policy, &format!("{words}d")).0);
+        assert!(!asked(&policy, &format!("{words}e")).0);
+        assert!(asked(&policy, "identity:list_services --role reader --system").0);
+        assert!(!asked(&policy, "identity:list_services --role reader --project p").0);
+        let unknown = Overrides::parse("policy.yaml", "identity:fly: '@'\n").expect("a file");
+        assert!(isospin_identity::policy::policy(Some(unknown)).is_err());
     }
 
     #[test]

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use toml::Table;
 
 pub use sections::{
-    Agent, Feed, Identity, IdentityMode, KeyRepository, Keystone, Listen, Log, Network, Store,
+    Agent, Feed, Identity, IdentityMode, KeyRepository, Keystone, LimitModel, Listen, Log, Network, Store,
 };
 
 /// The whole configuration of a process.

@@ -50,6 +50,16 @@ pub enum KeyRepository {
     Database,
 }
 
+/// How limits of domains and of their projects go together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LimitModel {
+    /// Not at all.
+    Flat,
+    /// A project has no more than its domain.
+    StrictTwoLevel,
+}
+
 /// `[identity]`: the Identity API.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -72,6 +82,8 @@ pub struct Identity {
     pub lockout_failure_attempts: u32,
     /// Seconds an account stays locked.
     pub lockout_duration: u32,
+    /// How limits of domains and of their projects go together.
+    pub limit_model: LimitModel,
     /// Region of the catalog.
     pub region: String,
     pub keystone: Keystone,
@@ -90,6 +102,7 @@ impl Default for Identity {
             failed_logins_per_minute: 60,
             lockout_failure_attempts: 0,
             lockout_duration: 1800,
+            limit_model: LimitModel::Flat,
             region: "RegionOne".to_owned(),
             keystone: Keystone::default(),
         }

@@ -40,7 +40,7 @@ pub async fn run(arguments: cli::Server) -> Result<()> {
     }
     // What is wrong with the configuration is told before anything is made.
     let network_settings = settings::network(&config.network, &config.agent)?;
-    let policy = settings::policy(&config.network, &state)?;
+    let policies = settings::policies(&config.network, &state)?;
     let keystone = match config.identity.mode {
         IdentityMode::BuiltIn => None,
         IdentityMode::Keystone => Some(Keystone::new(settings::keystone(&config.identity.keystone)?)?),
@@ -54,14 +54,14 @@ pub async fn run(arguments: cli::Server) -> Result<()> {
     let authenticator: Arc<dyn Authenticator> = match (keystone, listeners.identity) {
         (Some(keystone), _) => Arc::new(keystone),
         (None, Some(listener)) => {
-            let identity = open_identity(&config, &state, &store, &endpoints).await?;
+            let identity = open_identity(&config, &state, &store, &endpoints, policies.identity).await?;
             tasks.spawn(http::serve(listener, isospin_identity::router(identity.clone()), stop.clone()));
             identity.authenticator()
         }
         (None, None) => bail!("there is no identity service"),
     };
     if let (Some(network_listener), Some(feed_listener)) = (listeners.network, listeners.feed) {
-        let app = open_network(network_settings, policy, store).await?;
+        let app = open_network(network_settings, policies.network, store).await?;
         let router = isospin_network::router(app.clone(), authenticator);
         tasks.spawn(http::serve(network_listener, router, stop.clone()));
         tasks.spawn(serve_feed(app, &state, &config, feed_listener, stop.clone())?);
@@ -130,10 +130,12 @@ async fn open_identity(
     state: &StateDir,
     store: &Store,
     endpoints: &Endpoints,
+    policy: Policy,
 ) -> Result<IdentityApp> {
     let settings = settings::identity(&config.identity, state, &endpoints.identity);
     let passwords = Passwords::load_or_generate(state)?;
-    let identity = isospin_identity::open(settings, store.clone()).await.context("cannot open identity")?;
+    let identity = isospin_identity::open_with(settings, store.clone(), policy);
+    let identity = identity.await.context("cannot open identity")?;
     let spec = BootstrapSpec {
         admin: Administrator::usual(&passwords.admin),
         demo_password: Some(passwords.demo.clone()),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use isospin_api_kit::policy::{Overrides, Policy};
 use isospin_identity::Rotation;
-use isospin_identity::config::{IdentityConfig, KeyPlace, Lockout};
+use isospin_identity::config::{IdentityConfig, KeyPlace, LimitModel, Lockout};
 use isospin_identity::keystone::KeystoneConfig;
 use isospin_network::{SegmentRange, Settings};
 
@@ -63,18 +63,38 @@ pub fn identity(config: &config::Identity, state: &StateDir, url: &str) -> Ident
         attempts: config.lockout_failure_attempts,
         duration: Duration::from_secs(u64::from(config.lockout_duration)),
     });
+    settings.credential_key_folder = state.credential_keys();
+    settings.limit_model = match config.limit_model {
+        config::LimitModel::Flat => LimitModel::Flat,
+        config::LimitModel::StrictTwoLevel => LimitModel::StrictTwoLevel,
+    };
     settings
 }
 
-/// The policy of the Network API: built in, under the file of the configuration.
-pub fn policy(config: &config::Network, state: &StateDir) -> Result<Policy> {
+/// The policies of both services.
+pub struct Policies {
+    pub identity: Policy,
+    pub network: Policy,
+}
+
+/// What the actions of the Identity API begin with.
+pub const IDENTITY: &str = "identity:";
+
+/// The policies: built in, under the file of the configuration, which has the rules of
+/// both services.
+pub fn policies(config: &config::Network, state: &StateDir) -> Result<Policies> {
     let usual = state.policy();
     let file = match &config.policy_file {
         Some(path) => Some(path.clone()),
         None => usual.exists().then_some(usual),
     };
-    let overrides = file.as_deref().map(Overrides::read).transpose()?;
-    Ok(isospin_network::resources::policy(overrides)?)
+    let mut network = file.as_deref().map(Overrides::read).transpose()?;
+    let own = |name: &str| isospin_network::resources::policy_rules().any(|rule| rule.name == name);
+    let identity = network.as_mut().map(|overrides| overrides.take(IDENTITY, own));
+    Ok(Policies {
+        identity: isospin_identity::policy::policy(identity)?,
+        network: isospin_network::resources::policy(network)?,
+    })
 }
 
 /// Settings of the Network API.

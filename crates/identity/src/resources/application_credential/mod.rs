@@ -9,11 +9,9 @@ mod access_rules;
 mod handlers;
 pub mod store;
 
-use axum::Router;
-use axum::routing::get;
 use isospin_api_kit::policy::Rule;
 
-use crate::IdentityApp;
+use crate::routes::Routes;
 use crate::tokens::scope::Named;
 
 pub const RULES: &[Rule] = &[
@@ -29,14 +27,19 @@ pub const RULES: &[Rule] = &[
     ),
 ];
 
-pub fn routes() -> Router<IdentityApp> {
+pub fn routes() -> Routes {
     const CREDENTIALS: &str = "/v3/users/{user_id}/application_credentials";
+    const CREDENTIAL: &str = "/v3/users/{user_id}/application_credentials/{id}";
     const RULES: &str = "/v3/users/{user_id}/access_rules";
-    Router::new()
-        .route(CREDENTIALS, get(handlers::list).post(handlers::create))
-        .route(&format!("{CREDENTIALS}/{{id}}"), get(handlers::show).delete(handlers::delete))
-        .route(RULES, get(access_rules::list))
-        .route(&format!("{RULES}/{{id}}"), get(access_rules::show).delete(access_rules::delete))
+    const RULE: &str = "/v3/users/{user_id}/access_rules/{id}";
+    Routes::new()
+        .get(CREDENTIALS, "list_application_credentials", handlers::list)
+        .post(CREDENTIALS, "create_application_credential", handlers::create)
+        .get(CREDENTIAL, "get_application_credential", handlers::show)
+        .delete(CREDENTIAL, "delete_application_credential", handlers::delete)
+        .get(RULES, "list_access_rules", access_rules::list)
+        .get(RULE, "get_access_rule", access_rules::show)
+        .delete(RULE, "delete_access_rule", access_rules::delete)
 }
 
 /// An application credential.

@@ -122,7 +122,7 @@ pub async fn create(
     context: Context,
     RawBody(body): RawBody,
 ) -> Result<Response, Fault> {
-    let input = SCHEMA.create(&body)?;
+    let input = context.read(&app, "identity:create_trust", SCHEMA.create(&body))?;
     let trustor = input.text("trustor_user_id").unwrap_or_default();
     let target = Target::new().with("target.trust.trustor_user_id", &trustor);
     context.enforce(&app, "identity:create_trust", &target)?;

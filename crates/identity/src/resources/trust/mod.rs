@@ -10,12 +10,10 @@ mod roles;
 mod rules;
 pub mod store;
 
-use axum::Router;
-use axum::routing::get;
 use isospin_api_kit::policy::{Rule, Target};
 use serde_json::{Map, Value};
 
-use crate::IdentityApp;
+use crate::routes::Routes;
 use crate::tokens::scope::Named;
 
 pub const RULES: &[Rule] = &[
@@ -31,13 +29,16 @@ pub const RULES: &[Rule] = &[
     Rule::new("identity:delete_trust", "rule:admin_required or rule:trustor"),
 ];
 
-pub fn routes() -> Router<IdentityApp> {
+pub fn routes() -> Routes {
     const TRUSTS: &str = "/v3/OS-TRUST/trusts";
-    Router::new()
-        .route(TRUSTS, get(handlers::list).post(handlers::create))
-        .route(&format!("{TRUSTS}/{{id}}"), get(handlers::show).delete(handlers::delete))
-        .route(&format!("{TRUSTS}/{{id}}/roles"), get(roles::list))
-        .route(&format!("{TRUSTS}/{{id}}/roles/{{role_id}}"), get(roles::show))
+    const TRUST: &str = "/v3/OS-TRUST/trusts/{id}";
+    Routes::new()
+        .get(TRUSTS, "list_trusts list_trusts_for_trustor list_trusts_for_trustee", handlers::list)
+        .post(TRUSTS, "create_trust", handlers::create)
+        .get(TRUST, "get_trust", handlers::show)
+        .delete(TRUST, "delete_trust", handlers::delete)
+        .get("/v3/OS-TRUST/trusts/{id}/roles", "list_roles_for_trust", roles::list)
+        .get("/v3/OS-TRUST/trusts/{id}/roles/{role_id}", "get_role_for_trust", roles::show)
 }
 
 /// A trust.

@@ -85,17 +85,40 @@ pub async fn authenticate(
         let receipt = factors::receipt(app, &proven.user_id, &methods, &missing).await?;
         return Ok(Outcome::Unfinished(receipt));
     }
+    let received_at = received.map(|received| received.issued_at);
+    let (text, token) = issue(app, proven, &request.scope, methods, received_at).await?;
+    Ok(Outcome::Issued(text, token))
+}
+
+/// A token for who signed a request with an EC2 key (K03: if they may still be there).
+pub async fn by_signature(
+    app: &IdentityApp,
+    user_id: String,
+    project_id: String,
+) -> Result<(String, Arc<ValidToken>), Fault> {
+    let proven = Proven { user_id, tokens_after: None, credential: None, parent: None };
+    let scope = WantedScope::Project(MemberHandle::Id(project_id));
+    issue(app, proven, &scope, vec![Method::Ec2Credential], None).await
+}
+
+/// Issues the token of a proven user for the scope asked for.
+async fn issue(
+    app: &IdentityApp,
+    proven: Proven,
+    wanted: &WantedScope,
+    methods: Vec<Method>,
+    received_at: Option<i64>,
+) -> Result<(String, Arc<ValidToken>), Fault> {
     let mut looks = 0;
     loop {
         // Taken before the rows are read: see `Tokens::issue`.
         let (now, generation) = (now(), app.tokens.generation());
         let mut reader = app.store.reader().await?;
-        let found = place(&mut reader, &proven, &request.scope).await?;
+        let found = place(&mut reader, &proven, wanted).await?;
         drop(reader);
         let Place { scope, delegation, standing } = found.ok_or_else(Fault::unauthorized)?;
         let changed = proven.tokens_after.is_some_and(|known| known != standing.user_tokens_after);
-        let outdated =
-            received.as_ref().is_some_and(|receipt| receipt.issued_at <= standing.user_tokens_after);
+        let outdated = received_at.is_some_and(|issued_at| issued_at <= standing.user_tokens_after);
         if changed || outdated {
             return Err(Fault::unauthorized());
         }
@@ -104,8 +127,7 @@ pub async fn authenticate(
             use_trust(app, delegation.as_ref()).await?;
             let (user_id, parent) = (proven.user_id, proven.parent);
             let issue = Issue { user_id, scope, delegation, methods, parent, now, generation };
-            let (text, token) = app.tokens.issue(standing, issue).await?;
-            return Ok(Outcome::Issued(text, token));
+            return Ok(app.tokens.issue(standing, issue).await?);
         }
         next_second().await;
     }

@@ -9,7 +9,7 @@ mod rotation;
 mod stored;
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use isospin_store_kit::{Store, StoreError};
@@ -70,6 +70,11 @@ impl KeyRepository {
                 Self::Stored(Stored::open(store, Arc::clone(generation), &config.key_folder).await?)
             }
         })
+    }
+
+    /// Opens a folder of keys that are not those of tokens.
+    pub fn of_folder(folder: &Path) -> Result<Self, KeyError> {
+        Ok(Self::Folder(Folder::open(folder)?))
     }
 
     async fn current(&self) -> Result<Ring, KeyError> {
