@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, reason = "a test that cannot go on ends; clippy knows test functions only")]
 
 mod assignments;
+mod authorization;
 mod bootstrap;
 mod catalog;
 mod delegated_tokens;
