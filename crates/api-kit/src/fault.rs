@@ -4,6 +4,10 @@ use std::fmt;
 
 use isospin_store_kit::StoreError;
 
+mod next_call;
+
+pub use next_call::NextCall;
+
 macro_rules! fault_types {
     ($($name:ident => $status:literal),* $(,)?) => {
         /// The kinds of refusal clients tell apart by name (reference/network-api-core §1.3, §30).
@@ -135,15 +139,40 @@ pub struct Fault {
 }
 
 impl Fault {
-    /// A refusal of the given kind.
+    /// Objects a refusal names at most.
+    pub const NAMED: usize = 10;
+
+    /// A refusal of the given kind, with the calls that help against it.
     pub fn new(kind: FaultType, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), detail: String::new(), cause: None }
+        Self { kind, message: message.into(), detail: next_call::told(kind), cause: None }
     }
 
-    /// The same with a hint for the caller.
+    /// The same with a hint of its own, before those of its kind.
     #[must_use]
     pub fn with_detail(mut self, detail: impl Into<String>) -> Self {
-        self.detail = detail.into();
+        let kind = std::mem::replace(&mut self.detail, detail.into());
+        if !kind.is_empty() {
+            self.detail.push(' ');
+            self.detail.push_str(&kind);
+        }
+        self
+    }
+
+    /// The same, naming in the message what stands in the way: objects of a kind.
+    #[must_use]
+    pub fn blocked_by<I: fmt::Display>(self, kind: &str, ids: impl IntoIterator<Item = I>) -> Self {
+        self.blocked(ids.into_iter().map(|id| format!("{kind} {id}")))
+    }
+
+    /// As [`Fault::blocked_by`], for objects of several kinds, each with its kind.
+    #[must_use]
+    pub fn blocked(mut self, objects: impl IntoIterator<Item = String>) -> Self {
+        let named: Vec<String> = objects.into_iter().take(Self::NAMED).collect();
+        if !named.is_empty() {
+            self.message.push_str(" Blocked by ");
+            self.message.push_str(&named.join(", "));
+            self.message.push('.');
+        }
         self
     }
 

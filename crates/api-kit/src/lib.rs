@@ -26,4 +26,4 @@ pub use access_rule::{AccessRule, permits};
 pub use body::{Bodies, Body};
 pub use caller::Caller;
 pub use clock::now_seconds;
-pub use fault::{Fault, FaultType};
+pub use fault::{Fault, FaultType, NextCall};

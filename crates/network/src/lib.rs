@@ -7,6 +7,7 @@
 
 mod app;
 pub mod background;
+pub mod blockers;
 pub mod drivers;
 pub mod feed;
 pub mod ipam;

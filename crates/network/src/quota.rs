@@ -36,7 +36,8 @@ pub async fn take(
     let own_limit = columns.opt_int()?;
     let limit = own_limit.or_else(|| settings.quotas.by_resource.get(resource).copied()).unwrap_or(-1);
     if limit >= 0 && used > limit {
-        return Err(Fault::over_quota(&[resource]));
+        return Err(Fault::over_quota(&[resource])
+            .with_detail(format!("The limit of '{resource}' is {limit} for project {project_id}.")));
     }
     Ok(())
 }

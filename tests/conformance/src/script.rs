@@ -41,7 +41,8 @@ impl Script {
     }
 
     /// The text with what was named.
-    fn fill(&self, text: &str) -> String {
+    #[must_use]
+    pub fn fill(&self, text: &str) -> String {
         self.names
             .iter()
             .fold(text.to_owned(), |text, (name, value)| text.replace(&format!("{{{name}}}"), value))

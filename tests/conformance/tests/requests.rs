@@ -24,7 +24,8 @@ fn fault(reply: &Reply) -> Result<(String, String)> {
     let body = reply.body();
     let fault = &body["NeutronError"];
     let text = |name: &str| fault[name].as_str().map(str::to_owned).with_context(|| reply.text.clone());
-    ensure!(fault["detail"] == "", "{body}");
+    // One that is refused for what exists may say what to call next.
+    ensure!(fault["detail"].is_string(), "{body}");
     Ok((text("type")?, text("message")?))
 }
 

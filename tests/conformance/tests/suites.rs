@@ -18,6 +18,12 @@ security_group = 150
 security_group_rule = 1000
 ";
 
+/// What the suites take from their configuration whether or not the server lists it:
+/// the API serves these, and lists them once an agent carries them out. "tag" is
+/// tempest's word for `standard-attr-tag`.
+const UNLISTED: &str = "trunk,trunk-details,metering,port-resource-request,port-resource-request-groups,\
+                        qos-bw-minimum-ingress,tag";
+
 /// A cloud with an external network.
 struct Cloud {
     installation: Installation,
@@ -58,9 +64,10 @@ impl Cloud {
              neutron = true\nnova = false\nglance = false\ncinder = false\nswift = false\n\
              [network]\npublic_network_id = {public}\nfloating_network_name = public\n\
              [network-feature-enabled]\nipv6_subnet_attributes = true\n\
-             port_security = {port_security}\napi_extensions = {extensions}\n\
+             port_security = {port_security}\napi_extensions = {extensions},{UNLISTED}\n\
              [neutron_plugin_options]\n\
-             available_type_drivers = flat,local,vlan,vxlan\nprovider_vlans = external\nagent_availability_zone = nova\n",
+             available_type_drivers = flat,local,vlan,vxlan\nprovider_vlans = external\nagent_availability_zone = nova\n\
+             create_shared_resources = true\n",
             folder = folder.display(),
             identity = self.admin.identity,
             public = self.public,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use isospin_api_kit::FaultType;
 use isospin_api_kit::policy::{Policy, Rule};
 
 use super::*;
@@ -47,6 +48,25 @@ fn rules_on_attributes_are_known_by_the_attribute_tables() {
         ["create_port:colour", "update_port:network_id", "get_ports:name", "delete_port:name", "get_port:"]
     {
         assert!(!guards_attribute(&table, name), "{name}");
+    }
+}
+
+/// What a refused client is told to call can be called.
+#[test]
+fn the_next_calls_of_faults_are_served() {
+    // Clients may write either sign between words, in paths and in names of parameters.
+    let plain = |path: &str| {
+        let segments = path.split('/').map(|part| if part.starts_with('{') { "{}" } else { part });
+        segments.collect::<Vec<_>>().join("/").replace('-', "_")
+    };
+    let served: BTreeSet<String> = resources::route_table()
+        .iter()
+        .map(|route| format!("{} {}", route.verb, plain(&route.path)))
+        .collect();
+    for kind in FaultType::ALL {
+        for call in kind.next_calls() {
+            assert!(served.contains(&plain(call.request)), "{}: {call}", kind.name());
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! The cases of one resource: each of its routes and attributes, asked by everybody
 //! about every place.
 
+mod repeats;
+
 use isospin_api_kit::attribute::{Filter, ResourceType, Show};
 use isospin_network::routes::{Route, Shape, Verb};
 use serde_json::{Map, Value, json};

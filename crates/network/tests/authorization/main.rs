@@ -51,7 +51,16 @@ fn routes_by_row(table: &[Route]) -> (BTreeMap<&'static str, Vec<Route>>, Vec<St
     (routes, without)
 }
 
-async fn run(row: &'static Row, fixture: &'static Fixture, routes: Vec<Route>) -> Tally {
+/// What is asked of each resource.
+#[derive(Debug, Clone, Copy)]
+enum Question {
+    /// Who may do what.
+    Permission,
+    /// Whether the same said twice changes anything.
+    Repetition,
+}
+
+async fn run(question: Question, row: &'static Row, fixture: &'static Fixture, routes: Vec<Route>) -> Tally {
     let about = |route: &&Route| {
         matches!(route.shape, Shape::List | Shape::Show)
             && route.resource.is_some_and(|resource| {
@@ -63,13 +72,15 @@ async fn run(row: &'static Row, fixture: &'static Fixture, routes: Vec<Route>) -
     let listed = routes.iter().find(about).expect("a route that shows the resource");
     let collection = listed.path.trim_end_matches("/{id}").to_owned();
     let resource = listed.resource.expect("a resource");
-    Cases::new(row, fixture, resource, collection).await.run(&routes).await
+    let cases = Cases::new(row, fixture, resource, collection).await;
+    match question {
+        Question::Permission => cases.run(&routes).await,
+        Question::Repetition => cases.repeat(&routes).await,
+    }
 }
 
-/// N24, N25, N27: who is not named by the reference gets nowhere, who is named does,
-/// for each route, attribute, persona and owner.
-#[tokio::test(flavor = "multi_thread")]
-async fn n27_everybody_may_do_what_the_reference_says_and_nothing_else() {
+/// Asks it of every resource: how many cases there are, and what is wrong.
+async fn run_all(question: Question) -> (usize, Vec<String>) {
     let (routes, mut wrong) = routes_by_row(&route_table());
     let unused = rows().filter(|row| !routes.contains_key(row.resource));
     wrong.extend(unused.map(|row| format!("{}: a row without a route", row.resource)));
@@ -77,7 +88,7 @@ async fn n27_everybody_may_do_what_the_reference_says_and_nothing_else() {
     for (resource, routes) in routes {
         let row = rows().find(|row| row.resource == resource).expect("a row");
         match fixtures().find(|fixture| fixture.resource == resource) {
-            Some(fixture) => running.push((resource, tokio::spawn(run(row, fixture, routes)))),
+            Some(fixture) => running.push((resource, tokio::spawn(run(question, row, fixture, routes)))),
             None => wrong.push(format!("{resource}: no fixture")),
         }
     }
@@ -93,8 +104,24 @@ async fn n27_everybody_may_do_what_the_reference_says_and_nothing_else() {
         }
     }
     println!("{cases} cases");
+    (cases, wrong)
+}
+
+/// N24, N25, N27: who is not named by the reference gets nowhere, who is named does,
+/// for each route, attribute, persona and owner.
+#[tokio::test(flavor = "multi_thread")]
+async fn n27_everybody_may_do_what_the_reference_says_and_nothing_else() {
+    let (cases, wrong) = run_all(Question::Permission).await;
     assert!(wrong.is_empty(), "{} of {cases} cases are wrong:\n{}", wrong.len(), wrong.join("\n"));
     assert!(cases >= 5_000, "only {cases} cases: routes or attributes are missing from the tables");
+}
+
+/// Every PUT of the route table, for each attribute it takes.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_put_said_again_changes_nothing() {
+    let (cases, wrong) = run_all(Question::Repetition).await;
+    assert!(wrong.is_empty(), "{} of {cases} cases are wrong:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(cases >= 200, "only {cases} cases: routes or attributes are missing from the tables");
 }
 
 /// What is no project's secret is for everybody with a token; what is for nobody's

@@ -1,8 +1,11 @@
 //! The command groups of the `openstack` client that people use less often: each is
 //! made, listed, shown, changed and deleted, against a server with a simulated agent.
 
+mod conflicts;
 mod floating;
 mod pools;
+mod quality;
+mod segments;
 mod sharing;
 
 use anyhow::Result;
@@ -26,7 +29,7 @@ const OWN: &[Line] =
 
 /// Who types the commands.
 struct Cloud {
-    _installation: Installation,
+    installation: Installation,
     admin: Client,
     demo: Client,
     script: Script,
@@ -37,7 +40,7 @@ impl Cloud {
         let installation = Installation::configured("simulated", CONFIGURATION)?;
         let admin = Client::start(&installation, "isospin")?;
         let demo = Client::start(&installation, "isospin-demo")?;
-        let mut cloud = Self { _installation: installation, admin, demo, script: Script::default() };
+        let mut cloud = Self { installation, admin, demo, script: Script::default() };
         cloud.admin(PUBLIC)?;
         cloud.demo(OWN)?;
         Ok(cloud)

@@ -98,7 +98,23 @@ const DEFAULT_RULES: &[Line] = &[
     ("default security group rule list --protocol tcp -f value -c ID", ""),
 ];
 
+/// Groups that keep no state of connections.
+const STATELESS: &[Line] = &[
+    ("security group create --stateless free", ""),
+    ("security group show free -f value -c stateful", "False"),
+    ("security group list -f value -c Name -c Shared --sort-column Name", "default False\nfree False"),
+    ("security group set --stateful free", ""),
+    ("security group show free -f value -c stateful", "True"),
+    ("security group set --stateless --tag t free", ""),
+    ("security group show free -f value -c stateful -c tags", "False\n['t']"),
+    ("security group unset --all-tag free", ""),
+    ("security group delete free", ""),
+    ("security group default statefulness list -f value", ""),
+];
+
 #[test]
-fn default_rules_of_security_groups() -> Result<()> {
-    Cloud::start()?.admin(DEFAULT_RULES)
+fn default_rules_and_statefulness_of_security_groups() -> Result<()> {
+    let mut cloud = Cloud::start()?;
+    cloud.admin(DEFAULT_RULES)?;
+    cloud.admin(STATELESS)
 }

@@ -12,17 +12,25 @@ use serde_json::{Map, Value};
 
 use super::model::AddressGroup;
 
-/// A list of prefixes, without host bits and each once; a single address is the
-/// prefix of its full length.
+/// A list of prefixes, without host bits and each once. An address has to be written
+/// as the prefix of its full length, as Neutron wants it of a POST (`subnet_list`).
 pub fn addresses(value: &Value) -> Result<Value, String> {
-    let Value::Array(items) = value else {
-        return Err(format!("'{}' is not a list", check::plain(value)));
-    };
-    let nets = items.iter().map(address).collect::<Result<BTreeSet<_>, _>>()?;
+    let nets = prefixes(value, check::cidr)?;
     Ok(nets.iter().map(ToString::to_string).collect())
 }
 
-fn address(value: &Value) -> Result<IpNet, String> {
+fn prefixes(
+    value: &Value,
+    read: impl Fn(&Value) -> Result<IpNet, String>,
+) -> Result<BTreeSet<IpNet>, String> {
+    match value {
+        Value::Array(items) => items.iter().map(read).collect(),
+        other => Err(format!("'{}' is not a list", check::plain(other))),
+    }
+}
+
+/// What the actions take besides: an address alone.
+fn prefix_or_address(value: &Value) -> Result<IpNet, String> {
     match value.as_str().and_then(|text| text.parse::<IpAddr>().ok()) {
         Some(single) => Ok(IpNet::from(single)),
         None => check::cidr(value),
@@ -58,7 +66,7 @@ pub fn create(body: &Body, project_id: String, now: String) -> AddressGroup {
 /// The addresses that the body of an action names.
 ///
 /// # Errors
-/// 400 for anything but a list of prefixes.
+/// 400 for anything but a list of prefixes and addresses.
 pub fn named(bytes: &[u8]) -> Result<BTreeSet<IpNet>, Fault> {
     let document: Map<String, Value> =
         serde_json::from_slice(bytes).map_err(|_| Fault::bad_request("Body contains invalid data"))?;
@@ -68,7 +76,7 @@ pub fn named(bytes: &[u8]) -> Result<BTreeSet<IpNet>, Fault> {
     if let Some(other) = document.keys().find(|name| *name != "addresses") {
         return Err(Fault::bad_request(format!("Unrecognized attribute(s) '{other}'")));
     }
-    addresses(given).map(|list| nets(&list)).map_err(|reason| Fault::invalid_attribute("addresses", reason))
+    prefixes(given, prefix_or_address).map_err(|reason| Fault::invalid_attribute("addresses", reason))
 }
 
 /// 404, also for groups hidden from the caller.
@@ -102,10 +110,9 @@ fn listed(addresses: &BTreeSet<IpNet>) -> String {
 /// 409: rules name the group.
 #[must_use]
 pub fn in_use(id: AddressGroupId, rules: &[SecurityGroupRuleId]) -> Fault {
-    let texts: Vec<String> = rules.iter().map(|rule| format!("security_group_rule {rule}")).collect();
     Fault::new(
         FaultType::AddressGroupInUse,
         format!("Address group {id} is in use on one or more security group rules."),
     )
-    .with_detail(texts.join(", "))
+    .blocked_by("security_group_rule", rules)
 }

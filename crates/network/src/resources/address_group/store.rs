@@ -16,7 +16,6 @@ use crate::page;
 use crate::resources::rbac_policy::{self, Access, access};
 
 /// Rules named in a refusal at most.
-const NAMED: usize = 10;
 
 macro_rules! columns {
     () => {
@@ -170,7 +169,8 @@ pub async fn rules_naming(
     let sql = format!(
         "SELECT id FROM security_group_rules WHERE remote_address_group_id = $1 UNION ALL \
          SELECT id FROM default_security_group_rules WHERE remote_address_group_id = $1 \
-         ORDER BY id LIMIT {NAMED}"
+         ORDER BY id LIMIT {}",
+        Fault::NAMED
     );
     session.rows(&sql, values![id]).await?.into_iter().map(|row| row.columns().parse()).collect()
 }

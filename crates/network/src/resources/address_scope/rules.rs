@@ -11,7 +11,6 @@ pub fn not_found(id: impl std::fmt::Display) -> Fault {
 /// 409: these pools are in the scope.
 #[must_use]
 pub fn in_use(id: AddressScopeId, pools: &[SubnetPoolId]) -> Fault {
-    let pools: Vec<String> = pools.iter().map(ToString::to_string).collect();
     Fault::new(
         FaultType::AddressScopeInUse,
         format!(
@@ -19,7 +18,7 @@ pub fn in_use(id: AddressScopeId, pools: &[SubnetPoolId]) -> Fault {
              address scope."
         ),
     )
-    .with_detail(format!("Subnet pools in the scope: {}", pools.join(", ")))
+    .blocked_by("subnetpool", pools)
 }
 
 /// 400: others may rely on what was shared with them.

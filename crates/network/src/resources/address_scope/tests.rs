@@ -128,7 +128,8 @@ async fn a_scope_with_pools_stays() {
         let fault = &refused["NeutronError"];
         assert_eq!(fault["type"], "AddressScopeInUse");
         let pool_id = pool["id"].as_str().expect("an id");
-        assert_eq!(fault["detail"], format!("Subnet pools in the scope: {pool_id}"));
+        let message = fault["message"].as_str().expect("a message");
+        assert!(message.ends_with(&format!("Blocked by subnetpool {pool_id}.")), "{message}");
         let out = json!({"subnetpool": {"address_scope_id": null}});
         api.expect(200, "member", "PUT", &format!("/v2.0/subnetpools/{pool_id}"), out).await;
         api.expect(204, "member", "DELETE", &path(&made), Value::Null).await;

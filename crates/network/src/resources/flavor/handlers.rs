@@ -141,11 +141,13 @@ pub async fn delete(
             Box::pin(async move {
                 let found = visible(tx, &app, &context.caller, &id).await?;
                 app.policy.check("delete_flavor", &context.caller, &Target::new())?;
-                if store::is_in_use(tx, found.id).await? {
+                let routers = store::routers(tx, found.id).await?;
+                if !routers.is_empty() {
                     return Err(Fault::new(
                         FaultType::FlavorInUse,
                         format!("Flavor {} is used by some service instance.", found.id),
-                    ));
+                    )
+                    .blocked_by("router", routers));
                 }
                 store::delete(tx, found.id).await?;
                 Ok::<_, Fault>(())

@@ -10,7 +10,7 @@ use isospin_types::{FlavorId, ServiceProfileId};
 
 use super::model::Flavor;
 use super::{TABLE, not_found};
-use crate::page;
+use crate::{blockers, page};
 
 const SELECTED: &str = "flavors.id, flavors.name, flavors.description, flavors.service_type, flavors.enabled";
 
@@ -115,13 +115,12 @@ pub async fn delete(tx: &mut Tx, id: FlavorId) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Whether a router names the flavor.
+/// Some routers of the flavor.
 ///
 /// # Errors
 /// The store's.
-pub async fn is_in_use(session: &mut Session, id: FlavorId) -> Result<bool, StoreError> {
-    let sql = "SELECT 1 FROM routers WHERE flavor_id = $1 LIMIT 1";
-    Ok(session.row(sql, values![id]).await?.is_some())
+pub async fn routers(session: &mut Session, id: FlavorId) -> Result<Vec<String>, StoreError> {
+    blockers::named(session, "SELECT id FROM routers WHERE flavor_id = $1 ORDER BY id", values![id]).await
 }
 
 /// The first of these profiles that is not there.

@@ -83,7 +83,10 @@ async fn profiles_are_bound_and_lead_to_a_provider() {
         let provider = json!({"next_providers": [{"driver": DRIVER, "provider": "single_node"}]});
         assert_eq!(api.expect(200, "admin", "GET", &next, Value::Null).await, provider);
         let of_profile = format!("/v2.0/service_profiles/{by_driver}");
-        let in_use = format!("Service Profile {by_driver} is used by some service instance.");
+        let in_use = format!(
+            "Service Profile {by_driver} is used by some service instance. Blocked by flavor {}.",
+            id(&made)
+        );
         assert_eq!(
             api.refused(409, "admin", "DELETE", &of_profile, Value::Null).await,
             refusal("ServiceProfileInUse", in_use)
@@ -118,7 +121,11 @@ async fn routers_name_flavors_of_routers() {
         let unnamed = api.create("member", "/v2.0/routers", "router", json!({})).await;
         assert_eq!(unnamed["flavor_id"], Value::Null);
         let path = format!("/v2.0/flavors/{}", id(&plain));
-        let in_use = format!("Flavor {} is used by some service instance.", id(&plain));
+        let in_use = format!(
+            "Flavor {} is used by some service instance. Blocked by router {}.",
+            id(&plain),
+            id(&router)
+        );
         assert_eq!(
             api.refused(409, "admin", "DELETE", &path, Value::Null).await,
             refusal("FlavorInUse", in_use)

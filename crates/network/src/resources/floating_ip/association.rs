@@ -72,7 +72,7 @@ pub async fn apply(
             }
         }
         Wish::Lead { .. } if !floating_ip.port_forwardings.is_empty() => {
-            return Err(port_forwarding::rules::in_use(floating_ip.id));
+            return Err(port_forwarding::rules::in_use(floating_ip));
         }
         Wish::Lead { port_id, fixed_ip_address } => {
             let port = visible_port(tx, app, caller, port_id).await?;
@@ -101,8 +101,8 @@ async fn lead(
         .await?
         .ok_or_else(|| rules::unreachable(network_id, fixed.subnet_id, port.id))?;
     // A new row meets the unique index instead; see `store::insert`.
-    if existing && store::is_taken(tx, floating_ip, port.id, fixed.ip_address).await? {
-        return Err(rules::already_associated(floating_ip, port.id, fixed.ip_address));
+    if existing && let Some(other) = store::leading_to(tx, floating_ip, port.id, fixed.ip_address).await? {
+        return Err(rules::already_associated(floating_ip, port.id, fixed.ip_address, Some(other)));
     }
     floating_ip.association = Some(Association {
         port_id: port.id,

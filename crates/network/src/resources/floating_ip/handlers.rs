@@ -158,7 +158,10 @@ async fn create_one(
     };
     association::apply(tx, app, caller, &mut made, false, new.wish).await?;
     match (store::insert(tx, &made).await?, &made.association) {
-        (false, Some(to)) => Err(rules::already_associated(&made, to.port_id, to.fixed_ip_address)),
+        (false, Some(to)) => {
+            let other = store::leading_to(tx, &made, to.port_id, to.fixed_ip_address).await?;
+            Err(rules::already_associated(&made, to.port_id, to.fixed_ip_address, other))
+        }
         _ => Ok(made),
     }
 }
@@ -270,7 +273,7 @@ pub async fn delete(
                 app.policy.check("delete_floatingip", &context.caller, &target)?;
                 context.check_revision(found.revision_number)?;
                 if !found.port_forwardings.is_empty() {
-                    return Err(port_forwarding::rules::in_use(found.id));
+                    return Err(port_forwarding::rules::in_use(&found));
                 }
                 release(tx, &found).await
             })

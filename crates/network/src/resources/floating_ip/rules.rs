@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use isospin_api_kit::{Fault, FaultType};
-use isospin_types::{NetworkId, PortId, SubnetId};
+use isospin_types::{FloatingIpId, NetworkId, PortId, SubnetId};
 
 use super::model::FloatingIp;
 use crate::resources::port::model::{DHCP, FixedIp, Port};
@@ -88,7 +88,12 @@ pub fn unreachable(network_id: NetworkId, subnet_id: SubnetId, port_id: PortId) 
 }
 
 /// 409: another floating IP of the same external network leads to the address.
-pub fn already_associated(floating_ip: &FloatingIp, port_id: PortId, fixed_ip: IpAddr) -> Fault {
+pub fn already_associated(
+    floating_ip: &FloatingIp,
+    port_id: PortId,
+    fixed_ip: IpAddr,
+    other: Option<FloatingIpId>,
+) -> Fault {
     Fault::new(
         FaultType::FloatingIPPortAlreadyAssociated,
         format!(
@@ -97,6 +102,7 @@ pub fn already_associated(floating_ip: &FloatingIp, port_id: PortId, fixed_ip: I
             floating_ip.floating_ip_address, floating_ip.id, floating_ip.floating_network_id
         ),
     )
+    .blocked_by("floatingip", other)
 }
 
 /// An external IPv4 subnet floating IPs may come from.

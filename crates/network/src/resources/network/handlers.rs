@@ -207,11 +207,11 @@ async fn change(
         bindings::check_change(tx, app, caller, before, after).await?;
         bindings::change_of_network(tx, network.id, after).await?;
     }
-    if current.shared && !network.shared && store::used_by_others(tx, current).await? {
-        return Err(rules::shared_in_use(current));
+    if current.shared && !network.shared {
+        rules::check_unshared(current, &store::users_among_others(tx, current).await?)?;
     }
-    if current.external && !network.external && store::has_gateway_ports(tx, current.id).await? {
-        return Err(rules::gateways_in_use(current));
+    if current.external && !network.external {
+        rules::check_no_gateways(current, &store::gateway_routers(tx, current.id).await?)?;
     }
     if network.is_default && !current.is_default {
         only_default(tx, &network).await?;

@@ -119,9 +119,14 @@ pub fn update(
     }
     default_leads_outside(&network)?;
     let most = max_mtu(settings, segments.iter().map(|segment| &segment.place));
-    if let Some(mtu) = chosen_mtu(body, most)? {
-        network.mtu = mtu.unwrap_or(most);
-        network.mtu_given = mtu.is_some();
+    match chosen_mtu(body, most)? {
+        // Said as it is, it is not chosen.
+        Some(Some(mtu)) if mtu == current.mtu => {}
+        Some(mtu) => {
+            network.mtu = mtu.unwrap_or(most);
+            network.mtu_given = mtu.is_some();
+        }
+        None => {}
     }
     Ok(network)
 }
@@ -173,28 +178,34 @@ pub fn in_use(id: NetworkId, ports: &[PortId]) -> Fault {
     )
 }
 
-/// 409: other projects rely on sharing.
-#[must_use]
-pub fn shared_in_use(network: &Network) -> Fault {
-    Fault::new(
-        FaultType::InvalidSharedSetting,
-        format!(
-            "Unable to reconfigure sharing settings for network {}. Multiple tenants are using it.",
-            network.id
-        ),
-    )
+/// Refuses to close a network to projects that rely on it being open.
+///
+/// # Errors
+/// 409 naming their ports and subnets.
+pub fn check_unshared(network: &Network, users: &[String]) -> Result<(), Fault> {
+    if users.is_empty() {
+        return Ok(());
+    }
+    let message = format!(
+        "Unable to reconfigure sharing settings for network {}. Multiple tenants are using it.",
+        network.id
+    );
+    Err(Fault::new(FaultType::InvalidSharedSetting, message).blocked(users.iter().cloned()))
 }
 
-/// 409: routers have their gateway here.
-#[must_use]
-pub fn gateways_in_use(network: &Network) -> Fault {
-    Fault::new(
-        FaultType::ExternalNetworkInUse,
-        format!(
-            "External network {} cannot be updated to be made non-external, since it has existing gateway ports.",
-            network.id
-        ),
-    )
+/// Refuses to make a network internal that routers have their gateway on.
+///
+/// # Errors
+/// 409 naming them.
+pub fn check_no_gateways(network: &Network, routers: &[String]) -> Result<(), Fault> {
+    if routers.is_empty() {
+        return Ok(());
+    }
+    let message = format!(
+        "External network {} cannot be updated to be made non-external, since it has existing gateway ports.",
+        network.id
+    );
+    Err(Fault::new(FaultType::ExternalNetworkInUse, message).blocked(routers.iter().cloned()))
 }
 
 /// 409: there can be one default only.

@@ -13,7 +13,7 @@ use isospin_store_kit::{ChangeKind, Columns, Row, Session, StoreError, Tx, Value
 use isospin_types::{NetworkId, SubnetId};
 
 pub use places::follow_segments;
-pub use usage::{default_external, has_bound_ports, has_gateway_ports, ports, used_by_others};
+pub use usage::{default_external, gateway_routers, has_bound_ports, ports, users_among_others};
 
 use scopes::SCOPES;
 

@@ -1,5 +1,6 @@
 //! Networks through the API.
 
+mod destroy;
 mod lists;
 mod refusals;
 mod sharing;

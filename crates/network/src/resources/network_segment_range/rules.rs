@@ -148,10 +148,9 @@ pub fn overlaps(others: &[SegmentRangeId]) -> Fault {
 /// 409: networks have ids that would be in no range.
 #[must_use]
 pub fn referenced(id: SegmentRangeId, networks: &[NetworkId]) -> Fault {
-    let ids: Vec<String> = networks.iter().map(ToString::to_string).collect();
     Fault::new(
         FaultType::NetworkSegmentRangeReferencedByProject,
         format!("Network Segment Range {id} is referenced by one or more tenant networks."),
     )
-    .with_detail(format!("Networks with ids of the range: {}.", ids.join(", ")))
+    .blocked_by("network", networks)
 }

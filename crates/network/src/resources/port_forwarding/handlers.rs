@@ -175,7 +175,7 @@ impl Work<'_> {
         }
         if self.floating_ip.association.is_some() {
             let inner = new.internal_ip_address.into();
-            return Err(floating_ip::rules::already_associated(self.floating_ip, port.id, inner));
+            return Err(floating_ip::rules::already_associated(self.floating_ip, port.id, inner, None));
         }
         let subnet_id = rules::inner_subnet(&port, new)?;
         let network_id = self.floating_ip.floating_network_id;

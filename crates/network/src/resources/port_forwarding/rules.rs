@@ -20,11 +20,12 @@ pub fn not_found(id: impl std::fmt::Display) -> Fault {
 }
 
 /// 409: the floating IP has port forwardings.
-pub fn in_use(id: impl std::fmt::Display) -> Fault {
+pub fn in_use(floating_ip: &FloatingIp) -> Fault {
     Fault::new(
         FaultType::FipInUseByPortForwarding,
-        format!("Floating IP {id} in use by Port Forwarding resources."),
+        format!("Floating IP {} in use by Port Forwarding resources.", floating_ip.id),
     )
+    .blocked_by("port_forwarding", floating_ip.port_forwardings.iter().map(|forwarding| forwarding.id))
 }
 
 /// 409: a floating IP leads to the inner port already. `other` is its address and id.

@@ -19,7 +19,7 @@ use crate::{page, quota};
 pub const QUOTA: &str = "rbac_policy";
 
 /// Users named in a refusal at most.
-const NAMED: usize = 10;
+const NAMED: usize = Fault::NAMED;
 
 macro_rules! columns {
     () => {

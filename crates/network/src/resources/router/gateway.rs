@@ -74,15 +74,15 @@ pub async fn set(
 /// 409 while floating IPs lead through it.
 pub async fn clear(tx: &mut Tx, router: &mut Router) -> Result<(), Fault> {
     let Some(gateway) = router.gateway.take() else { return Ok(()) };
-    if store::has_floating_ips(tx, router.id).await? {
-        return Err(Fault::new(
-            FaultType::RouterExternalGatewayInUseByFloatingIp,
-            format!(
-                "Gateway cannot be updated for router {}, since a gateway to external network {} is required \
-                 by one or more floating IPs.",
-                router.id, gateway.network_id
-            ),
-        ));
+    let floating_ips = store::floating_ips(tx, router.id).await?;
+    if !floating_ips.is_empty() {
+        let message = format!(
+            "Gateway cannot be updated for router {}, since a gateway to external network {} is required by one \
+             or more floating IPs.",
+            router.id, gateway.network_id
+        );
+        return Err(Fault::new(FaultType::RouterExternalGatewayInUseByFloatingIp, message)
+            .blocked_by("floatingip", floating_ips));
     }
     router.qos_policy_id = None;
     store::part_from_gateway(tx, router.id).await?;

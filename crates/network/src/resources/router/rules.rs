@@ -183,7 +183,7 @@ pub fn check_gateway_addresses(
 }
 
 /// 409: a floating IP needs what is about to go.
-pub fn needed_by_floating_ip(router_id: RouterId, subnet_id: SubnetId) -> Fault {
+pub fn needed_by_floating_ip(router_id: RouterId, subnet_id: SubnetId, floating_ips: &[String]) -> Fault {
     Fault::new(
         FaultType::RouterInterfaceInUseByFloatingIP,
         format!(
@@ -191,6 +191,7 @@ pub fn needed_by_floating_ip(router_id: RouterId, subnet_id: SubnetId) -> Fault 
              by one or more floating IPs."
         ),
     )
+    .blocked_by("floatingip", floating_ips)
 }
 
 /// Refuses to remove an interface that a route's next hop is behind.
@@ -203,14 +204,17 @@ pub fn check_not_routed(
     cidr: &IpNet,
     routes: &[Route],
 ) -> Result<(), Fault> {
-    if routes.iter().any(|route| cidr.contains(&route.nexthop)) {
-        return Err(Fault::new(
-            FaultType::RouterInterfaceInUseByRoute,
-            format!(
-                "Router interface for subnet {subnet_id} on router {router_id} cannot be deleted, as it is \
-                 required by one or more routes."
-            ),
-        ));
+    let needed: Vec<String> = routes
+        .iter()
+        .filter(|route| cidr.contains(&route.nexthop))
+        .map(|route| format!("to {} over {}", route.destination, route.nexthop))
+        .collect();
+    if needed.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    let message = format!(
+        "Router interface for subnet {subnet_id} on router {router_id} cannot be deleted, as it is required by \
+         one or more routes."
+    );
+    Err(Fault::new(FaultType::RouterInterfaceInUseByRoute, message).blocked_by("route", needed))
 }

@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 
 use super::model::{SecurityGroup, SecurityGroupDetails};
 use super::policy::target;
-use super::rules::{cannot_remove_default, cannot_update_default, check_name, in_use, not_found};
+use super::rules::{cannot_remove_default, cannot_update_default, check_name, not_found};
 use super::{TYPE, store, view};
 use crate::resources::security_group_default_statefulness as statefulness;
 use crate::{App, owner};
@@ -177,9 +177,7 @@ async fn apply(tx: &mut Tx, body: &Body, group: &mut SecurityGroup) -> Result<()
     if let Some(stateful) = body.flag("stateful")
         && stateful != group.stateful
     {
-        if store::is_in_use(tx, group.id).await? {
-            return Err(in_use(group.id));
-        }
+        store::check_unused(tx, group.id).await?;
         group.stateful = stateful;
     }
     Ok(())
@@ -206,9 +204,7 @@ pub async fn delete(
                 if group.is_default && !caller.is_admin() {
                     return Err(cannot_remove_default());
                 }
-                if store::is_in_use(tx, group.id).await? {
-                    return Err(in_use(group.id));
-                }
+                store::check_unused(tx, group.id).await?;
                 store::delete(tx, &group).await?;
                 Ok::<_, Fault>(())
             })

@@ -71,8 +71,9 @@ pub fn cannot_remove_default() -> Fault {
 
 /// 409: ports are under the group.
 #[must_use]
-pub fn in_use(id: SecurityGroupId) -> Fault {
+pub fn in_use(id: SecurityGroupId, ports: &[String]) -> Fault {
     Fault::new(FaultType::SecurityGroupInUse, format!("Security Group {id} in use."))
+        .blocked_by("port", ports)
 }
 
 /// 404, also for groups hidden from the caller.

@@ -9,14 +9,14 @@ use isospin_store_kit::{ChangeKind, Row, Session, StoreError, Tx, Value, values}
 use isospin_types::SecurityGroupId;
 
 use super::model::{DEFAULT_NAME, SecurityGroup, SecurityGroupDetails};
-use super::rules::{first_rules, not_found};
+use super::rules::{first_rules, in_use, not_found};
 use super::{SHAREABLE, TABLE};
 use crate::resources::rbac_policy::{self, Access, access};
 use crate::resources::security_group_rule::store as rule_store;
 use crate::resources::{
     default_security_group_rule, security_group_default_statefulness, security_group_rule, tag,
 };
-use crate::{App, page, quota};
+use crate::{App, blockers, page, quota};
 
 /// The select list as a literal, so that whole statements stay constant.
 macro_rules! columns {
@@ -225,13 +225,14 @@ pub async fn touch(tx: &mut Tx, id: SecurityGroupId, now: &str) -> Result<(), St
     Ok(())
 }
 
-/// Whether any port is under the group.
+/// Refuses what must not happen to a group that ports are under.
 ///
 /// # Errors
-/// The store's.
-pub async fn is_in_use(session: &mut Session, id: SecurityGroupId) -> Result<bool, StoreError> {
-    let sql = "SELECT 1 FROM port_security_groups WHERE security_group_id = $1 LIMIT 1";
-    Ok(session.row(sql, values![id]).await?.is_some())
+/// 409 naming some of them.
+pub async fn check_unused(session: &mut Session, id: SecurityGroupId) -> Result<(), Fault> {
+    let sql = "SELECT port_id FROM port_security_groups WHERE security_group_id = $1 ORDER BY port_id";
+    let ports = blockers::named(session, sql, values![id]).await?;
+    if ports.is_empty() { Ok(()) } else { Err(in_use(id, &ports)) }
 }
 
 /// Removes a group no port is under, its rules, and the rules of other groups and of

@@ -137,13 +137,15 @@ fn altered(before: &ServiceProfile, body: &Body) -> ServiceProfile {
 }
 
 async fn refuse_in_use(session: &mut Session, id: ServiceProfileId) -> Result<(), Fault> {
-    if !store::is_in_use(session, id).await? {
+    let flavors = store::flavors(session, id).await?;
+    if flavors.is_empty() {
         return Ok(());
     }
     Err(Fault::new(
         FaultType::ServiceProfileInUse,
         format!("Service Profile {id} is used by some service instance."),
-    ))
+    )
+    .blocked_by("flavor", flavors))
 }
 
 /// `DELETE /v2.0/service_profiles/{id}`

@@ -8,7 +8,7 @@ use isospin_types::ServiceProfileId;
 
 use super::model::ServiceProfile;
 use super::{TABLE, not_found};
-use crate::page;
+use crate::{blockers, page};
 
 const SELECTED: &str = "service_profiles.id, service_profiles.description, service_profiles.driver, \
                         service_profiles.metainfo, service_profiles.enabled";
@@ -80,11 +80,11 @@ pub async fn delete(tx: &mut Tx, id: ServiceProfileId) -> Result<(), StoreError>
     Ok(())
 }
 
-/// Whether a flavor has the profile.
+/// Some flavors with the profile.
 ///
 /// # Errors
 /// The store's.
-pub async fn is_in_use(session: &mut Session, id: ServiceProfileId) -> Result<bool, StoreError> {
-    let sql = "SELECT 1 FROM flavor_profiles WHERE profile_id = $1 LIMIT 1";
-    Ok(session.row(sql, values![id]).await?.is_some())
+pub async fn flavors(session: &mut Session, id: ServiceProfileId) -> Result<Vec<String>, StoreError> {
+    let sql = "SELECT flavor_id FROM flavor_profiles WHERE profile_id = $1 ORDER BY flavor_id";
+    blockers::named(session, sql, values![id]).await
 }

@@ -11,7 +11,7 @@ use isospin_api_kit::list::ListQuery;
 use isospin_api_kit::policy::Target;
 use isospin_api_kit::{Body, Caller, Fault, now_seconds};
 use isospin_store_kit::{Session, Tx};
-use isospin_types::{NetworkId, SubnetId};
+use isospin_types::{NetworkId, PortId, SubnetId};
 
 use super::model::{AllocationPool, Subnet, SubnetDetails};
 use super::{TYPE, automatic, from_pool, rules, store, target, view};
@@ -269,8 +269,10 @@ async fn delete_one(tx: &mut Tx, app: &App, subnet: &Subnet) -> Result<(), Fault
         let made_from_mac = subnet.is_auto_address() && !is_router_interface(device_owner);
         !made_from_mac && !network::rules::goes_with_network(device_owner)
     };
-    if holders.iter().any(|(_, device_owner)| stays(device_owner)) {
-        return Err(rules::in_use(subnet.id));
+    let staying = holders.iter().filter(|(_, device_owner)| stays(device_owner));
+    let blocking: Vec<PortId> = staying.map(|(id, _)| *id).collect();
+    if !blocking.is_empty() {
+        return Err(rules::in_use(subnet.id, &blocking));
     }
     let ports: Vec<_> = holders.into_iter().map(|(id, _)| id).collect();
     automatic::remove_from_ports(tx, subnet, &ports).await?;

@@ -25,13 +25,14 @@ pub fn not_found(id: impl std::fmt::Display) -> Fault {
 
 /// 409: ports have addresses of the subnet.
 #[must_use]
-pub fn in_use(id: SubnetId) -> Fault {
+pub fn in_use(id: SubnetId, ports: &[PortId]) -> Fault {
     Fault::new(
         FaultType::SubnetInUse,
         format!(
             "Unable to complete operation on subnet {id}: One or more ports have an IP allocation from this subnet."
         ),
     )
+    .blocked_by("port", ports)
 }
 
 /// The subnet a POST describes, and its pools.

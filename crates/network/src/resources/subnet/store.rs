@@ -318,7 +318,8 @@ pub async fn holders(
     let rows = session
         .rows(
             "SELECT DISTINCT ports.id, ports.device_owner FROM port_addresses \
-             JOIN ports ON ports.id = port_addresses.port_id WHERE port_addresses.subnet_id = $1",
+             JOIN ports ON ports.id = port_addresses.port_id WHERE port_addresses.subnet_id = $1 \
+             ORDER BY ports.id",
             values![subnet_id],
         )
         .await?;

@@ -194,7 +194,7 @@ pub fn has_allocations(subnets: &[SubnetId]) -> Fault {
         FaultType::SubnetPoolDeleteError,
         "Unable to delete subnet pool: Subnet pool has existing allocations.",
     )
-    .with_detail(named(subnets))
+    .blocked_by("subnet", subnets)
 }
 
 /// 400: prefixes are as the message says.
@@ -205,7 +205,8 @@ pub fn prefixes_stay(reason: impl Display) -> Fault {
 /// 400: these subnets have some of the prefixes.
 #[must_use]
 pub fn prefixes_in_use(subnets: &[SubnetId]) -> Fault {
-    prefixes_stay("One or more the prefixes to be removed is in use by a subnet").with_detail(named(subnets))
+    prefixes_stay("One or more the prefixes to be removed is in use by a subnet")
+        .blocked_by("subnet", subnets)
 }
 
 /// 400: only one pool of a family is the default.
@@ -251,20 +252,19 @@ pub fn check_scope_prefixes(
     others: &[(SubnetPoolId, IpNet)],
 ) -> Result<(), Fault> {
     let overlaps = |one: &IpNet, other: &IpNet| one.contains(other) || other.contains(one);
-    let mut blocking: Vec<String> = others
+    let blocking: Vec<String> = others
         .iter()
         .filter(|(_, other)| prefixes_of_pool.iter().any(|net| overlaps(net, other)))
-        .map(|(id, other)| format!("subnet pool {id} has {other}"))
+        .map(|(id, other)| format!("{id} with {other}"))
         .collect();
     if blocking.is_empty() {
         return Ok(());
     }
-    blocking.truncate(NAMED);
     Err(Fault::new(
         FaultType::AddressScopePrefixConflict,
         "Failed to associate address scope: subnetpools within an address scope must have unique prefixes.",
     )
-    .with_detail(blocking.join("; ")))
+    .blocked_by("subnetpool", blocking))
 }
 
 /// 400: these subnets would stay behind in another scope.
@@ -275,13 +275,5 @@ pub fn scope_split(subnets: &[SubnetId]) -> Fault {
         "Subnets of the same address family hosted on the same network must all participate in the same address \
          scope.",
     )
-    .with_detail(named(subnets))
-}
-
-/// Objects a refusal names at most.
-pub const NAMED: usize = 10;
-
-fn named(subnets: &[SubnetId]) -> String {
-    let subnets: Vec<String> = subnets.iter().map(ToString::to_string).collect();
-    format!("Subnets: {}", subnets.join(", "))
+    .blocked_by("subnet", subnets)
 }

@@ -169,7 +169,7 @@ async fn delete_one(tx: &mut Tx, app: &App, context: &Context, id: &str) -> Resu
     context.check_revision(trunk.revision_number)?;
     rules::check_enabled(&trunk)?;
     if subports::is_bound(tx, trunk.port_id).await? {
-        return Err(rules::in_use(trunk.id));
+        return Err(rules::in_use(trunk.id, trunk.port_id));
     }
     let ports: Vec<PortId> = trunk.sub_ports.iter().map(|own| own.port_id).collect();
     subports::part(tx, app, &ports).await?;

@@ -26,17 +26,19 @@ pub fn no_such_subport(trunk_id: TrunkId, port_id: PortId) -> Fault {
 
 /// 409: the port cannot be a parent.
 #[must_use]
-pub fn parent_in_use(id: PortId) -> Fault {
+pub fn parent_in_use(id: PortId, trunk: Option<TrunkId>) -> Fault {
     Fault::new(
         FaultType::ParentPortInUse,
         format!("Port {id} is currently in use and is not eligible for use as a parent port."),
     )
+    .blocked_by("trunk", trunk)
 }
 
 /// 409: the port is part of a trunk.
 #[must_use]
-pub fn port_in_trunk(id: PortId) -> Fault {
+pub fn port_in_trunk(id: PortId, other: Option<TrunkId>) -> Fault {
     Fault::new(FaultType::TrunkPortInUse, format!("Port {id} is in use by another trunk."))
+        .blocked_by("trunk", other)
 }
 
 /// 409: another port of the trunk has the tag.
@@ -81,8 +83,9 @@ pub fn is_subport(port_id: PortId, trunk_id: TrunkId) -> Fault {
 
 /// 409: the parent is wired.
 #[must_use]
-pub fn in_use(id: TrunkId) -> Fault {
+pub fn in_use(id: TrunkId, parent: PortId) -> Fault {
     Fault::new(FaultType::TrunkInUse, format!("Trunk {id} is currently in use."))
+        .blocked_by("bound port", [parent])
 }
 
 /// Refuses changes of a trunk that is administratively down.

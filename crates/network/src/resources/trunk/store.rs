@@ -151,7 +151,7 @@ pub async fn insert(tx: &mut Tx, trunk: &Trunk) -> Result<(), Fault> {
             ],
         )
         .await?;
-    if count == 0 { Err(parent_in_use(trunk.port_id)) } else { Ok(()) }
+    if count == 0 { Err(parent_in_use(trunk.port_id, None)) } else { Ok(()) }
 }
 
 /// Stores a changed trunk: one revision on.
@@ -199,7 +199,7 @@ pub async fn add(tx: &mut Tx, trunk: &mut Trunk, new: &[SubPort]) -> Result<(), 
     let counts = tx.execute_many(new.iter().map(row).collect()).await?;
     // Tags were compared, so what is in the way is the port.
     if let Some((taken, _)) = new.iter().zip(counts).find(|(_, count)| *count == 0) {
-        return Err(port_in_trunk(taken.port_id));
+        return Err(port_in_trunk(taken.port_id, None));
     }
     trunk.sub_ports.extend(new);
     trunk.sub_ports.sort_by_key(|own| own.segmentation_id);

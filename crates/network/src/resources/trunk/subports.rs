@@ -143,9 +143,9 @@ pub(super) async fn parent(tx: &mut Tx, app: &App, caller: &Caller, id: PortId) 
     let mut found = visible_ports(tx, app, caller, &[id]).await?;
     let parent = found.pop().ok_or_else(|| port::rules::references::not_found(id))?;
     match store::parts(tx, &[id]).await?.get(&id) {
-        Some(Part::SubPort(_)) => Err(port_in_trunk(id)),
-        Some(Part::Parent(_)) => Err(parent_in_use(id)),
-        None if !parent.port.binding.host.is_empty() => Err(parent_in_use(id)),
+        Some(Part::SubPort(trunk)) => Err(port_in_trunk(id, Some(*trunk))),
+        Some(Part::Parent(trunk)) => Err(parent_in_use(id, Some(*trunk))),
+        None if !parent.port.binding.host.is_empty() => Err(parent_in_use(id, None)),
         None => Ok(parent),
     }
 }
@@ -184,7 +184,7 @@ pub(super) async fn join(
 ) -> Result<(), Fault> {
     let ids: Vec<PortId> = wanted.iter().map(|own| own.port_id).collect();
     if ids.contains(&trunk.port_id) {
-        return Err(parent_in_use(trunk.port_id));
+        return Err(parent_in_use(trunk.port_id, None));
     }
     let mut found = visible_ports(tx, app, caller, &ids).await?;
     let taken = store::parts(tx, &ids).await?;
@@ -198,8 +198,8 @@ pub(super) async fn join(
             return Err(rules::mtu(own.port_id, network.mtu, trunk.port_id, mtu));
         }
         match taken.get(&own.port_id) {
-            Some(Part::SubPort(_)) => return Err(port_in_trunk(own.port_id)),
-            Some(Part::Parent(_)) => return Err(parent_in_use(own.port_id)),
+            Some(Part::SubPort(trunk)) => return Err(port_in_trunk(own.port_id, Some(*trunk))),
+            Some(Part::Parent(trunk)) => return Err(parent_in_use(own.port_id, Some(*trunk))),
             None if !found.port.device_id.is_empty() => {
                 return Err(port::rules::references::in_use(&found.port));
             }

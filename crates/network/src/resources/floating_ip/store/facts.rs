@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use isospin_store_kit::{Row, Session, StoreError, values};
-use isospin_types::{NetworkId, PortId, RouterId, SubnetId};
+use isospin_types::{FloatingIpId, NetworkId, PortId, RouterId, SubnetId};
 
 use super::super::model::FloatingIp;
 use super::super::rules::Source;
@@ -58,18 +58,18 @@ pub async fn router_between(
     row.map(|row| row.columns().parse()).transpose()
 }
 
-/// Whether another floating IP of the same external network leads to the address.
+/// Another floating IP of the same external network that leads to the address.
 ///
 /// # Errors
 /// The store's.
-pub async fn is_taken(
+pub async fn leading_to(
     session: &mut Session,
     floating_ip: &FloatingIp,
     port_id: PortId,
     fixed_ip: IpAddr,
-) -> Result<bool, StoreError> {
-    let sql = "SELECT 1 FROM floating_ips WHERE port_id = $1 AND fixed_ip_address = $2 \
+) -> Result<Option<FloatingIpId>, StoreError> {
+    let sql = "SELECT id FROM floating_ips WHERE port_id = $1 AND fixed_ip_address = $2 \
                AND floating_network_id = $3 AND id <> $4";
     let values = values![port_id, fixed_ip, floating_ip.floating_network_id, floating_ip.id];
-    Ok(session.row(sql, values).await?.is_some())
+    session.row(sql, values).await?.map(|row| row.columns().parse()).transpose()
 }

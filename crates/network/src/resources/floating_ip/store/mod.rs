@@ -5,6 +5,6 @@ mod facts;
 mod read;
 mod write;
 
-pub use facts::{associated_addresses, is_taken, router_between, sources};
+pub use facts::{associated_addresses, leading_to, router_between, sources};
 pub use read::{find, list, unused};
 pub use write::{delete, disassociate_port, insert, save};

@@ -124,7 +124,8 @@ pub async fn disassociate_port(
                     "Unable to complete the operation on port \"{port_id}\" because the port still has an \
                      associated floating IP."
                 ),
-            ));
+            )
+            .blocked_by("floatingip", [id]));
         }
         let router = columns.opt_text()?.unwrap_or_default();
         tx.record_in("floating_ip", ChangeKind::Set, id, router);

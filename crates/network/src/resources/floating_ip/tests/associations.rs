@@ -72,14 +72,16 @@ async fn disassociation_takes_a_reported_status_away() {
 async fn one_address_has_one_floating_ip_of_a_network() {
     TestApi::on_each_engine(|api| async move {
         let floor = Floor::new(&api).await;
-        floor.float(&api, json!({"port_id": floor.port})).await;
+        let first = floor.float(&api, json!({"port_id": floor.port})).await;
         let (kind, message) = floor.refused(&api, 409, "member", json!({"port_id": floor.port})).await;
         assert_eq!(kind, "FloatingIPPortAlreadyAssociated");
         assert!(message.starts_with("Cannot associate floating IP 172.24.0.12 ("), "{message}");
         let end = format!(
             ") with port {} using fixed IP 10.7.0.50, as that fixed IP already has a floating IP on external \
-             network {}.",
-            floor.port, floor.lab.external
+             network {}. Blocked by floatingip {}.",
+            floor.port,
+            floor.lab.external,
+            id(&first)
         );
         assert!(message.ends_with(&end), "{message}");
         // Nothing was left behind: the address is still free.
@@ -88,6 +90,7 @@ async fn one_address_has_one_floating_ip_of_a_network() {
         let body = json!({"floatingip": {"port_id": floor.port}});
         let refused = api.refused(409, "member", "PUT", &url(&second), body).await;
         assert_eq!(refused.0, "FloatingIPPortAlreadyAssociated");
+        assert!(refused.1.ends_with(&end), "{}", refused.1);
     })
     .await;
 }

@@ -4,6 +4,7 @@ use isospin_store_kit::{Session, StoreError, values};
 use isospin_types::{NetworkId, PortId};
 
 use super::super::model::Network;
+use crate::blockers;
 
 /// Ports of the network with their owners.
 ///
@@ -21,38 +22,30 @@ pub async fn ports(session: &mut Session, id: NetworkId) -> Result<Vec<(PortId, 
         .collect()
 }
 
-/// Whether projects that rely on the network being for all have ports or subnets on
-/// it: neither its owner nor one it is shared with by name.
+/// Some ports and subnets on it of projects that rely on the network being for all:
+/// neither its owner nor one it is shared with by name. Each as `port ID` or `subnet ID`.
 ///
 /// # Errors
 /// The store's.
-pub async fn used_by_others(session: &mut Session, network: &Network) -> Result<bool, StoreError> {
-    let found = session
-        .rows_many(vec![
-            (
-                "SELECT 1 FROM ports WHERE network_id = $1 AND project_id <> $2 \
-                 AND device_owner NOT LIKE 'network:%' AND project_id NOT IN (SELECT target_project \
-                 FROM rbac_policies WHERE object_id = $1 AND action = 'access_as_shared') LIMIT 1",
-                values![network.id, &network.project_id],
-            ),
-            (
-                "SELECT 1 FROM subnets WHERE network_id = $1 AND project_id <> $2 \
-                 AND project_id NOT IN (SELECT target_project FROM rbac_policies \
-                 WHERE object_id = $1 AND action = 'access_as_shared') LIMIT 1",
-                values![network.id, &network.project_id],
-            ),
-        ])
-        .await?;
-    Ok(found.iter().any(|rows| !rows.is_empty()))
+pub async fn users_among_others(session: &mut Session, network: &Network) -> Result<Vec<String>, StoreError> {
+    let sql = "SELECT 'port ' || id AS named FROM ports WHERE network_id = $1 AND project_id <> $2 \
+        AND device_owner NOT LIKE 'network:%' AND project_id NOT IN (SELECT target_project \
+        FROM rbac_policies WHERE object_id = $1 AND action = 'access_as_shared') \
+        UNION ALL SELECT 'subnet ' || id FROM subnets WHERE network_id = $1 AND project_id <> $2 \
+        AND project_id NOT IN (SELECT target_project FROM rbac_policies \
+        WHERE object_id = $1 AND action = 'access_as_shared') ORDER BY named";
+    blockers::named(session, sql, values![network.id, &network.project_id]).await
 }
 
-/// Whether a router has its gateway on the network.
+/// Some routers with their gateway on the network: each as `router ID`, or as
+/// `port ID` where the port names none.
 ///
 /// # Errors
 /// The store's.
-pub async fn has_gateway_ports(session: &mut Session, id: NetworkId) -> Result<bool, StoreError> {
-    let sql = "SELECT 1 FROM ports WHERE device_owner = 'network:router_gateway' AND network_id = $1 LIMIT 1";
-    Ok(session.row(sql, values![id]).await?.is_some())
+pub async fn gateway_routers(session: &mut Session, id: NetworkId) -> Result<Vec<String>, StoreError> {
+    let sql = "SELECT CASE device_id WHEN '' THEN 'port ' || id ELSE 'router ' || device_id END AS named FROM ports \
+        WHERE device_owner = 'network:router_gateway' AND network_id = $1 ORDER BY named";
+    blockers::named(session, sql, values![id]).await
 }
 
 /// Whether an agent has any port of the network in hand.

@@ -52,10 +52,14 @@ async fn ports_are_forwarded_once() {
 async fn a_floating_ip_is_either_associated_or_forwards() {
     TestApi::on_each_engine(|api| async move {
         let yard = Yard::new(&api).await;
-        yard.forward(&api, json!({})).await;
+        let forwarding = yard.forward(&api, json!({})).await;
         let in_use = refusal(
             "FipInUseByPortForwarding",
-            format!("Floating IP {} in use by Port Forwarding resources.", id(&yard.floating_ip)),
+            format!(
+                "Floating IP {} in use by Port Forwarding resources. Blocked by port_forwarding {}.",
+                id(&yard.floating_ip),
+                id(&forwarding)
+            ),
         );
         let lead = json!({"floatingip": {"port_id": yard.floor.port}});
         assert_eq!(api.refused(409, "member", "PUT", &url(&yard.floating_ip), lead).await, in_use);
@@ -101,10 +105,13 @@ async fn the_router_and_its_interface_stay_while_ports_are_forwarded() {
         let body = json!({"subnet_id": yard.floor.lab.subnet});
         let refused = api.refused(409, "member", "PUT", &remove(router), body.clone()).await;
         assert_eq!(refused.0, "RouterInterfaceInUseByFloatingIP");
+        let floating_ip = format!("Blocked by floatingip {}.", id(&yard.floating_ip));
+        assert!(refused.1.ends_with(&floating_ip), "{}", refused.1);
         let path = format!("/v2.0/routers/{router}");
         let no_gateway = json!({"router": {"external_gateway_info": null}});
         let refused = api.refused(409, "member", "PUT", &path, no_gateway).await;
         assert_eq!(refused.0, "RouterExternalGatewayInUseByFloatingIp");
+        assert!(refused.1.ends_with(&floating_ip), "{}", refused.1);
         api.expect(204, "member", "DELETE", &yard.one(&ssh), Value::Null).await;
         api.expect(200, "member", "PUT", &remove(router), body).await;
     })

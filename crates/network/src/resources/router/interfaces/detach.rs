@@ -24,7 +24,8 @@ pub(super) async fn interface(
     let routes = store::routes(tx, router.id).await?;
     for interface in &going {
         if interface.floated {
-            return Err(rules::needed_by_floating_ip(router.id, interface.subnet_id));
+            let leading = store::floating_ips_into(tx, router.id, interface.subnet_id).await?;
+            return Err(rules::needed_by_floating_ip(router.id, interface.subnet_id, &leading));
         }
         rules::check_not_routed(router.id, interface.subnet_id, &interface.cidr, &routes)?;
     }

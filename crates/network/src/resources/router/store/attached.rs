@@ -6,6 +6,7 @@ use isospin_store_kit::{Row, Session, StoreError, Tx, values};
 use isospin_types::{NetworkId, PortId, RouterId, SubnetId};
 
 use super::super::model::{Connected, Leg};
+use crate::blockers;
 
 /// The subnets of the router's interfaces and, with `gateway_network`, of that network.
 ///
@@ -132,11 +133,28 @@ pub async fn remove_interface(tx: &mut Tx, id: RouterId, subnet_id: SubnetId) ->
     Ok(())
 }
 
-/// Whether floating IPs lead through the router's gateway.
+/// Some floating IPs that lead through the router's gateway.
 ///
 /// # Errors
 /// The store's.
-pub async fn has_floating_ips(session: &mut Session, id: RouterId) -> Result<bool, StoreError> {
-    let sql = "SELECT 1 FROM floating_ips WHERE router_id = $1 LIMIT 1";
-    Ok(session.row(sql, values![id]).await?.is_some())
+pub async fn floating_ips(session: &mut Session, id: RouterId) -> Result<Vec<String>, StoreError> {
+    blockers::named(session, "SELECT id FROM floating_ips WHERE router_id = $1 ORDER BY id", values![id])
+        .await
+}
+
+/// Some of those that lead to the subnet, themselves or by a port forwarding.
+///
+/// # Errors
+/// The store's.
+pub async fn floating_ips_into(
+    session: &mut Session,
+    id: RouterId,
+    subnet_id: SubnetId,
+) -> Result<Vec<String>, StoreError> {
+    let sql = "SELECT f.id FROM floating_ips f WHERE f.router_id = $1 AND (EXISTS (SELECT 1 FROM port_addresses a \
+        WHERE a.port_id = f.port_id AND a.ip_address = f.fixed_ip_address AND a.subnet_id = $2) \
+        OR EXISTS (SELECT 1 FROM port_forwardings w JOIN port_addresses a \
+        ON a.port_id = w.internal_port_id AND a.ip_address = w.internal_ip_address \
+        WHERE w.floating_ip_id = f.id AND a.subnet_id = $2)) ORDER BY f.id";
+    blockers::named(session, sql, values![id, subnet_id]).await
 }

@@ -6,7 +6,7 @@ mod read;
 mod write;
 
 pub use attached::{
-    Interface, add_interface, connected, has_floating_ips, interfaces, legs, remove_interface,
+    Interface, add_interface, connected, floating_ips, floating_ips_into, interfaces, legs, remove_interface,
 };
 pub use read::{SELECTED, SELECTED_FROM, find, get, list, read, routes};
 pub use write::{delete, insert, part_from_gateway, save, set_policy, set_routes};

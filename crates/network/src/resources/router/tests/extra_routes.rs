@@ -148,7 +148,7 @@ async fn there_is_a_limit_and_interfaces_in_use_stay() {
         );
         let message = format!(
             "Router interface for subnet {} on router {router_id} cannot be deleted, as it is required by one or \
-             more routes.",
+             more routes. Blocked by route to 10.9.0.0/24 over 10.7.0.9, route to 10.9.1.0/24 over 10.7.0.9.",
             lab.subnet
         );
         assert_eq!(

@@ -230,7 +230,7 @@ async fn a_gateway_that_floating_ips_need_stays() {
         let other = network(&api, "admin", json!({"router:external": true})).await;
         let message = format!(
             "Gateway cannot be updated for router {router_id}, since a gateway to external network {} is required \
-             by one or more floating IPs.",
+             by one or more floating IPs. Blocked by floatingip {floating}.",
             lab.external
         );
         for wanted in [json!({}), json!({"network_id": other})] {
@@ -244,7 +244,7 @@ async fn a_gateway_that_floating_ips_need_stays() {
         let interface = json!({"subnet_id": lab.subnet});
         let message = format!(
             "Router interface for subnet {} on router {router_id} cannot be deleted, as it is required by one or \
-             more floating IPs.",
+             more floating IPs. Blocked by floatingip {floating}.",
             lab.subnet
         );
         assert_eq!(

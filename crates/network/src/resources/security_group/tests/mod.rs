@@ -171,7 +171,7 @@ async fn a_group_with_ports_stays_as_it_is() {
         let (kind, message) = api.refused(409, "member", "DELETE", &path(&made), Value::Null).await;
         assert_eq!(
             (kind.as_str(), message),
-            ("SecurityGroupInUse", format!("Security Group {made} in use."))
+            ("SecurityGroupInUse", format!("Security Group {made} in use. Blocked by port {port}."))
         );
         let stateless = json!({"security_group": {"stateful": false}});
         let (kind, _) = api.refused(409, "member", "PUT", &path(&made), stateless.clone()).await;

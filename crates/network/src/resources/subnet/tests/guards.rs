@@ -54,8 +54,10 @@ async fn a_subnet_in_use_stays() {
         let made = subnet(&api, &network_id, "10.0.0.0/24", json!({})).await;
         let port = api.create("member", "/v2.0/ports", "port", json!({"network_id": network_id})).await;
         let message = format!(
-            "Unable to complete operation on subnet {}: One or more ports have an IP allocation from this subnet.",
-            made["id"].as_str().expect("an id")
+            "Unable to complete operation on subnet {}: One or more ports have an IP allocation from this subnet. \
+             Blocked by port {}.",
+            made["id"].as_str().expect("an id"),
+            port["id"].as_str().expect("an id")
         );
         let found = api.refused(409, "member", "DELETE", &path(&made), Value::Null).await;
         assert_eq!(found, ("SubnetInUse".to_owned(), message));

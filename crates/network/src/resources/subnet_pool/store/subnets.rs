@@ -1,18 +1,18 @@
 //! The subnets of a pool.
 
 use ipnet::IpNet;
+use isospin_api_kit::Fault;
 use isospin_store_kit::{Session, StoreError, values};
 use isospin_types::{SubnetId, SubnetPoolId};
 
 use super::super::model::SubnetPool;
-use super::super::rules::NAMED;
 
 /// The first subnets of the pool: those a refusal names.
 ///
 /// # Errors
 /// The store's.
 pub async fn of_pool(session: &mut Session, id: SubnetPoolId) -> Result<Vec<SubnetId>, StoreError> {
-    let sql = format!("SELECT id FROM subnets WHERE subnetpool_id = $1 ORDER BY id LIMIT {NAMED}");
+    let sql = format!("SELECT id FROM subnets WHERE subnetpool_id = $1 ORDER BY id LIMIT {}", Fault::NAMED);
     let rows = session.rows(&sql, values![id]).await?;
     rows.into_iter().map(|row| row.columns().parse()).collect()
 }
@@ -31,7 +31,8 @@ pub async fn of_pool_within(
     for row in session.rows(sql, values![id]).await? {
         let mut columns = row.columns();
         let (subnet, cidr): (SubnetId, IpNet) = (columns.parse()?, columns.parse()?);
-        if found.len() < NAMED && prefixes.iter().any(|net| net.contains(&cidr) || cidr.contains(net)) {
+        if found.len() < Fault::NAMED && prefixes.iter().any(|net| net.contains(&cidr) || cidr.contains(net))
+        {
             found.push(subnet);
         }
     }
@@ -61,7 +62,8 @@ pub async fn others_beside(session: &mut Session, pool: &SubnetPool) -> Result<V
     let sql = format!(
         "SELECT o.id FROM subnets o WHERE o.ip_version = $2 AND (o.subnetpool_id IS NULL OR o.subnetpool_id <> $1) \
          AND o.network_id IN (SELECT s.network_id FROM subnets s WHERE s.subnetpool_id = $1) \
-         ORDER BY o.id LIMIT {NAMED}"
+         ORDER BY o.id LIMIT {}",
+        Fault::NAMED
     );
     let rows = session.rows(&sql, values![pool.id, i64::from(pool.ip_version)]).await?;
     rows.into_iter().map(|row| row.columns().parse()).collect()

@@ -48,8 +48,8 @@ async fn pools_of_a_scope_do_not_overlap() {
         let outside = pool(&api, "member", &["10.0.0.0/8"], json!({})).await;
         let conflict = |fault: &Value| {
             assert_eq!(fault["NeutronError"]["type"], "AddressScopePrefixConflict");
-            let detail = fault["NeutronError"]["detail"].as_str().expect("a detail");
-            assert!(detail.contains(&id(&first)), "{detail}");
+            let message = fault["NeutronError"]["message"].as_str().expect("a message");
+            assert!(message.contains(&format!("subnetpool {} with 10.0.0.0/16", id(&first))), "{message}");
         };
         let mut new = json!({"name": "p", "prefixes": ["10.0.7.0/24"]});
         merge(&mut new, of_scope.clone());
@@ -114,7 +114,8 @@ async fn subnets_of_a_network_are_of_one_scope() {
             let body = json!({"subnetpool": {"address_scope_id": scope}});
             let refused = api.expect(400, "member", "PUT", &url(&first), body).await;
             assert_eq!(refused["NeutronError"]["type"], "NetworkAddressScopeAffinityError");
-            assert_eq!(refused["NeutronError"]["detail"], format!("Subnets: {}", id(&beside)));
+            let message = refused["NeutronError"]["message"].as_str().expect("a message");
+            assert!(message.ends_with(&format!("Blocked by subnet {}.", id(&beside))), "{message}");
         }
         change(&api, "member", &first, json!({"name": "stays"})).await;
         change(&api, "member", &third, json!({"address_scope_id": null})).await;

@@ -127,7 +127,10 @@ async fn a_port_is_parent_of_one_trunk_and_free_before() {
         assert_eq!(kind, "ParentPortInUse");
         assert_eq!(
             text,
-            format!("Port {parent} is currently in use and is not eligible for use as a parent port.")
+            format!(
+                "Port {parent} is currently in use and is not eligible for use as a parent port. Blocked by trunk \
+                 {made}."
+            )
         );
         let (kind, text) =
             api.refused(409, "member", "DELETE", &format!("/v2.0/ports/{parent}"), Value::Null).await;
@@ -142,7 +145,8 @@ async fn a_port_is_parent_of_one_trunk_and_free_before() {
         // Once wired, the trunk stays.
         api.expect(200, "admin", "PUT", &format!("/v2.0/ports/{parent}"), host).await;
         let (kind, text) = api.refused(409, "member", "DELETE", &path(&made), Value::Null).await;
-        assert_eq!((kind.as_str(), text), ("TrunkInUse", format!("Trunk {made} is currently in use.")));
+        let expected = format!("Trunk {made} is currently in use. Blocked by bound port {parent}.");
+        assert_eq!((kind.as_str(), text), ("TrunkInUse", expected));
     })
     .await;
 }
