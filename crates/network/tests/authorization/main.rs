@@ -80,6 +80,7 @@ async fn run(question: Question, row: &'static Row, fixture: &'static Fixture, r
 }
 
 /// Asks it of every resource: how many cases there are, and what is wrong.
+#[expect(clippy::print_stdout, reason = "where the cases are, for who reads what a test prints")]
 async fn run_all(question: Question) -> (usize, Vec<String>) {
     let (routes, mut wrong) = routes_by_row(&route_table());
     let unused = rows().filter(|row| !routes.contains_key(row.resource));

@@ -55,7 +55,7 @@ const RANGES: &[Line] = &[
     ),
     (
         "network segment range show range -f value -c minimum -c maximum -c shared -c available",
-        "[200, 201, 202]\n202\n200\nFalse",
+        "['200-202']\n202\n200\nFalse",
     ),
     ("network segment range set --name range-one --minimum 200 --maximum 204 range", ""),
     ("network segment range show range-one -f value -c maximum", "204"),

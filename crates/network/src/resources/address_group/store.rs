@@ -15,8 +15,6 @@ use super::{SHAREABLE, TABLE};
 use crate::page;
 use crate::resources::rbac_policy::{self, Access, access};
 
-/// Rules named in a refusal at most.
-
 macro_rules! columns {
     () => {
         "address_groups.id, address_groups.project_id, address_groups.name, address_groups.description, \

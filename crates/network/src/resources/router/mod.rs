@@ -95,6 +95,12 @@ const EXTENSIONS: &[Extension] = &[
         updated: "2012-07-20T10:00:00-00:00",
     },
     Extension {
+        alias: "l3-port-ip-change-not-allowed",
+        name: "Prevent L3 router ports IP address change extension",
+        description: "Prevent change of IP address for some L3 router ports",
+        updated: "2018-10-09T10:00:00-00:00",
+    },
+    Extension {
         alias: "ext-gw-mode",
         name: "Neutron L3 Configurable external gateway mode",
         description: "Extension of the router abstraction for specifying whether SNAT should occur on the external gateway",

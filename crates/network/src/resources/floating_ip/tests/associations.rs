@@ -68,6 +68,28 @@ async fn disassociation_takes_a_reported_status_away() {
     .await;
 }
 
+/// What `l3-port-ip-change-not-allowed` says: the inner address stays, others may change.
+#[tokio::test]
+async fn the_address_a_floating_ip_leads_to_stays() {
+    TestApi::on_each_engine(|api| async move {
+        let floor = Floor::new(&api).await;
+        let made = floor.float(&api, json!({"port_id": floor.port})).await;
+        let path = format!("/v2.0/ports/{}", floor.port);
+        let addresses = |wanted: &[&str]| {
+            let wanted: Vec<Value> = wanted.iter().map(|address| json!({"ip_address": address})).collect();
+            json!({"port": {"fixed_ips": wanted}})
+        };
+        let (kind, message) = api.refused(400, "member", "PUT", &path, addresses(&["10.7.0.51"])).await;
+        assert_eq!(kind, "BadRequest");
+        assert!(message.contains("10.7.0.50"), "{message}");
+        api.expect(200, "member", "PUT", &path, addresses(&["10.7.0.50", "10.7.0.51"])).await;
+        api.expect(200, "member", "PUT", &path, addresses(&["10.7.0.50"])).await;
+        change(&api, &made, json!({"port_id": null})).await;
+        api.expect(200, "member", "PUT", &path, addresses(&["10.7.0.51"])).await;
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn one_address_has_one_floating_ip_of_a_network() {
     TestApi::on_each_engine(|api| async move {
