@@ -218,3 +218,50 @@ async fn what_is_inherited_holds_below() {
     })
     .await;
 }
+
+/// K15, K04: what a restricted application credential may not make, an unrestricted one
+/// may; neither gets EC2 keys or other credentials.
+#[tokio::test]
+async fn k15_a_restricted_application_credential_makes_no_others() {
+    on_each(|service| async move {
+        let (user, token) = member(&service, "u").await;
+        let project_id = service.ids.demo_project_id.clone().expect("a project");
+        let path = format!("/v3/users/{user}/application_credentials");
+        for (unrestricted, status) in [(false, 403), (true, 201)] {
+            let body = json!({"application_credential": {"name": format!("n{unrestricted}"),
+                "unrestricted": unrestricted, "secret": "s"}});
+            let made = service.call("POST", &path, &token, Some(body)).await;
+            let id = made.body["application_credential"]["id"].as_str().expect("an id").to_owned();
+            let identity = json!({"methods": ["application_credential"],
+                "application_credential": {"id": id, "secret": "s"}});
+            let answer = service.auth(json!({"identity": identity})).await;
+            assert_eq!(answer.status, 201, "{answer:?}");
+            let by = answer.header("x-subject-token").to_owned();
+            let another = json!({"application_credential": {"name": format!("of n{unrestricted}")}});
+            assert_eq!(service.call("POST", &path, &by, Some(another)).await.status, status);
+            let trust = json!({"trust": {"trustor_user_id": user, "trustee_user_id": service.ids.admin_user_id,
+                "impersonation": false, "project_id": project_id, "roles": [{"name": "member"}]}});
+            assert_eq!(service.call("POST", "/v3/OS-TRUST/trusts", &by, Some(trust)).await.status, status);
+            let ec2 = Some(json!({"tenant_id": project_id}));
+            let keys = format!("/v3/users/{user}/credentials/OS-EC2");
+            assert_eq!(service.call("POST", &keys, &by, ec2).await.status, 403);
+            let seed = Some(json!({"credential": {"blob": "b", "type": "totp", "user_id": user}}));
+            assert_eq!(service.call("POST", "/v3/credentials", &by, seed).await.status, 403);
+        }
+    })
+    .await;
+}
+
+/// K17: "False" is a text, and no text is a flag.
+#[tokio::test]
+async fn k17_flags_are_flags() {
+    on_each(|service| async move {
+        let user = service.ids.demo_user_id.clone().expect("a user");
+        for enabled in [json!("False"), json!("false"), json!(0), json!(null), json!([])] {
+            let body = Some(json!({"user": {"enabled": enabled}}));
+            let answer = service.admin("PATCH", &format!("/v3/users/{user}"), body).await;
+            assert_eq!(answer.status, 400, "{enabled}: {answer:?}");
+        }
+    })
+    .await;
+}

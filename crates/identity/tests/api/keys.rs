@@ -48,9 +48,11 @@ async fn a_rotation_in_the_database_refuses_nobody_at_any_moment() {
 }
 
 fn folder_files(folder: &Path) -> Vec<String> {
-    let files = std::fs::read_dir(folder).expect("a folder");
-    let mut names: Vec<String> =
-        files.map(|file| file.expect("a file").file_name().to_string_lossy().into_owned()).collect();
+    let files = std::fs::read_dir(folder).expect("a folder").map(|file| file.expect("a file"));
+    let mut names: Vec<String> = files
+        .filter(|file| file.path().is_file())
+        .map(|file| file.file_name().to_string_lossy().into_owned())
+        .collect();
     names.sort();
     names
 }
