@@ -248,8 +248,21 @@ pub struct Token {
     pub host: String,
 }
 
+/// The installation a group of commands is about.
+#[derive(Debug, Clone, Args)]
+pub struct Installation {
+    /// Folder of the installation, as other commands take it
+    #[arg(long, value_name = "DIR", env = "ISOSPIN_STATE_DIR", global = true)]
+    pub state_dir: Option<PathBuf>,
+    /// Configuration file (TOML)
+    #[arg(long, value_name = "FILE", env = "ISOSPIN_CONFIG", global = true)]
+    pub config: Option<PathBuf>,
+}
+
 #[derive(Debug, Args)]
 pub struct Keys {
+    #[command(flatten)]
+    pub installation: Installation,
     #[command(subcommand)]
     pub command: KeysCommand,
 }
@@ -262,11 +275,6 @@ pub enum KeysCommand {
 
 #[derive(Debug, Args)]
 pub struct RotateKeys {
-    #[command(flatten)]
-    pub place: Place,
-    /// Configuration file (TOML)
-    #[arg(long, value_name = "FILE", env = "ISOSPIN_CONFIG")]
-    pub config: Option<PathBuf>,
     /// Also when tokens that are still valid end by it
     #[arg(long)]
     pub force: bool,
@@ -274,6 +282,8 @@ pub struct RotateKeys {
 
 #[derive(Debug, Args)]
 pub struct Identity {
+    #[command(flatten)]
+    pub installation: Installation,
     #[command(subcommand)]
     pub command: IdentityCommand,
 }
@@ -291,11 +301,6 @@ pub enum IdentityCommand {
 
 #[derive(Debug, Args)]
 pub struct Bootstrap {
-    #[command(flatten)]
-    pub place: Place,
-    /// Configuration file (TOML)
-    #[arg(long, value_name = "FILE", env = "ISOSPIN_CONFIG")]
-    pub config: Option<PathBuf>,
     #[arg(long, value_name = "NAME", env = "OS_BOOTSTRAP_USERNAME", default_value = "admin")]
     pub bootstrap_username: String,
     /// Of the user, also when there is one; better given in OS_BOOTSTRAP_PASSWORD
@@ -321,8 +326,6 @@ pub struct Bootstrap {
 /// A user and what the user logs in to.
 #[derive(Debug, Args)]
 pub struct Account {
-    #[command(flatten)]
-    pub place: Place,
     /// Name of the user
     pub user: String,
     /// Project to work in [default: that of the user's name]

@@ -23,8 +23,10 @@ fn every_command_takes_a_state_directory() {
         .filter_map(|line| line.split_whitespace().next())
         .filter(|command| *command != "help")
         .collect();
-    let all =
-        ["up", "down", "status", "server", "agent", "attach", "detach", "demo", "policy", "openapi", "token"];
+    let all = [
+        "up", "down", "status", "server", "agent", "attach", "detach", "demo", "policy", "identity", "keys",
+        "openapi", "token",
+    ];
     assert_eq!(commands, all, "{help}");
     // The document is the same for every installation.
     for command in commands.into_iter().filter(|command| *command != "openapi") {

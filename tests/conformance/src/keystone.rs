@@ -58,7 +58,12 @@ impl Keystone {
     pub fn serve(&mut self) -> Result<Api> {
         let port = self.ask(&json!({"do": "serve"}))?["port"].as_u64().context("no port")?;
         let identity = format!("http://127.0.0.1:{port}");
-        Api::at(&identity, "admin", ADMIN_PASSWORD, "admin")
+        let admin = Api::at(&identity, "admin", ADMIN_PASSWORD, "admin")?;
+        let endpoint = id_of(&admin, "/v3/endpoints", "endpoints")?;
+        let moved = json!({"endpoint": {"url": format!("{identity}/v3")}}).to_string();
+        let reply = admin.identity("PATCH", &format!("/v3/endpoints/{endpoint}"), &moved)?;
+        ensure!(reply.status == 200, "the endpoint of Keystone: {} {}", reply.status, reply.text);
+        Ok(admin)
     }
 
     /// A token for this payload, by Keystone's own code.

@@ -136,3 +136,6 @@ impl Authenticator for Keystone {
         &self.config.auth_url
     }
 }
+
+#[cfg(test)]
+mod tests;

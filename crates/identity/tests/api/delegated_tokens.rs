@@ -384,3 +384,27 @@ async fn a_trust_is_used_as_often_as_it_says() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn k03_who_is_disabled_is_refused_by_every_leave_too() {
+    on_each(|service| async move {
+        let (user, own) = user_with(&service, "u", "manager").await;
+        let (agent, agents) = trustee(&service, "agent").await;
+        let (id, secret) = credential(&service, &user, &own, json!({})).await;
+        let trust = trust(&service, &own, &user, &agent, json!({})).await;
+        let by_secret = by_credential(json!({"id": id, "secret": secret}));
+        assert_eq!(service.auth(by_secret.clone()).await.status, 201);
+        let project_id = service.ids.demo_project_id.clone().expect("a project");
+        let things =
+            [("user", format!("/v3/users/{user}")), ("project", format!("/v3/projects/{project_id}"))];
+        for (key, path) in things {
+            service.make("PATCH", &path, json!({key: {"enabled": false}})).await;
+            assert_eq!(service.auth(by_secret.clone()).await.status, 401, "{key}");
+            assert_eq!(service.auth(by_token(&agents, with_trust(&trust))).await.status, 401, "{key}");
+            service.make("PATCH", &path, json!({key: {"enabled": true}})).await;
+        }
+        assert_eq!(service.auth(by_secret).await.status, 201);
+        assert_eq!(service.auth(by_token(&agents, with_trust(&trust))).await.status, 201);
+    })
+    .await;
+}

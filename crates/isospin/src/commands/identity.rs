@@ -5,7 +5,7 @@ use std::io::Write as _;
 use anyhow::{Context, Result, bail};
 use isospin_identity::bootstrap::{Administrator, BootstrapSpec, ServiceSpec, bootstrap};
 
-use crate::cli::{Account, Bootstrap, Identity, IdentityCommand};
+use crate::cli::{Account, Bootstrap, Identity, IdentityCommand, Installation};
 use crate::config::{Config, IdentityMode};
 use crate::credentials::{Access, Passwords, Place, clouds_yaml, openrc};
 use crate::serve::{open_store, settings};
@@ -13,28 +13,29 @@ use crate::state_dir::{StateDir, write_private};
 use crate::supervise::Status;
 
 pub async fn run(arguments: Identity) -> Result<()> {
+    let installation = arguments.installation;
     match arguments.command {
-        IdentityCommand::Bootstrap(arguments) => fill(*arguments).await,
+        IdentityCommand::Bootstrap(arguments) => fill(installation, *arguments).await,
         IdentityCommand::Clouds(account) => {
-            let access = access(&account)?;
+            let access = access(installation, &account)?;
             give(&account, &clouds_yaml(&[(&account.cloud, &access)]))
         }
         IdentityCommand::Openrc(account) => {
-            let access = access(&account)?;
+            let access = access(installation, &account)?;
             give(&account, &openrc(&access))
         }
     }
 }
 
 #[expect(clippy::print_stdout, reason = "this is the command's answer")]
-async fn fill(arguments: Bootstrap) -> Result<()> {
-    let config = Config::load(arguments.config.as_deref(), std::env::vars())?;
+async fn fill(installation: Installation, arguments: Bootstrap) -> Result<()> {
+    let config = Config::load(installation.config.as_deref(), std::env::vars())?;
     if config.identity.mode == IdentityMode::Keystone {
         bail!(
             "[identity] mode = \"keystone\": users are that Keystone's; run `keystone-manage bootstrap` there"
         );
     }
-    let state = StateDir::new(arguments.place.state_dir)?;
+    let state = StateDir::new(installation.state_dir)?;
     state.create()?;
     let store = open_store(&config, &state).await?;
     let settings = settings::identity(&config.identity, &state, &config.identity.public_url);
@@ -65,8 +66,8 @@ async fn fill(arguments: Bootstrap) -> Result<()> {
     Ok(())
 }
 
-fn access(account: &Account) -> Result<Access> {
-    let state = StateDir::new(account.place.state_dir.clone())?;
+fn access(installation: Installation, account: &Account) -> Result<Access> {
+    let state = StateDir::new(installation.state_dir)?;
     let identity_url = match &account.identity_url {
         Some(url) => url.clone(),
         None => Status::read(&state)?.endpoints.identity,

@@ -3,21 +3,21 @@
 use anyhow::Result;
 use isospin_identity::{Rotated, rotate_folder, rotate_stored};
 
-use crate::cli::{Keys, KeysCommand, RotateKeys};
+use crate::cli::{Installation, Keys, KeysCommand, RotateKeys};
 use crate::config::{Config, KeyRepository};
 use crate::serve::{open_store, settings};
 use crate::state_dir::StateDir;
 
 pub async fn run(arguments: Keys) -> Result<()> {
     match arguments.command {
-        KeysCommand::Rotate(arguments) => rotate(arguments).await,
+        KeysCommand::Rotate(rotation) => rotate(arguments.installation, &rotation).await,
     }
 }
 
-async fn rotate(arguments: RotateKeys) -> Result<()> {
-    let config = Config::load(arguments.config.as_deref(), std::env::vars())?;
-    let state = StateDir::new(arguments.place.state_dir)?;
-    let rotation = settings::rotation(&config.identity, arguments.force);
+async fn rotate(installation: Installation, wanted: &RotateKeys) -> Result<()> {
+    let config = Config::load(installation.config.as_deref(), std::env::vars())?;
+    let state = StateDir::new(installation.state_dir)?;
+    let rotation = settings::rotation(&config.identity, wanted.force);
     let rotated = match config.identity.key_repository {
         KeyRepository::Folder => rotate_folder(&state.keys(), &rotation)?,
         KeyRepository::Database => {

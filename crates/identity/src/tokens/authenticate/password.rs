@@ -27,7 +27,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 pub struct Account {
     pub user_id: String,
     password_hash: Option<String>,
-    tokens_after: i64,
+    pub tokens_after: i64,
     failures: u32,
     failed_at: i64,
     ignores_lockout: bool,
@@ -71,17 +71,8 @@ pub async fn by_password(app: &IdentityApp, user: &MemberHandle, password: &str)
     let account = account(&mut *app.store.reader().await?, user).await?;
     let hash = account.as_ref().and_then(|account| account.password_hash.as_deref());
     let right = app.passwords.check(password, hash).await?;
-    if !right {
-        app.failures.count(name);
-    }
-    if let Some(lockout) = app.config.passwords.lockout {
-        // Counted while the hash was computed: logins side by side are counted together.
-        match &account {
-            Some(account) if account.ignores_lockout => {}
-            Some(account) => keep_count(app, lockout, account, right).await?,
-            None => count_stranger(app, lockout, &name).await?,
-        }
-    }
+    // Counted while the hash was computed: logins side by side are counted together.
+    count(app, &name, account.as_ref(), right).await?;
     let Some(account) = account.filter(|_| right) else {
         tracing::info!(?user, "login with a wrong name or password");
         return Err(Fault::unauthorized());
@@ -90,6 +81,28 @@ pub async fn by_password(app: &IdentityApp, user: &MemberHandle, password: &str)
         tokio::spawn(upgrade(app.clone(), account.user_id.clone(), password.to_owned(), hash));
     }
     Ok(Proven::in_person(account.user_id, account.tokens_after))
+}
+
+/// Counts a login: failures under a name of the last minute, and those in a row that
+/// lock an account.
+///
+/// # Errors
+/// 401: the account is locked.
+pub async fn count(
+    app: &IdentityApp,
+    name: &[u8; 32],
+    account: Option<&Account>,
+    right: bool,
+) -> Result<(), Fault> {
+    if !right {
+        app.failures.count(*name);
+    }
+    let Some(lockout) = app.config.passwords.lockout else { return Ok(()) };
+    match account {
+        Some(account) if account.ignores_lockout => Ok(()),
+        Some(account) => keep_count(app, lockout, account, right).await,
+        None => count_stranger(app, lockout, name).await,
+    }
 }
 
 /// Stores the password under a hash as they are made now, when nothing has changed since.
