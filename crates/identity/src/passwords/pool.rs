@@ -4,6 +4,7 @@
 //! own, fewer than there are logins, which give way to all others: a server that is
 //! flooded with logins checks tokens as quickly as before.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
@@ -62,9 +63,10 @@ fn work(waiting: &Mutex<Receiver<Job>>) {
     loop {
         // Held while waiting: the others wait for the lock instead of the queue.
         let next = waiting.lock().recv();
-        match next {
-            Ok(job) => job(),
-            Err(_) => return,
+        let Ok(job) = next else { return };
+        // Whoever waits for work that panicked is told; the thread is for the next one.
+        if catch_unwind(AssertUnwindSafe(job)).is_err() {
+            tracing::error!("hashing a password panicked");
         }
     }
 }
@@ -105,6 +107,14 @@ mod tests {
         for (number, run) in waiting.into_iter().enumerate() {
             assert_eq!(run.await.expect("its turn"), number);
         }
+    }
+
+    #[tokio::test]
+    async fn work_that_panics_costs_no_thread() {
+        let pool = Pool::start(1, 2).expect("threads");
+        let fault = pool.run(|| panic!("broken")).await.map(|()| ()).expect_err("no answer");
+        assert_eq!(fault.status.as_u16(), 500);
+        assert_eq!(pool.run(|| 7).await.expect("the thread lives"), 7);
     }
 
     #[tokio::test]

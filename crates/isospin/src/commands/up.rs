@@ -120,17 +120,22 @@ fn arguments(up: &Up, state: &StateDir) -> Vec<OsString> {
 
 /// Endpoints, where the client files are, and three commands to try.
 fn say(status: &Status, took: Duration) -> Result<()> {
-    let clouds = status.clouds_yaml.display();
-    let text = format!(
-        "Isospin is up ({} ms).\n  identity  {}\n  network   {}\n  feed      {}\n  clients   {clouds}\n\n\
-         Try:\n  export OS_CLIENT_CONFIG_FILE={clouds}\n  openstack --os-cloud isospin network agent list\n  \
-         isospin demo --state-dir {}\n",
+    let mut text = format!(
+        "Isospin is up ({} ms).\n  identity  {}\n  network   {}\n  feed      {}\n",
         took.as_millis(),
         status.endpoints.identity,
         status.endpoints.network,
         status.endpoints.feed,
-        status.state_dir.display(),
     );
+    // Behind a Keystone users are its own.
+    if status.clouds_yaml.exists() {
+        let clouds = status.clouds_yaml.display();
+        text.push_str(&format!(
+            "  clients   {clouds}\n\nTry:\n  export OS_CLIENT_CONFIG_FILE={clouds}\n  \
+             openstack --os-cloud isospin network agent list\n  isospin demo --state-dir {}\n",
+            status.state_dir.display(),
+        ));
+    }
     // Whoever reads only the first line of it is no reason to fail.
     match std::io::stdout().write_all(text.as_bytes()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
