@@ -112,7 +112,7 @@ mod tests {
     #[tokio::test]
     async fn work_that_panics_costs_no_thread() {
         let pool = Pool::start(1, 2).expect("threads");
-        let fault = pool.run(|| panic!("broken")).await.map(|()| ()).expect_err("no answer");
+        let fault = pool.run::<()>(|| panic!("broken")).await.expect_err("no answer");
         assert_eq!(fault.status.as_u16(), 500);
         assert_eq!(pool.run(|| 7).await.expect("the thread lives"), 7);
     }
