@@ -19,6 +19,8 @@ use uuid::Uuid;
 use crate::auth::{AuthError, Authenticator};
 use crate::{Caller, Fault, FaultType, permits};
 
+const JSON: &str = "application/json";
+
 /// Bodies above this are refused with 413. Bulk requests of a few thousand objects fit.
 pub const MAX_BODY: usize = 16 << 20;
 /// URLs above this are refused with 414 (reference/clients.md §7).
@@ -82,12 +84,34 @@ pub async fn identify(mut request: Request, next: Next) -> Response {
         Fault::new(FaultType::HTTPRequestURITooLong, "The URI is longer than 8192 characters.")
             .into_response()
     } else {
-        next.run(request).await
+        as_fault(next.run(request).await).await
     };
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert("x-openstack-request-id", value);
     }
     response
+}
+
+/// What never reaches a handler (a path that is no UTF-8, a body that is too long or
+/// broken off) is refused by the framework, in plain text; clients get a fault all the same.
+async fn as_fault(response: Response) -> Response {
+    let status = response.status();
+    let refused = status.is_client_error() || status.is_server_error();
+    if !refused || response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == JSON) {
+        return response;
+    }
+    let said = axum::body::to_bytes(response.into_body(), 1 << 10).await.unwrap_or_default();
+    match status {
+        StatusCode::PAYLOAD_TOO_LARGE => Fault::new(
+            FaultType::HTTPRequestEntityTooLarge,
+            format!("The body is longer than {MAX_BODY} bytes."),
+        ),
+        _ if status.is_server_error() => {
+            Fault::new(FaultType::HTTPInternalServerError, "Request Failed: internal server error.")
+        }
+        _ => Fault::bad_request(String::from_utf8_lossy(&said).into_owned()),
+    }
+    .into_response()
 }
 
 /// Middleware of the Network API: authenticates and builds the [`Context`].
@@ -262,7 +286,7 @@ fn canonical(uri: &Uri) -> Option<Uri> {
 /// An answer with a JSON body.
 pub fn answer(status: StatusCode, body: &impl Serialize) -> Response {
     match serde_json::to_vec(body) {
-        Ok(bytes) => (status, [(CONTENT_TYPE, "application/json")], bytes).into_response(),
+        Ok(bytes) => (status, [(CONTENT_TYPE, JSON)], bytes).into_response(),
         Err(error) => {
             tracing::error!(%error, "an answer could not be written as JSON");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()

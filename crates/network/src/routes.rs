@@ -89,6 +89,10 @@ pub struct Route {
     pub takes: Option<Form>,
     /// Body of the answer to it.
     pub gives: Option<Form>,
+    /// Whether a POST takes one object only.
+    pub alone: bool,
+    /// Whether a GET makes what is not there yet.
+    pub makes: bool,
     /// Status of success, when it is not the verb's usual one.
     status: Option<u16>,
 }
@@ -121,6 +125,8 @@ impl Route {
             resource: None,
             takes: None,
             gives: None,
+            alone: false,
+            makes: false,
             status: None,
         }
     }
@@ -136,6 +142,20 @@ impl Route {
     #[must_use]
     pub fn gives(mut self, form: Form) -> Self {
         self.gives = Some(form);
+        self
+    }
+
+    /// For one object at a time.
+    #[must_use]
+    pub fn alone(mut self) -> Self {
+        self.alone = true;
+        self
+    }
+
+    /// Making what is not there yet.
+    #[must_use]
+    pub fn makes(mut self) -> Self {
+        self.makes = true;
         self
     }
 

@@ -8,7 +8,7 @@ mod schemas;
 use std::collections::BTreeMap;
 
 use isospin_api_kit::FaultType;
-use isospin_api_kit::attribute::ResourceType;
+use isospin_api_kit::attribute::{Form, ResourceType};
 use serde_json::{Map, Value, json};
 
 use crate::routes::Route;
@@ -37,6 +37,8 @@ pub fn document(table: &[Route]) -> Value {
             "schemas": schemas::all(&resources),
             "parameters": parameters::shared(),
             "responses": faults(),
+            "headers": {"request_id": {"description": "Names the request in logs and change rows",
+                "schema": {"type": "string", "pattern": "^req-[0-9a-f-]{36}$"}}},
         },
     })
 }
@@ -64,29 +66,36 @@ fn faults() -> Value {
         kinds.entry(kind.status()).or_default().push(kind.name());
     }
     let mut responses = Map::new();
-    responses.insert(
-        "401".to_owned(),
-        json!({"description": "No valid token",
-            "content": {"application/json": {"schema": {"type": "object"}}}}),
-    );
+    responses.insert("401".to_owned(), answer(401, UNAUTHORIZED.schema()));
     for (status, kinds) in kinds {
-        let fault = json!({"type": "object", "required": ["NeutronError"], "properties": {"NeutronError": {
-            "type": "object",
-            "required": ["type", "message", "detail"],
-            "properties": {
-                "type": {"enum": kinds}, "message": {"type": "string"}, "detail": {"type": "string"},
-            },
-        }}});
-        responses.insert(
-            status.to_string(),
-            json!({"description": meaning(status), "content": {"application/json": {"schema": fault}}}),
-        );
+        let mut fault = FAULT.schema();
+        fault["properties"]["NeutronError"]["properties"]["type"] = json!({"enum": kinds});
+        responses.insert(status.to_string(), answer(status, fault));
     }
     Value::Object(responses)
 }
 
+const FAULT: Form = Form::Whole(&[(
+    "NeutronError",
+    Form::Whole(&[("type", Form::Text), ("message", Form::Text), ("detail", Form::Text)]),
+)]);
+const UNAUTHORIZED: Form = Form::Whole(&[(
+    "error",
+    Form::Whole(&[
+        ("code", Form::NumberOf(&[401])),
+        ("title", Form::OneOf(&["Unauthorized"])),
+        ("message", Form::Text),
+    ]),
+)]);
+
+fn answer(status: u16, schema: Value) -> Value {
+    json!({"description": meaning(status), "headers": operation::request_id(),
+        "content": {"application/json": {"schema": schema}}})
+}
+
 fn meaning(status: u16) -> &'static str {
     match status {
+        401 => "No valid token",
         400 => "The request cannot be meant this way",
         403 => "Not allowed",
         404 => "Not there, or hidden from the caller",

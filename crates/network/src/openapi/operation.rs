@@ -1,6 +1,6 @@
 //! One operation: a verb of a URL.
 
-use isospin_api_kit::attribute::{Form, ResourceType};
+use isospin_api_kit::attribute::Form;
 use serde_json::{Map, Value, json};
 
 use super::{parameters, schemas};
@@ -48,50 +48,64 @@ fn name(route: &Route) -> String {
     if path.ends_with('/') { format!("{name}_") } else { name }
 }
 
+/// The body of a request.
 fn taken(route: &Route) -> Option<Value> {
-    let under = |resource: &ResourceType, schema: &str| keyed(resource.name, schemas::reference(schema));
-    match (route.shape, &route.resource) {
-        (Shape::Create, Some(resource)) => {
+    if let Some(form) = route.takes {
+        return Some(form.schema());
+    }
+    let resource = route.resource?;
+    match route.shape {
+        Shape::Create => {
             let schema = schemas::created_name(resource.name);
+            let one = keyed(resource.name, schemas::reference(&schema));
+            if route.alone {
+                return Some(one);
+            }
             let several = json!({"type": "array", "minItems": 1, "items": schemas::reference(&schema)});
-            Some(json!({"oneOf": [under(resource, &schema), keyed(resource.collection, several)]}))
+            Some(json!({"oneOf": [one, keyed(resource.collection, several)]}))
         }
-        (Shape::Update, Some(resource)) => Some(under(resource, &schemas::changed_name(resource.name))),
-        _ => route.takes.map(|form| form.schema()),
+        Shape::Update => {
+            Some(keyed(resource.name, schemas::reference(&schemas::changed_name(resource.name))))
+        }
+        Shape::List | Shape::Show | Shape::Delete | Shape::Other => None,
     }
 }
 
+/// The body of an answer of success.
 fn given(route: &Route) -> Option<Value> {
-    match (route.shape, &route.resource) {
-        (Shape::List, Some(resource)) => {
-            let items = json!({"type": "array", "items": schemas::reference(resource.name)});
-            let mut schema = keyed(resource.collection, items);
+    if let Some(form) = route.gives {
+        return Some(form.schema());
+    }
+    let resource = route.resource?;
+    let one = || keyed(resource.name, schemas::reference(resource.name));
+    let several = || json!({"type": "array", "items": schemas::reference(resource.name)});
+    match route.shape {
+        Shape::List => {
+            let mut schema = keyed(resource.collection, several());
             schema["properties"][format!("{}_links", resource.collection)] = Form::List(&LINK).schema();
             Some(schema)
         }
-        (Shape::Show | Shape::Update, Some(resource)) => {
-            Some(keyed(resource.name, schemas::reference(resource.name)))
-        }
-        (Shape::Create, Some(resource)) => {
-            let several = json!({"type": "array", "items": schemas::reference(resource.name)});
-            let one = keyed(resource.name, schemas::reference(resource.name));
-            Some(json!({"oneOf": [one, keyed(resource.collection, several)]}))
-        }
-        _ => route.gives.map(|form| form.schema()),
+        Shape::Show | Shape::Update => Some(one()),
+        Shape::Create if route.alone => Some(one()),
+        Shape::Create => Some(json!({"oneOf": [one(), keyed(resource.collection, several())]})),
+        Shape::Delete | Shape::Other => None,
     }
 }
 
-const LINK: Form = Form::Object(&[("rel", Form::OneOf(&["next", "previous"])), ("href", Form::Text)]);
+const LINK: Form = Form::Whole(&[("rel", Form::OneOf(&["next", "previous"])), ("href", Form::Text)]);
 
+/// An object with one key.
 fn keyed(key: &str, schema: Value) -> Value {
-    json!({"type": "object", "required": [key], "properties": {key: schema}})
+    json!({"type": "object", "required": [key], "properties": {key: schema}, "additionalProperties": false})
 }
 
 fn responses(route: &Route) -> Value {
     let mut responses = Map::new();
-    let mut success = json!({"description": "Done"});
+    let mut success = json!({"description": "Done", "headers": request_id()});
     if let Some(schema) = given(route) {
-        success["content"] = json!({"application/json": {"schema": schema}});
+        // A text by itself is no JSON.
+        let kind = if route.gives == Some(Form::Text) { "text/plain" } else { "application/json" };
+        success["content"] = json!({kind: {"schema": schema}});
     }
     responses.insert(route.status().to_string(), success);
     for status in refusals(route) {
@@ -100,20 +114,29 @@ fn responses(route: &Route) -> Value {
     Value::Object(responses)
 }
 
+/// The header of every answer.
+pub fn request_id() -> Value {
+    json!({"x-openstack-request-id": {"$ref": "#/components/headers/request_id"}})
+}
+
 /// Statuses a refusal may have.
 fn refusals(route: &Route) -> Vec<u16> {
     let writes = route.verb != Verb::Get;
+    let open = route.access == Access::Open;
     let ruled = matches!(route.access, Access::Rule(_));
-    let revised = route.resource.is_some_and(|resource| resource.attribute("revision_number").is_some());
+    // What a URL names, a POST refers to, or a list goes on after.
+    let names =
+        parameters::path(&route.path).next().is_some() || matches!(route.shape, Shape::Create | Shape::List);
     let all = [
-        (400, writes || route.shape == Shape::List),
-        (401, route.access != Access::Open),
-        (403, ruled && route.shape != Shape::List),
-        (404, parameters::path(&route.path).next().is_some() || route.shape == Shape::Create),
-        (409, ruled && writes),
-        (412, revised && matches!(route.shape, Shape::Update | Shape::Delete)),
-        (413, matches!(route.verb, Verb::Post | Verb::Put)),
-        (503, route.access != Access::Open),
+        (400, !open),
+        (401, !open),
+        (403, ruled),
+        (404, names),
+        (409, ruled && (writes || route.makes)),
+        (412, parameters::is_revised(route)),
+        (413, writes),
+        (414, true),
+        (503, !open),
     ];
     all.into_iter().filter(|(_, possible)| *possible).map(|(status, _)| status).collect()
 }

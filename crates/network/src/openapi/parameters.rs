@@ -1,9 +1,9 @@
 //! Parameters of paths, queries and headers.
 
-use isospin_api_kit::attribute::{Filter, ResourceType};
+use isospin_api_kit::attribute::{Attribute, Check, Filter, Form, ResourceType};
 use serde_json::{Value, json};
 
-use crate::routes::{Route, Shape};
+use crate::routes::{Route, Shape, Verb};
 
 /// Parameters that several operations have.
 pub fn shared() -> Value {
@@ -28,18 +28,34 @@ pub fn shared() -> Value {
 /// The parameters of a route.
 pub fn of(route: &Route) -> Vec<Value> {
     let mut parameters: Vec<Value> = path(&route.path)
-        .map(|name| json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}}))
+        .map(|name| json!({"name": name, "in": "path", "required": true, "schema": named(route, name)}))
         .collect();
+    if is_revised(route) {
+        parameters.push(reference("if_match"));
+    }
     let Some(resource) = &route.resource else { return parameters };
     match route.shape {
         Shape::List if filters(resource).next().is_some() => list(resource, &mut parameters),
-        Shape::Show => parameters.push(fields(resource)),
-        Shape::Update | Shape::Delete if has(resource, "revision_number") => {
-            parameters.push(reference("if_match"));
-        }
+        Shape::Show if route.gives.is_none() => parameters.push(fields(resource)),
         _ => {}
     }
     parameters
+}
+
+/// The form of a parameter in the path.
+fn named(route: &Route, name: &str) -> Value {
+    // Where objects cannot be listed by it, `id` is another thing's: a project's, a name.
+    let own = || match route.resource.and_then(|resource| resource.attribute("id")) {
+        Some(attribute) => attribute.filter != Filter::No,
+        None => route.resource.is_none(),
+    };
+    if name.ends_with("_id") || name == "id" && own() { Form::Uuid.schema() } else { Form::Text.schema() }
+}
+
+/// Whether a request can name the revision it means to change.
+pub fn is_revised(route: &Route) -> bool {
+    let revised = route.resource.is_some_and(|resource| has(&resource, "revision_number"));
+    revised && route.verb != Verb::Get && route.shape != Shape::Create
 }
 
 /// Names in braces.
@@ -80,7 +96,16 @@ fn filters(resource: &ResourceType) -> impl Iterator<Item = (&'static str, Value
     resource
         .attributes()
         .filter(|attribute| attribute.filter != Filter::No)
-        .map(|attribute| (attribute.name, attribute.schema()))
+        .map(|attribute| (attribute.name, wanted(attribute)))
+}
+
+/// The form of a filter's values: text, where it is none of JSON's own simple ones.
+fn wanted(attribute: &Attribute) -> Value {
+    match attribute.check {
+        Check::Bool => Form::Boolean.schema(),
+        Check::Int { .. } => Form::Integer.schema(),
+        _ => Form::Text.schema(),
+    }
 }
 
 fn fields(resource: &ResourceType) -> Value {

@@ -63,15 +63,12 @@ fn created(resource: &ResourceType) -> Value {
     if !required.is_empty() {
         schema["required"] = json!(required);
     }
-    schema["additionalProperties"] = json!(false);
     schema
 }
 
 fn changed(resource: &ResourceType) -> Value {
     let attributes = resource.attributes().filter(|attribute| attribute.put);
-    let mut schema = object(attributes.map(|attribute| (attribute.name, described(attribute))));
-    schema["additionalProperties"] = json!(false);
-    schema
+    object(attributes.map(|attribute| (attribute.name, described(attribute))))
 }
 
 /// Properties by name; a project goes by its older name too.
@@ -79,15 +76,14 @@ fn object(properties: impl Iterator<Item = (&'static str, Map<String, Value>)>) 
     let mut all = Map::new();
     for (name, schema) in properties {
         if name == "project_id" {
-            all.insert(
-                "tenant_id".to_owned(),
-                json!({"type": "string", "deprecated": true,
-                "description": "Another name of project_id"}),
-            );
+            let mut older = schema.clone();
+            older.insert("deprecated".to_owned(), json!(true));
+            older.insert("description".to_owned(), json!("Another name of project_id"));
+            all.insert("tenant_id".to_owned(), Value::Object(older));
         }
         all.insert(name.to_owned(), Value::Object(schema));
     }
-    json!({"type": "object", "properties": all})
+    json!({"type": "object", "properties": all, "additionalProperties": false})
 }
 
 fn described(attribute: &Attribute) -> Map<String, Value> {

@@ -3,8 +3,11 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use isospin_api_kit::attribute::Check;
+
 use super::*;
 use crate::resources::route_table;
+use crate::routes::Verb;
 
 /// The text as it is checked in.
 fn text() -> String {
@@ -49,6 +52,35 @@ fn references_lead_somewhere_and_names_are_unique() {
     assert_eq!(names.len(), route_table().len());
     let distinct: BTreeSet<String> = names.iter().map(|name| name.to_string()).collect();
     assert_eq!(distinct.len(), names.len());
+}
+
+/// Nothing is "any value": where the check is code, the table says how values look.
+#[test]
+fn every_attribute_says_how_its_values_look() {
+    let silent: Vec<String> = resources(&route_table())
+        .values()
+        .flat_map(|resource| resource.attributes().map(move |attribute| (resource.name, attribute)))
+        .filter(|(_, attribute)| matches!(attribute.check, Check::Own(_) | Check::Object))
+        .filter(|(_, attribute)| attribute.form == Form::Plain)
+        .map(|(resource, attribute)| format!("{resource}.{}", attribute.name))
+        .collect();
+    assert!(silent.is_empty(), "without .form(…): {silent:?}");
+}
+
+/// Whoever reads the document knows what to send and what comes back.
+#[test]
+fn every_operation_says_what_it_takes_and_gives() {
+    for route in route_table() {
+        let (verb, path) = (route.verb, &route.path);
+        let operation = operation::operation(&route);
+        let takes = !operation["requestBody"].is_null();
+        // These say everything in their URL.
+        let urls = path.ends_with("/activate") || path.ends_with("/tags/{tag}") || path == "/v2.0/quotas";
+        let wants = matches!(verb, Verb::Post | Verb::Put) && !urls;
+        assert_eq!(takes, wants, "body of {verb} {path}");
+        let gives = !operation["responses"][route.status().to_string()]["content"].is_null();
+        assert_eq!(gives, route.status() != 204, "answer of {verb} {path}");
+    }
 }
 
 fn collect<'d>(value: &'d Value, key: &str, into: &mut Vec<&'d Value>) {

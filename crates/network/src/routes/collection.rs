@@ -79,12 +79,33 @@ impl<S: Clone + Send + Sync + 'static> Collection<S> {
 
     /// The forms of request and answer of the route just listed.
     #[must_use]
-    pub fn forms(mut self, takes: Form, gives: Form) -> Self {
-        if let Some(route) = self.routes.table.last_mut() {
-            route.takes = Some(takes);
-            route.gives = Some(gives);
+    pub fn forms(self, takes: Form, gives: Form) -> Self {
+        self.last(|route| route.takes(takes).gives(gives))
+    }
+
+    fn last(mut self, change: impl FnOnce(Route) -> Route) -> Self {
+        if let Some(route) = self.routes.table.pop() {
+            self.routes.table.push(change(route));
         }
         self
+    }
+
+    /// The route just listed is for one object at a time.
+    #[must_use]
+    pub fn alone(self) -> Self {
+        self.last(Route::alone)
+    }
+
+    /// The route just listed makes what is not there yet.
+    #[must_use]
+    pub fn makes(self) -> Self {
+        self.last(Route::makes)
+    }
+
+    /// The form of the answer of the route just listed, which takes no body.
+    #[must_use]
+    pub fn gives(self, form: Form) -> Self {
+        self.last(|route| route.gives(form))
     }
 
     /// Any other route.

@@ -11,7 +11,7 @@ pub mod store;
 mod tests;
 mod view;
 
-use isospin_api_kit::attribute::{Absent, Attribute, Check, ResourceType};
+use isospin_api_kit::attribute::{Absent, Attribute, Check, Form, ResourceType};
 use isospin_api_kit::extension::Extension;
 use isospin_api_kit::list::Table;
 
@@ -41,7 +41,7 @@ const ATTRIBUTES: &[Attribute] = &[
     Attribute::settable("name", Check::Text(255), Absent::EMPTY_TEXT).column("name"),
     Attribute::settable("description", Check::Text(1024), Absent::EMPTY_TEXT).column("description"),
     Attribute::fixed("project_id", Check::Text(255), Absent::Unset).column("project_id"),
-    Attribute::fixed("addresses", Check::Own(rules::addresses), Absent::EMPTY_LIST).or_null(),
+    Attribute::fixed("addresses", Check::Own(rules::addresses), Absent::EMPTY_LIST).form(ADDRESSES).or_null(),
     Attribute::read_only("created_at", Check::Text(32)).column("created_at").alias("standard-attr-timestamp"),
     Attribute::read_only("updated_at", Check::Text(32)).column("updated_at").alias("standard-attr-timestamp"),
     Attribute::read_only("revision_number", Check::Int { min: 0, max: i64::MAX })
@@ -78,5 +78,11 @@ fn routes() -> Collection {
         .update(handlers::update)
         .delete(handlers::delete)
         .action(Verb::Put, "add_addresses", handlers::add_addresses)
+        .forms(NAMED, GROUP)
         .action(Verb::Put, "remove_addresses", handlers::remove_addresses)
+        .forms(NAMED, GROUP)
 }
+
+const ADDRESSES: Form = Form::List(&Form::Addresses);
+const NAMED: Form = Form::Whole(&[("addresses", ADDRESSES)]);
+const GROUP: Form = Form::Whole(&[(TYPE.name, Form::Resource(TYPE.name))]);

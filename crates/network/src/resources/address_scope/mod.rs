@@ -34,6 +34,7 @@ const ATTRIBUTES: &[Attribute] = &[
         .alias("address-scope"),
     Attribute::settable("shared", Check::Bool, Absent::FALSE).filter(Filter::Own).alias("address-scope"),
     Attribute::fixed("ip_version", Check::Own(subnet::rules::ip_version), Absent::Required)
+        .form(subnet::IP_VERSION)
         .filter(Filter::Own)
         .sort("ip_version")
         .alias("address-scope"),

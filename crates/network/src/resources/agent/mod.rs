@@ -49,7 +49,9 @@ const ATTRIBUTES: &[Attribute] = &[
         .alias("availability_zone"),
     // Computed from the last heartbeat, and sorted by it.
     Attribute::read_only("alive", Check::Bool).filter(Filter::Own).sort("heartbeat_timestamp").alias("agent"),
-    Attribute::read_only("configurations", Check::Text(65_535)).alias("agent"),
+    // Only among the agents of a router.
+    Attribute::read_only("ha_state", Check::Text(16)).alias("l3_agent_scheduler"),
+    Attribute::read_only("configurations", Check::Object).form(Form::Map(&Form::Plain)).alias("agent"),
 ];
 
 /// Agents register themselves: there is no POST.
@@ -115,11 +117,11 @@ fn routes() -> Routes {
     Routes::from(agents).merge(networks).merge(routers)
 }
 
-const NETWORK: Form = Form::Object(&[("network_id", Form::Uuid)]);
-const NETWORKS: Form = Form::Object(&[("networks", Form::List(&Form::Resource("network")))]);
-const ROUTER: Form = Form::Object(&[("router_id", Form::Uuid)]);
-const ROUTERS: Form = Form::Object(&[("routers", Form::List(&Form::Resource("router")))]);
-const AGENTS: Form = Form::Object(&[("agents", Form::List(&Form::Resource("agent")))]);
+const NETWORK: Form = Form::Whole(&[("network_id", Form::Uuid)]);
+const NETWORKS: Form = Form::Whole(&[("networks", Form::List(&Form::Resource("network")))]);
+const ROUTER: Form = Form::Whole(&[("router_id", Form::Uuid)]);
+const ROUTERS: Form = Form::Whole(&[("routers", Form::List(&Form::Resource("router")))]);
+const AGENTS: Form = Form::Whole(&[("agents", Form::List(&Form::Resource("agent")))]);
 
 fn networks(verb: Verb, action: &str) -> Route {
     Route::ruled(verb, "/v2.0/agents/{id}/dhcp_networks", action)

@@ -44,5 +44,5 @@ pub const RESOURCE: Resource = Resource::new(POLICY, || routes().into()).extensi
 
 /// The URL of a project's topology.
 fn routes() -> Collection {
-    Routes::of(TYPE, "/v2.0/auto-allocated-topology").show(handlers::show).delete(handlers::delete)
+    Routes::of(TYPE, "/v2.0/auto-allocated-topology").show(handlers::show).makes().delete(handlers::delete)
 }

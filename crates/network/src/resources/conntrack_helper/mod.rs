@@ -18,6 +18,7 @@ use isospin_api_kit::list::Table;
 use isospin_api_kit::policy::Rule;
 
 use crate::resources::registration::Resource;
+use crate::resources::port_forwarding;
 use crate::routes::{Collection, Routes};
 
 /// What a conntrack helper is on the wire.
@@ -29,6 +30,7 @@ const ALIAS: &str = "l3-conntrack-helper";
 const OWN: &[Attribute] = &[
     Attribute::read_only("id", Check::Uuid).column("id").alias(ALIAS),
     Attribute::settable("protocol", Check::Own(rules::protocol), Absent::Required)
+        .form(port_forwarding::PROTOCOL)
         .column("protocol")
         .alias(ALIAS),
     Attribute::settable("port", Check::Int { min: 1, max: 65_535 }, Absent::Required)

@@ -10,7 +10,7 @@ pub mod store;
 mod tests;
 mod view;
 
-use isospin_api_kit::attribute::{Absent, Attribute, Check, Filter, ResourceType, Show};
+use isospin_api_kit::attribute::{Absent, Attribute, Check, Filter, Form, ResourceType, Show};
 use isospin_api_kit::extension::Extension;
 use isospin_api_kit::list::Table;
 
@@ -36,6 +36,7 @@ const ATTRIBUTES: &[Attribute] = &[
     Attribute::fixed("description", Check::Text(1024), Absent::EMPTY_TEXT)
         .filter(Filter::Column("description")),
     Attribute::fixed("remote_group_id", Check::Own(rules::remote_group), Absent::NULL)
+        .form(Form::Text)
         .or_null()
         .column("remote_group_id"),
     Attribute::fixed("remote_address_group_id", Check::Uuid, Absent::NULL)
@@ -43,6 +44,7 @@ const ATTRIBUTES: &[Attribute] = &[
         .column("remote_address_group_id"),
     Attribute::fixed("direction", Check::OneOf(&["ingress", "egress"]), Absent::Required).column("direction"),
     Attribute::fixed("protocol", Check::Own(rule_values::protocol_text), Absent::NULL)
+        .form(security_group_rule::PROTOCOL)
         .or_null()
         .column("protocol"),
     Attribute::fixed("port_range_min", security_group_rule::NUMBER, Absent::NULL)
@@ -52,8 +54,10 @@ const ATTRIBUTES: &[Attribute] = &[
         .or_null()
         .column("port_range_max"),
     Attribute::fixed("ethertype", Check::Own(rule_values::ethertype), Absent::Is(rule_values::ipv4))
+        .form(security_group_rule::ETHERTYPE)
         .column("ethertype"),
     Attribute::fixed("remote_ip_prefix", Check::Own(rule_values::prefix_text), Absent::NULL)
+        .form(Form::Addresses)
         .or_null()
         .column("remote_ip_prefix"),
     Attribute::fixed("used_in_default_sg", Check::Bool, Absent::FALSE)

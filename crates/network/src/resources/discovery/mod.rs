@@ -10,14 +10,14 @@ use serde_json::{Value, json};
 use crate::resources::registration::Resource;
 use crate::routes::{Route, Routes, Verb};
 
-const LINKS: Form = Form::List(&Form::Object(&[("rel", Form::Text), ("href", Form::Text)]));
-const VERSIONS: Form = Form::Object(&[(
+const LINKS: Form = Form::List(&Form::Whole(&[("rel", Form::Text), ("href", Form::Text)]));
+const VERSIONS: Form = Form::Whole(&[(
     "versions",
-    Form::List(&Form::Object(&[("id", Form::Text), ("status", Form::Text), ("links", LINKS)])),
+    Form::List(&Form::Whole(&[("id", Form::Text), ("status", Form::Text), ("links", LINKS)])),
 )]);
-const COLLECTIONS: Form = Form::Object(&[(
+const COLLECTIONS: Form = Form::Whole(&[(
     "resources",
-    Form::List(&Form::Object(&[("name", Form::Text), ("collection", Form::Text), ("links", LINKS)])),
+    Form::List(&Form::Whole(&[("name", Form::Text), ("collection", Form::Text), ("links", LINKS)])),
 )]);
 
 /// `GET /` and `GET /healthcheck`.

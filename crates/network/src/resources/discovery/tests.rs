@@ -53,6 +53,20 @@ async fn unknown_urls_are_not_found() {
     assert_eq!(kind, "HTTPRequestURITooLong");
 }
 
+/// What is refused before a handler sees it is refused in the API's own shape.
+#[tokio::test]
+async fn refusals_of_the_framework_are_faults_too() {
+    let api = TestApi::new(Engine::Sqlite).await;
+    let (kind, message) = api.refused(400, "admin", "GET", "/v2.0/networks/%ff", Value::Null).await;
+    assert_eq!((kind.as_str(), message.contains("UTF-8")), ("HTTPBadRequest", true), "{message}");
+    let body = vec![b' '; isospin_api_kit::http::MAX_BODY + 1];
+    let (status, headers, fault) = api.send("admin", "POST", "/v2.0/networks", &[], body).await;
+    assert_eq!((status, &fault["NeutronError"]["type"]), (413, &json!("HTTPRequestEntityTooLarge")));
+    assert_eq!(headers["content-type"], "application/json");
+    let (_, headers, _) = api.request("admin", "PATCH", "/v2.0/networks", Value::Null).await;
+    assert_eq!(headers["allow"], "GET,HEAD,POST");
+}
+
 /// Bytes of memory this process holds.
 fn resident() -> usize {
     let statm = std::fs::read_to_string("/proc/self/statm").expect("statm");

@@ -25,15 +25,15 @@ fn routes() -> Routes {
         .add(Route::token(Verb::Get, "/v2.0/extensions/{alias}").gives(ONE), show)
 }
 
-const EXTENSION: Form = Form::Object(&[
+const EXTENSION: Form = Form::Whole(&[
     ("name", Form::Text),
     ("alias", Form::Text),
     ("description", Form::Text),
     ("updated", Form::Text),
-    ("links", Form::List(&Form::Plain)),
+    ("links", Form::List(&Form::Text)),
 ]);
-const ALL: Form = Form::Object(&[("extensions", Form::List(&EXTENSION))]);
-const ONE: Form = Form::Object(&[("extension", EXTENSION)]);
+const ALL: Form = Form::Whole(&[("extensions", Form::List(&EXTENSION))]);
+const ONE: Form = Form::Whole(&[("extension", EXTENSION)]);
 
 /// What holds for every resource.
 const EXTENSIONS: &[Extension] = &[

@@ -13,7 +13,7 @@ pub mod store;
 #[cfg(test)]
 mod tests;
 
-use isospin_api_kit::attribute::{Absent, Attribute, Check, ResourceType};
+use isospin_api_kit::attribute::{Absent, Attribute, Check, Form, ResourceType};
 use isospin_api_kit::extension::Extension;
 use isospin_api_kit::list::Table;
 use isospin_api_kit::policy::Rule;
@@ -94,13 +94,22 @@ fn routes() -> Collection {
         .show(handlers::show)
         .update(handlers::update)
         .delete(handlers::delete)
-        .add(Route::ruled(Verb::Post, profiles, "create_flavor_service_profile"), bindings::create)
+        .add(
+            Route::ruled(Verb::Post, profiles, "create_flavor_service_profile").takes(PROFILE).gives(PROFILE),
+            bindings::create,
+        )
         .add(Route::ruled(Verb::Delete, profile, "delete_flavor_service_profile"), bindings::delete)
         .add(
-            Route::ruled(Verb::Get, "/v2.0/flavors/{id}/next_providers", "get_flavor"),
+            Route::ruled(Verb::Get, "/v2.0/flavors/{id}/next_providers", "get_flavor").gives(PROVIDERS),
             bindings::next_providers,
         )
 }
+
+const PROFILE: Form = Form::Whole(&[("service_profile", Form::Whole(&[("id", Form::Uuid)]))]);
+const PROVIDERS: Form = Form::Whole(&[(
+    "next_providers",
+    Form::List(&Form::Whole(&[("driver", Form::Text), ("provider", Form::Text)])),
+)]);
 
 /// 404.
 pub fn not_found(id: impl std::fmt::Display) -> Fault {

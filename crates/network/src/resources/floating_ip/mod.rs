@@ -23,7 +23,7 @@ use isospin_api_kit::list::Table;
 
 use crate::resources::registration::Resource;
 use crate::resources::tag;
-use crate::resources::{network, port};
+use crate::resources::{network, port, port_forwarding};
 use crate::routes::Routes;
 
 pub(super) use association::visible_port;
@@ -34,6 +34,17 @@ use policy::POLICY;
 /// What a floating IP is on the wire (reference/network-api-core §7).
 pub const TYPE: ResourceType =
     ResourceType { name: "floatingip", collection: "floatingips", attributes: &[OWN, EXTENDED, STANDARD] };
+
+const PORT_DETAILS: Form = Form::Whole(&[
+    ("name", Form::Text),
+    ("network_id", Form::Uuid),
+    ("mac_address", Form::Mac),
+    ("admin_state_up", Form::Boolean),
+    ("status", Form::Text),
+    ("device_id", Form::Text),
+    ("device_owner", Form::Text),
+]);
+const FORWARDINGS: Form = Form::List(&port_forwarding::WITHIN);
 
 const OWN: &[Attribute] = &[
     Attribute::read_only("id", Check::Uuid).column("id").alias("router"),
@@ -62,8 +73,10 @@ const EXTENDED: &[Attribute] = &[
     // Of no extension that is listed: the host of a router does not limit it yet.
     Attribute::settable("qos_policy_id", Check::Uuid, Absent::NULL).or_null(),
     Attribute::read_only("qos_network_policy_id", Check::Uuid),
-    Attribute::read_only("port_details", Check::Object).alias("fip-port-details"),
-    Attribute::read_only("port_forwardings", Check::Object).alias("expose-port-forwarding-in-fip"),
+    Attribute::read_only("port_details", Check::Object).form(PORT_DETAILS).alias("fip-port-details"),
+    Attribute::read_only("port_forwardings", Check::Object)
+        .form(FORWARDINGS)
+        .alias("expose-port-forwarding-in-fip"),
     Attribute::fixed("dns_domain", Check::Own(network::rules::dns_domain), Absent::EMPTY_TEXT)
         .form(Form::Text)
         .alias("dns-integration"),

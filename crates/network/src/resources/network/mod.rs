@@ -151,6 +151,7 @@ const ATTRIBUTES: &[Attribute] = &[
     provider(PHYSICAL_NETWORK, Check::NonEmptyText(64)),
     provider(SEGMENTATION_ID, Check::Int { min: 0, max: 4_294_967_295 }),
     Attribute::settable("segments", Check::Own(rules::segments), Absent::Unset)
+        .form(SEGMENTS)
         .or_null()
         .show(Show::Ruled)
         .alias("multi-provider"),
@@ -169,6 +170,12 @@ const ATTRIBUTES: &[Attribute] = &[
     Attribute::read_only("ipv6_address_scope", Check::Uuid).alias("address-scope"),
     Attribute::read_only("l2_adjacency", Check::Bool).alias("l2_adjacency"),
 ];
+
+const SEGMENTS: Form = Form::List(&Form::Object(&[
+    (TYPE_OF_SEGMENT, Form::Maybe(&Form::Text)),
+    (PHYSICAL_NETWORK, Form::Maybe(&Form::Text)),
+    (SEGMENTATION_ID, Form::Maybe(&Form::Between(0, 4_294_967_295))),
+]));
 
 /// The three words for the place of a network, of a segment in `segments` also.
 pub const TYPE_OF_SEGMENT: &str = "provider:network_type";

@@ -11,11 +11,12 @@ mod store;
 mod tests;
 mod view;
 
-use isospin_api_kit::attribute::{Attribute, Check, Filter, ResourceType, Show};
+use isospin_api_kit::attribute::{Attribute, Check, Filter, Form, ResourceType, Show};
 use isospin_api_kit::extension::Extension;
 use isospin_api_kit::list::Table;
 
 use crate::resources::registration::Resource;
+use crate::resources::subnet;
 use crate::routes::{Collection, Routes};
 
 use policy::POLICY;
@@ -27,21 +28,42 @@ pub const TYPE: ResourceType = ResourceType {
     attributes: &[ATTRIBUTES],
 };
 
+const SUBNETS: Form = Form::List(&Form::Whole(&[
+    ("subnet_id", Form::Uuid),
+    ("ip_version", subnet::IP_VERSION),
+    ("cidr", Form::Cidr),
+    ("subnet_name", Form::Text),
+    ("used_ips", Form::Integer),
+    ("total_ips", Form::Integer),
+    ("ip_availability_details", DETAILS),
+]));
+const DETAILS: Form = Form::Whole(&[
+    ("total_ips_in_subnet", Form::Integer),
+    ("total_ips_in_allocation_pool", Form::Integer),
+    ("used_ips_in_subnet", Form::Integer),
+    ("used_ips_in_allocation_pool", Form::Integer),
+]);
+
 const ATTRIBUTES: &[Attribute] = &[
     Attribute::read_only("network_id", Check::Uuid).column("id").alias("network-ip-availability"),
     Attribute::read_only("network_name", Check::Text(255)).column("name").alias("network-ip-availability"),
     Attribute::read_only("project_id", Check::Text(255))
         .column("project_id")
         .alias("network-ip-availability"),
-    Attribute::read_only("subnet_ip_availability", Check::Object).alias("network-ip-availability"),
-    Attribute::read_only("used_ips", Check::Object).alias("network-ip-availability"),
-    Attribute::read_only("total_ips", Check::Object).alias("network-ip-availability"),
+    Attribute::read_only("subnet_ip_availability", Check::Object)
+        .form(SUBNETS)
+        .alias("network-ip-availability"),
+    Attribute::read_only("used_ips", Check::Object).form(Form::Integer).alias("network-ip-availability"),
+    Attribute::read_only("total_ips", Check::Object).form(Form::Integer).alias("network-ip-availability"),
     // A filter only: subnets of other versions, and networks without one, are left out.
     Attribute::read_only("ip_version", Check::Object)
+        .form(subnet::IP_VERSION)
         .show(Show::Never)
         .filter(Filter::Own)
         .alias("network-ip-availability"),
-    Attribute::read_only("ip_availability_details", Check::Object).alias("network-ip-availability-details"),
+    Attribute::read_only("ip_availability_details", Check::Object)
+        .form(DETAILS)
+        .alias("network-ip-availability-details"),
 ];
 
 /// One row for each network.

@@ -12,7 +12,7 @@ mod rules;
 mod store;
 mod view;
 
-use isospin_api_kit::attribute::{self, Absent, Attribute, Check, Filter, ResourceType};
+use isospin_api_kit::attribute::{self, Absent, Attribute, Check, Filter, Form, ResourceType};
 use isospin_api_kit::extension::Extension;
 use isospin_api_kit::list::Table;
 
@@ -80,8 +80,8 @@ const ATTRIBUTES: &[Attribute] = &[
         .filter(Filter::Column("physical_network")),
     Attribute::settable("minimum", ID, Absent::Required),
     Attribute::settable("maximum", ID, Absent::Required),
-    Attribute::read_only(USED, Check::Object),
-    Attribute::read_only(AVAILABLE, Check::Object),
+    Attribute::read_only(USED, Check::Object).form(Form::Map(&Form::Text)),
+    Attribute::read_only(AVAILABLE, Check::Object).form(Form::List(&Form::Integer)),
 ];
 
 #[cfg(test)]

@@ -64,7 +64,7 @@ const BINDING: &[Attribute] = &[
     Attribute::settable("binding:vnic_type", Check::OneOf(checks::VNIC_TYPES), Absent::Is(checks::normal))
         .alias("binding"),
     Attribute::settable("binding:profile", Check::Own(checks::profile), Absent::EMPTY_OBJECT)
-        .form(Form::Object(&[]))
+        .form(forms::ANY)
         .show(Show::Ruled)
         .alias("binding"),
     Attribute::settable("binding:host_id", Check::Own(checks::host), Absent::EMPTY_TEXT)
@@ -73,7 +73,10 @@ const BINDING: &[Attribute] = &[
         .filter(Filter::Column("binding_host"))
         .alias("binding"),
     Attribute::read_only("binding:vif_type", Check::Text(64)).show(Show::Ruled).alias("binding"),
-    Attribute::read_only("binding:vif_details", Check::Object).show(Show::Ruled).alias("binding"),
+    Attribute::read_only("binding:vif_details", Check::Object)
+        .form(forms::ANY)
+        .show(Show::Ruled)
+        .alias("binding"),
 ];
 
 const CARD: &[Attribute] = &[
@@ -89,7 +92,10 @@ const CARD: &[Attribute] = &[
         .show(Show::Ruled)
         .alias("port-trusted-vif"),
     // Their aliases are not offered: no driver here acts on them.
-    Attribute::settable("hints", Check::Own(checks::hints), Absent::NULL).or_null().show(Show::Ruled),
+    Attribute::settable("hints", Check::Own(checks::hints), Absent::NULL)
+        .form(forms::HINTS)
+        .or_null()
+        .show(Show::Ruled),
     Attribute::settable("propagate_uplink_status", Check::Bool, Absent::TRUE),
 ];
 
@@ -108,8 +114,8 @@ const QOS: &[Attribute] = &[
     Attribute::read_only("qos_network_policy_id", Check::Uuid).alias("qos-port-network-policy"),
     // Shown, but of no extension that is listed: no driver sets aside what is asked for,
     // or carries trunks.
-    Attribute::read_only("resource_request", Check::Object).show(Show::Ruled),
-    Attribute::read_only("trunk_details", Check::Object),
+    Attribute::read_only("resource_request", Check::Object).form(forms::RESOURCE_REQUEST).show(Show::Ruled),
+    Attribute::read_only("trunk_details", Check::Object).form(forms::TRUNK_DETAILS),
 ];
 
 const OTHER: &[Attribute] = &[

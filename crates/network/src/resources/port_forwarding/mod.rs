@@ -17,7 +17,7 @@ pub mod view;
 #[cfg(test)]
 mod tests;
 
-use isospin_api_kit::attribute::{Absent, Attribute, Check, Filter, ResourceType};
+use isospin_api_kit::attribute::{Absent, Attribute, Check, Filter, Form, ResourceType};
 use isospin_api_kit::extension::Extension;
 use isospin_api_kit::list::Table;
 
@@ -33,17 +33,33 @@ pub const TYPE: ResourceType =
 const ALIAS: &str = "floating-ip-port-forwarding";
 const RANGES: &str = "floating-ip-port-forwarding-port-ranges";
 
+/// A protocol between which and ports there is a relation.
+pub const PROTOCOL: Form = Form::OneOf(&["tcp", "udp", "icmp", "ipv6-icmp", "sctp", "dccp"]);
+/// What its floating IP says of it; ranges only where there are any.
+pub const WITHIN: Form = Form::Object(&[
+    ("id", Form::Uuid),
+    ("protocol", PROTOCOL),
+    ("internal_ip_address", Form::Ip),
+    ("internal_port", Form::Maybe(&Form::Between(1, 65_535))),
+    ("internal_port_id", Form::Uuid),
+    ("external_port", Form::Maybe(&Form::Between(1, 65_535))),
+    ("internal_port_range", Form::Text),
+    ("external_port_range", Form::Text),
+]);
+
 const OWN: &[Attribute] = &[
     Attribute::read_only("id", Check::Uuid).column("id").alias(ALIAS),
     port("external_port"),
     range("external_port_range"),
     Attribute::settable("protocol", Check::Own(input::protocol), Absent::Required)
+        .form(PROTOCOL)
         .column("protocol")
         .alias(ALIAS),
     Attribute::settable("internal_port_id", Check::Uuid, Absent::Required)
         .column("internal_port_id")
         .alias(ALIAS),
     Attribute::settable("internal_ip_address", Check::Own(input::ipv4), Absent::Required)
+        .form(Form::Ip)
         .sort("internal_ip_address")
         .alias(ALIAS),
     port("internal_port").filter(Filter::No),
@@ -62,7 +78,10 @@ const fn port(name: &'static str) -> Attribute {
 
 /// Several ports: "first:last".
 const fn range(name: &'static str) -> Attribute {
-    Attribute::settable(name, Check::Own(input::port_range), Absent::Unset).or_null().alias(RANGES)
+    Attribute::settable(name, Check::Own(input::port_range), Absent::Unset)
+        .form(Form::Text)
+        .or_null()
+        .alias(RANGES)
 }
 
 /// Where port forwardings are stored.

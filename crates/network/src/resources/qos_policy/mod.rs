@@ -16,10 +16,11 @@ pub mod store;
 mod tests;
 mod view;
 
-use isospin_api_kit::attribute::{Absent, Attribute, Check, Filter, ResourceType, STANDARD};
+use isospin_api_kit::attribute::{Absent, Attribute, Check, Filter, Form, ResourceType, STANDARD};
 use isospin_api_kit::extension::Extension;
 use isospin_api_kit::list::Table;
 
+use crate::resources::qos_rule;
 use crate::resources::rbac_policy::Shareable;
 use crate::resources::registration::Resource;
 use crate::resources::tag;
@@ -37,12 +38,14 @@ pub const TABLE: Table = Table { name: "qos_policies", id: "id", tags: "tags" };
 /// How policies are opened to other projects.
 pub const SHAREABLE: Shareable = Shareable::new("qos_policy", TABLE.name, bindings::USERS);
 
+const RULES: Form = Form::List(&qos_rule::WITHIN);
+
 const OWN: &[Attribute] = &[
     Attribute::read_only("id", Check::Uuid).column("id").alias("qos"),
     Attribute::settable("name", Check::Text(255), Absent::EMPTY_TEXT).column("name").alias("qos"),
     Attribute::settable("shared", Check::Bool, Absent::FALSE).filter(Filter::Own).alias("qos"),
     Attribute::fixed("project_id", Check::Text(255), Absent::Unset).column("project_id").alias("qos"),
-    Attribute::read_only("rules", Check::Object).alias("qos"),
+    Attribute::read_only("rules", Check::Object).form(RULES).alias("qos"),
     Attribute::settable("is_default", Check::Bool, Absent::FALSE)
         .filter(Filter::Column("is_default"))
         .alias("qos-default"),

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use isospin_api_kit::attribute::check;
-use isospin_api_kit::attribute::{Absent, Attribute, Check, ResourceType};
+use isospin_api_kit::attribute::{Absent, Attribute, Check, Form, ResourceType};
 use serde_json::Value;
 
 /// A kind of rule.
@@ -196,7 +196,8 @@ const BANDWIDTH_LIMIT_ATTRIBUTES: &[Attribute] = &[
 
 static DSCP_MARKING: Wire =
     wire!("dscp_marking", "alias-dscp-marking-rules", "dscp_mark", None, false, DSCP_MARKING_ATTRIBUTES);
-const DSCP_MARKING_ATTRIBUTES: &[Attribute] = &[amount("dscp_mark", Check::Own(dscp_mark), "qos"), ID];
+const DSCP_MARKING_ATTRIBUTES: &[Attribute] =
+    &[amount("dscp_mark", Check::Own(dscp_mark), "qos").form(Form::NumberOf(DSCP_MARKS)), ID];
 
 static MINIMUM_BANDWIDTH: Wire = wire!(
     "minimum_bandwidth",

@@ -13,6 +13,7 @@ pub mod store;
 mod tests;
 pub mod view;
 
+use isospin_api_kit::attribute::Form;
 use isospin_api_kit::extension::Extension;
 use isospin_api_kit::list::Table;
 
@@ -24,6 +25,22 @@ use policy::POLICY;
 
 /// Where the rows are.
 pub const TABLE: Table = Table { name: "qos_rules", id: "id", tags: "" };
+
+/// A rule as its policy shows it: which amounts it has depends on its type.
+pub const WITHIN: Form = Form::Object(&[
+    ("id", Form::Uuid),
+    ("qos_policy_id", Form::Uuid),
+    ("type", Form::Text),
+    ("direction", Form::OneOf(&["any", "ingress", "egress"])),
+    ("max_kbps", RATE),
+    ("max_burst_kbps", RATE),
+    ("dscp_mark", Form::NumberOf(kind::DSCP_MARKS)),
+    ("min_kbps", RATE),
+    ("min_kpps", RATE),
+    ("max_kpps", RATE),
+    ("max_burst_kpps", RATE),
+]);
+const RATE: Form = Form::Between(0, kind::MOST);
 
 /// What works: limits, by the drivers that are loaded. No driver guarantees anything
 /// yet, so the minimum rules can be written into policies but come with no alias.
@@ -64,6 +81,7 @@ fn routes_of(kind: Kind) -> Routes {
     let within = Routes::under("policy", *kind.resource(), kind.path())
         .list(async move |app, id, context| handlers::list(kind, app, id, context).await)
         .create(async move |app, id, context, body| handlers::create(kind, app, id, context, body).await)
+        .alone()
         .show(async move |app, ids, context| handlers::show(kind, app, ids, context).await)
         .update(async move |app, ids, context, body| handlers::update(kind, app, ids, context, body).await)
         .delete(async move |app, ids, context, body| handlers::delete(kind, app, ids, context, body).await);

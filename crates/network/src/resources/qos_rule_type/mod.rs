@@ -7,7 +7,7 @@ mod tests;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use http::StatusCode;
-use isospin_api_kit::attribute::{Attribute, Check, Filter, ResourceType, Show, check};
+use isospin_api_kit::attribute::{Attribute, Check, Filter, Form, ResourceType, Show, check};
 use isospin_api_kit::extension::Extension;
 use isospin_api_kit::http::{Context, answer, keyed};
 use isospin_api_kit::list::ListQuery;
@@ -31,7 +31,7 @@ pub const TYPE: ResourceType =
 
 const ATTRIBUTES: &[Attribute] = &[
     Attribute::read_only("type", Check::Text(64)).filter(Filter::Own).alias("qos"),
-    Attribute::read_only("drivers", Check::Object).alias("qos-rule-type-details"),
+    Attribute::read_only("drivers", Check::Object).form(DRIVERS).alias("qos-rule-type-details"),
     Attribute::read_only(ALL_SUPPORTED, Check::Bool)
         .show(Show::Never)
         .filter(Filter::Own)
@@ -41,6 +41,19 @@ const ATTRIBUTES: &[Attribute] = &[
         .filter(Filter::Own)
         .alias("qos-rule-type-filter"),
 ];
+
+/// A parameter's values are a list of choices, or the bounds of a range.
+const DRIVERS: Form = Form::List(&Form::Whole(&[
+    ("name", Form::Text),
+    (
+        "supported_parameters",
+        Form::List(&Form::Object(&[
+            ("parameter_name", Form::Text),
+            ("parameter_type", Form::OneOf(&["choices", "range"])),
+            ("parameter_values", Form::Plain),
+        ])),
+    ),
+]));
 
 const ALL_SUPPORTED: &str = "all_supported";
 const ALL_RULES: &str = "all_rules";

@@ -105,15 +105,25 @@ fn routes() -> Routes {
         .delete(handlers::delete)
         .add(reading("/v2.0/quotas/{id}"), handlers::show)
         .add(reading("/v2.0/quotas/{id}/default"), handlers::show_default)
-        .add(reading("/v2.0/quotas/{id}/details"), handlers::details);
+        .add(reading("/v2.0/quotas/{id}/details").gives(DETAILS), handlers::details);
     Routes::from(quotas)
-        .add(Route::token(Verb::Post, "/v2.0/quotas").answers(501), handlers::not_implemented)
+        .add(
+            Route::token(Verb::Post, "/v2.0/quotas").gives(NOT_THERE).answers(501),
+            handlers::not_implemented,
+        )
         .add(Route::token(Verb::Get, "/v2.0/quotas/tenant").gives(OWN_TENANT), handlers::own_tenant)
         .add(Route::token(Verb::Get, "/v2.0/quotas/project").gives(OWN_PROJECT), handlers::own_project)
 }
 
-const OWN_TENANT: Form = Form::Object(&[("tenant", Form::Object(&[("tenant_id", Form::Text)]))]);
-const OWN_PROJECT: Form = Form::Object(&[("project", Form::Object(&[("project_id", Form::Text)]))]);
+const NOT_THERE: Form = Form::Whole(&[(
+    "NotImplementedError",
+    Form::Whole(&[("type", Form::Text), ("message", Form::Text), ("detail", Form::Text)]),
+)]);
+const USAGE: Form =
+    Form::Whole(&[("limit", Form::Integer), ("used", Form::Integer), ("reserved", Form::Integer)]);
+const DETAILS: Form = Form::Whole(&[("quota", Form::Map(&USAGE))]);
+const OWN_TENANT: Form = Form::Whole(&[("tenant", Form::Whole(&[("tenant_id", Form::Text)]))]);
+const OWN_PROJECT: Form = Form::Whole(&[("project", Form::Whole(&[("project_id", Form::Text)]))]);
 
 fn reading(path: &str) -> Route {
     Route::ruled(Verb::Get, path, "get_quota").about(TYPE, Shape::Show)

@@ -70,7 +70,9 @@ const EXTENDED: &[Attribute] = &[
         .alias("router_availability_zone"),
     routes_attribute(),
     Attribute::fixed("flavor_id", Check::Uuid, Absent::NULL).or_null().sort("flavor_id").alias("l3-flavors"),
-    Attribute::read_only("conntrack_helpers", Check::Object).alias("expose-l3-conntrack-helper"),
+    Attribute::read_only("conntrack_helpers", Check::Object)
+        .form(forms::HELPERS)
+        .alias("expose-l3-conntrack-helper"),
 ];
 
 /// Set by PUT only: a new router is connected to nothing a route could use.

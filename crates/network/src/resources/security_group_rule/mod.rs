@@ -32,22 +32,27 @@ pub const TABLE: Table = Table { name: "security_group_rules", id: "id", tags: "
 /// Any whole number: what it may be depends on the protocol.
 pub const NUMBER: Check = Check::Int { min: i64::MIN, max: i64::MAX };
 
+/// Version of the addresses.
+pub const ETHERTYPE: Form = Form::OneOf(&["IPv4", "IPv6"]);
+/// A name or number of a protocol.
+pub const PROTOCOL: Form = Form::Such(&["tcp", "udp", "icmp", "ipv6-icmp", "sctp", "any", "112"]);
+
 const OWN: &[Attribute] = &[
     Attribute::read_only("id", Check::Uuid).column("id"),
     Attribute::fixed("project_id", Check::Text(255), Absent::Unset).column("project_id"),
     Attribute::fixed("security_group_id", Check::Uuid, Absent::Required).column("security_group_id"),
     Attribute::fixed("ethertype", Check::Own(rules::ethertype), Absent::Is(rules::ipv4))
-        .form(Form::OneOf(&["IPv4", "IPv6"]))
+        .form(ETHERTYPE)
         .column("ethertype"),
     Attribute::fixed("direction", Check::OneOf(&["ingress", "egress"]), Absent::Required).column("direction"),
     Attribute::fixed("protocol", Check::Own(rules::protocol_text), Absent::NULL)
-        .form(Form::Text)
+        .form(PROTOCOL)
         .or_null()
         .column("protocol"),
     Attribute::fixed("port_range_min", NUMBER, Absent::NULL).or_null().column("port_range_min"),
     Attribute::fixed("port_range_max", NUMBER, Absent::NULL).or_null().column("port_range_max"),
     Attribute::fixed("remote_ip_prefix", Check::Own(rules::prefix_text), Absent::NULL)
-        .form(Form::Cidr)
+        .form(Form::Addresses)
         .or_null()
         .column("remote_ip_prefix"),
     // Any text: what is no group is not found, as what is no uuid.

@@ -11,7 +11,7 @@ pub mod rules;
 pub mod store;
 mod view;
 
-use isospin_api_kit::attribute::{Absent, Attribute, Check, ResourceType};
+use isospin_api_kit::attribute::{Absent, Attribute, Check, Form, ResourceType};
 use isospin_api_kit::extension::Extension;
 use isospin_api_kit::list::Table;
 
@@ -64,7 +64,10 @@ const ATTRIBUTES: &[Attribute] = &[
         .column("description")
         .alias("standard-attr-segment"),
     Attribute::fixed("physical_network", Check::Text(64), Absent::NULL).or_null().column("physical_network"),
-    Attribute::fixed("network_type", Check::OneOf(rules::TYPES), Absent::Required).column("network_type"),
+    // Local ones come with their network only.
+    Attribute::fixed("network_type", Check::OneOf(rules::TYPES), Absent::Required)
+        .form(Form::Such(rules::TYPES))
+        .column("network_type"),
     Attribute::fixed("segmentation_id", Check::Int { min: 0, max: 4_294_967_295 }, Absent::NULL)
         .or_null()
         .sort("segmentation_id"),

@@ -75,8 +75,10 @@ pub const TYPE: ResourceType =
 
 const MODE: Check = Check::OneOf(model::Ipv6Mode::NAMES);
 
-const POOLS: Form = Form::List(&Form::Object(&[("start", Form::Ip), ("end", Form::Ip)]));
-const HOST_ROUTES: Form = Form::List(&Form::Object(&[("destination", Form::Cidr), ("nexthop", Form::Ip)]));
+/// 4 or 6.
+pub const IP_VERSION: Form = Form::NumberOf(&[4, 6]);
+const POOLS: Form = Form::List(&Form::Whole(&[("start", Form::Ip), ("end", Form::Ip)]));
+const HOST_ROUTES: Form = Form::List(&Form::Whole(&[("destination", Form::Cidr), ("nexthop", Form::Ip)]));
 
 const ATTRIBUTES: &[Attribute] = &[
     Attribute::read_only("id", Check::Uuid).column("id"),
@@ -84,7 +86,7 @@ const ATTRIBUTES: &[Attribute] = &[
     Attribute::fixed("project_id", Check::Text(255), Absent::Unset).column("project_id"),
     Attribute::fixed("network_id", Check::Uuid, Absent::Required).column("network_id"),
     Attribute::fixed("ip_version", Check::Own(rules::ip_version), Absent::Required)
-        .form(Form::Integer)
+        .form(IP_VERSION)
         .filter(Filter::Own)
         .sort("ip_version"),
     Attribute::fixed("subnetpool_id", Check::Own(rules::subnet_pool), Absent::NULL)

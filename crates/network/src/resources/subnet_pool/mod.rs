@@ -20,13 +20,14 @@ pub mod store;
 mod tests;
 mod view;
 
-use isospin_api_kit::attribute::{Absent, Attribute, Check, Filter, ResourceType, STANDARD};
+use isospin_api_kit::attribute::{Absent, Attribute, Check, Filter, Form, ResourceType, STANDARD};
 use isospin_api_kit::extension::Extension;
 use isospin_api_kit::list::Table;
 
 use crate::resources::rbac_policy::Shareable;
 use crate::resources::registration::Resource;
 use crate::resources::tag;
+use crate::resources::subnet;
 use crate::routes::{Collection, Routes, Verb};
 
 pub use allocation::{Request, allocate, give_back, usable, usable_default};
@@ -45,7 +46,9 @@ const OWN: &[Attribute] = &[
     Attribute::fixed("project_id", Check::Text(255), Absent::Unset)
         .column("project_id")
         .alias("subnet_allocation"),
-    Attribute::settable("prefixes", Check::Own(input::prefixes), Absent::Required).alias("subnet_allocation"),
+    Attribute::settable("prefixes", Check::Own(input::prefixes), Absent::Required)
+        .form(PREFIXES)
+        .alias("subnet_allocation"),
     Attribute::settable("default_quota", Check::Int { min: 0, max: 2_147_483_647 }, Absent::NULL)
         .or_null()
         .filter(Filter::Column("default_quota"))
@@ -72,6 +75,8 @@ const EXTENDED: &[Attribute] = &[
 /// A prefix length; the family's own limit is checked with the prefixes.
 const fn length(name: &'static str) -> Attribute {
     Attribute::settable(name, Check::Int { min: 0, max: 1024 }, Absent::Unset)
+        // Shown as text, as the reference does.
+        .form(Form::Digits)
         .column(name)
         .alias("subnet_allocation")
 }
@@ -149,6 +154,15 @@ fn routes() -> Collection {
         .update(changes::update)
         .delete(handlers::delete)
         .action(Verb::Put, "add_prefixes", prefix_changes::add)
+        .forms(NAMED_PREFIXES, NAMED_PREFIXES)
         .action(Verb::Put, "remove_prefixes", prefix_changes::remove)
+        .forms(NAMED_PREFIXES, NAMED_PREFIXES)
         .action(Verb::Put, "onboard_network_subnets", onboarding::onboard)
+        .forms(ONBOARDING, ONBOARDED)
 }
+
+const PREFIXES: Form = Form::List(&Form::Cidr);
+const NAMED_PREFIXES: Form = Form::Whole(&[("prefixes", PREFIXES)]);
+const ONBOARDING: Form =
+    Form::Object(&[("network_id", Form::Uuid), ("ip_version", Form::Maybe(&subnet::IP_VERSION))]);
+const ONBOARDED: Form = Form::List(&Form::Whole(&[("id", Form::Uuid), ("cidr", Form::Cidr)]));

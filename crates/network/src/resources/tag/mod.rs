@@ -46,7 +46,7 @@ fn routes() -> Routes {
     ALL.iter().filter_map(|resource| resource.tagged).map(routes_of).fold(Routes::new(), Routes::merge)
 }
 
-const TAGS: Form = Form::Object(&[("tags", Form::List(&Form::Text))]);
+const TAGS: Form = Form::Whole(&[("tags", Form::List(&Form::Text))]);
 
 fn routes_of(kind: &'static Kind) -> Routes {
     let all = |verb, word| Route::ruled(verb, kind.path(), kind.action(word));

@@ -13,7 +13,7 @@ mod subports;
 mod tests;
 pub mod view;
 
-use isospin_api_kit::attribute::{Absent, Attribute, Check, ResourceType, STANDARD};
+use isospin_api_kit::attribute::{Absent, Attribute, Check, Form, ResourceType, STANDARD};
 use isospin_api_kit::list::Table;
 
 use crate::resources::registration::Resource;
@@ -37,7 +37,7 @@ const OWN: &[Attribute] = &[
     Attribute::settable("name", Check::Text(255), Absent::EMPTY_TEXT).column("name"),
     Attribute::fixed("port_id", Check::Uuid, Absent::Required).column("port_id"),
     Attribute::read_only("status", Check::Text(16)).column("status"),
-    Attribute::fixed("sub_ports", Check::Own(rules::sub_ports), Absent::EMPTY_LIST),
+    Attribute::fixed("sub_ports", Check::Own(rules::sub_ports), Absent::EMPTY_LIST).form(SUB_PORTS),
 ];
 
 /// What this folder brings to the API.
@@ -56,6 +56,16 @@ fn routes() -> Collection {
         .update(handlers::update)
         .delete(handlers::delete)
         .action(Verb::Put, "add_subports", subports::add)
+        .forms(NAMED_SUB_PORTS, Form::Resource("trunk"))
         .action(Verb::Put, "remove_subports", subports::remove)
+        .forms(NAMED_SUB_PORTS, Form::Resource("trunk"))
         .action(Verb::Get, "get_subports", subports::list)
+        .gives(NAMED_SUB_PORTS)
 }
+
+const SUB_PORTS: Form = Form::List(&Form::Object(&[
+    ("port_id", Form::Uuid),
+    ("segmentation_type", Form::OneOf(&["vlan", "inherit"])),
+    ("segmentation_id", Form::Maybe(&Form::Between(1, 4094))),
+]));
+const NAMED_SUB_PORTS: Form = Form::Whole(&[("sub_ports", SUB_PORTS)]);

@@ -7,8 +7,9 @@ mod handlers;
 mod rules;
 mod view;
 
-use isospin_api_kit::attribute::{Absent, Attribute, Check, Filter, ResourceType};
+use isospin_api_kit::attribute::{Absent, Attribute, Check, Filter, Form, ResourceType};
 
+use super::forms;
 use super::rules::checks;
 use crate::routes::{Route, Routes, Shape, Verb};
 
@@ -18,6 +19,8 @@ pub const TYPE: ResourceType =
 
 const ATTRIBUTES: &[Attribute] = &[
     Attribute::fixed("host", Check::NonEmptyText(255), Absent::Required)
+        // That of a port that is nowhere has none.
+        .form(Form::Text)
         .filter(Filter::Own)
         .alias("binding-extended"),
     Attribute::read_only("vif_type", Check::Text(64)).filter(Filter::Own).alias("binding-extended"),
@@ -26,9 +29,12 @@ const ATTRIBUTES: &[Attribute] = &[
         .alias("binding-extended"),
     Attribute::read_only("status", Check::Text(16)).filter(Filter::Own).alias("binding-extended"),
     Attribute::settable("profile", Check::Own(checks::profile), Absent::EMPTY_OBJECT)
+        .form(forms::ANY)
         .alias("binding-extended"),
-    Attribute::read_only("vif_details", Check::Object).alias("binding-extended"),
+    Attribute::read_only("vif_details", Check::Object).form(forms::ANY).alias("binding-extended"),
 ];
+
+const BINDING: Form = Form::Whole(&[(TYPE.name, Form::Resource(TYPE.name))]);
 
 /// The URLs of bindings.
 pub fn routes() -> Routes {
@@ -37,12 +43,13 @@ pub fn routes() -> Routes {
     let about = |verb, path: &str, action, shape| Route::ruled(verb, path, action).about(TYPE, shape);
     Routes::new()
         .add(about(Verb::Get, ALL, "get_port_binding", Shape::List), handlers::list)
-        .add(about(Verb::Post, ALL, "create_port_binding", Shape::Create), handlers::create)
+        .add(about(Verb::Post, ALL, "create_port_binding", Shape::Create).alone(), handlers::create)
         .add(about(Verb::Get, ONE, "get_port_binding", Shape::Show), handlers::show)
         .add(about(Verb::Put, ONE, "update_port_binding", Shape::Update), handlers::update)
         .add(about(Verb::Delete, ONE, "delete_port_binding", Shape::Delete), handlers::delete)
         .add(
-            about(Verb::Put, &format!("{ONE}/activate"), "activate_port_binding", Shape::Other),
+            about(Verb::Put, &format!("{ONE}/activate"), "activate_port_binding", Shape::Other)
+                .gives(BINDING),
             handlers::activate,
         )
 }
