@@ -121,7 +121,7 @@ impl Api {
         headers: &[(&str, &str)],
         body: &str,
     ) -> Result<Reply> {
-        send(&self.identity, method, path, &self.headers(headers), body)
+        send(&self.identity, method, path, &self.headers(headers), body.as_bytes())
     }
 
     /// A request to the Network API's server, outside of `/v2.0`.
@@ -129,7 +129,7 @@ impl Api {
     /// # Errors
     /// The connection's.
     pub fn anywhere(&self, method: &str, path: &str) -> Result<Reply> {
-        send(&self.network, method, path, &self.headers(&[]), "")
+        send(&self.network, method, path, &self.headers(&[]), b"")
     }
 
     /// The token's header and more.
@@ -156,7 +156,21 @@ impl Api {
         headers: &[(&str, &str)],
         body: &str,
     ) -> Result<Reply> {
-        send(&self.network, method, &format!("/v2.0{path}"), &self.headers(headers), body)
+        self.network_bytes(method, &format!("/v2.0{path}"), headers, body.as_bytes())
+    }
+
+    /// A request to the Network API's server with any bytes as body, its path as it is.
+    ///
+    /// # Errors
+    /// The connection's.
+    pub fn network_bytes(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Result<Reply> {
+        send(&self.network, method, path, &self.headers(headers), body)
     }
 
     /// Creates an object; what came back.
@@ -201,7 +215,7 @@ impl Api {
 }
 
 /// Sends one request on a connection of its own.
-fn send(base: &str, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Result<Reply> {
+fn send(base: &str, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Result<Reply> {
     let host = base.strip_prefix("http://").context("not an http URL")?;
     let mut stream = TcpStream::connect(host).with_context(|| format!("nobody listens at {host}"))?;
     stream.set_read_timeout(Some(PATIENCE))?;
@@ -210,9 +224,12 @@ fn send(base: &str, method: &str, path: &str, headers: &[(&str, &str)], body: &s
         request.push_str(&format!("{name}: {value}\r\n"));
     }
     if !body.is_empty() {
-        request.push_str(&format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len()));
+        request.push_str(&format!("Content-Length: {}\r\n", body.len()));
+        if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) {
+            request.push_str("Content-Type: application/json\r\n");
+        }
     }
-    stream.write_all(format!("{request}\r\n{body}").as_bytes())?;
+    stream.write_all(&[format!("{request}\r\n").as_bytes(), body].concat())?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
     parse(&answer).with_context(|| format!("{method} {path}: {answer}"))
