@@ -11,6 +11,7 @@ pub mod blockers;
 pub mod drivers;
 pub mod feed;
 pub mod ipam;
+mod long_list;
 pub mod openapi;
 pub mod owner;
 pub mod page;

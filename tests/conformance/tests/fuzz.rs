@@ -50,7 +50,8 @@ fn fuzz(user: &str) -> Result<()> {
     let counts = folder.join("counts.json");
     let api = Api::log_in(&installation, user)?;
     let ours = root().join("tests/conformance/fuzz");
-    let (wanted, operations) = (wanted()?, operations(&document).count().try_into()?);
+    let wanted = wanted()?;
+    let operations = u32::try_from(operations(&document).count())?;
     let (phases, drawn) =
         if wanted < ALL { ("fuzzing", wanted) } else { ("coverage,fuzzing", wanted - ALL * 2 / 3) };
     let examples = (drawn / operations).max(1).to_string();

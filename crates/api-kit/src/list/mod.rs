@@ -79,6 +79,13 @@ impl ListQuery {
         }
     }
 
+    /// The same page, cut off after so many objects.
+    #[must_use]
+    pub fn at_most(&self, most: u64) -> Self {
+        let limit = if self.limit == 0 { most } else { self.limit.min(most) };
+        Self { limit, ..self.clone() }
+    }
+
     /// Whether the marker exists: a statement whose answer has one row if so.
     #[must_use]
     pub fn marker_statement(&self, table: &Table) -> Option<(String, Vec<isospin_store_kit::Value>)> {

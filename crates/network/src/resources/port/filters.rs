@@ -1,12 +1,12 @@
 //! Lists of ports: visibility and the filters that are not plain columns.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use isospin_api_kit::list::ListQuery;
 use isospin_api_kit::{Caller, Fault};
 use isospin_store_kit::query::Select;
 use isospin_store_kit::{Session, Value};
-use isospin_types::NetworkId;
+use isospin_types::{NetworkId, PortId};
 
 use super::TABLE;
 use super::rules::checks::address_text;
@@ -25,7 +25,51 @@ pub async fn page(
     caller: &Caller,
     query: &ListQuery,
 ) -> Result<Vec<Found>, Fault> {
-    let mut select = Select::new(store::SELECTED, store::SELECTED_FROM);
+    let select = select(store::SELECTED, app, caller, query)?;
+    let rows = page::rows(session, query, &TABLE, select, |marker| not_found(marker)).await?;
+    let found = store::found_rows(session, rows).await?;
+    shared(session, caller, found).await
+}
+
+/// The ids of the same ports, in order.
+///
+/// # Errors
+/// As [`page`].
+pub async fn ids(
+    session: &mut Session,
+    app: &App,
+    caller: &Caller,
+    query: &ListQuery,
+) -> Result<Vec<PortId>, Fault> {
+    let select = select("ports.id", app, caller, query)?;
+    let rows = page::rows(session, query, &TABLE, select, |marker| not_found(marker)).await?;
+    rows.into_iter().map(|row| Ok(row.columns().parse()?)).collect()
+}
+
+/// The ports of these ids, in this order.
+///
+/// # Errors
+/// The store's.
+pub async fn found(session: &mut Session, caller: &Caller, ids: &[PortId]) -> Result<Vec<Found>, Fault> {
+    let mut found = store::found_many(session, ids).await?;
+    let places: BTreeMap<PortId, usize> = ids.iter().enumerate().map(|(at, id)| (*id, at)).collect();
+    found.sort_by_key(|found| places.get(&found.port.id).copied());
+    shared(session, caller, found).await
+}
+
+/// With whether the network of each is shared with the caller.
+async fn shared(session: &mut Session, caller: &Caller, mut found: Vec<Found>) -> Result<Vec<Found>, Fault> {
+    let networks: BTreeSet<NetworkId> = found.iter().map(|found| found.port.network_id).collect();
+    let shared = shared_among(session, &caller.project_id, networks.iter().map(Value::from)).await?;
+    for found in &mut found {
+        found.network_shared = shared.contains(&found.port.network_id.to_string());
+    }
+    Ok(found)
+}
+
+/// These columns of the ports the caller may know of and the query's own filters mean.
+fn select(columns: &str, app: &App, caller: &Caller, query: &ListQuery) -> Result<Select, Fault> {
+    let mut select = Select::new(columns, store::SELECTED_FROM);
     if !sees_all(app, caller) {
         let project = select.bind(caller.project_id.as_str());
         let own = format!("ports.project_id = {project}");
@@ -40,14 +84,7 @@ pub async fn page(
             _ => {}
         }
     }
-    let rows = page::rows(session, query, &TABLE, select, |marker| not_found(marker)).await?;
-    let mut found = store::found_rows(session, rows).await?;
-    let networks: BTreeSet<NetworkId> = found.iter().map(|found| found.port.network_id).collect();
-    let shared = shared_among(session, &caller.project_id, networks.iter().map(Value::from)).await?;
-    for found in &mut found {
-        found.network_shared = shared.contains(&found.port.network_id.to_string());
-    }
-    Ok(found)
+    Ok(select)
 }
 
 /// Whether the caller may see ports that neither its project nor its networks own.

@@ -7,12 +7,12 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use bytes::Bytes;
 use http::StatusCode;
-use isospin_api_kit::http::{Context, answer, keyed, no_content};
+use isospin_api_kit::http::{Context, keyed, no_content};
 use isospin_api_kit::list::ListQuery;
 use isospin_api_kit::{Bodies, Body, Caller, Fault};
 use isospin_store_kit::{Session, Tx};
 use isospin_types::{NetworkId, PortId, SecurityGroupId};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::model::{DHCP, NewPort};
 use super::policy::{target, target_on, target_owned};
@@ -20,36 +20,72 @@ use super::rules::references::{not_found, service_port};
 use super::store::{self, Found};
 use super::{TYPE, changes, filters, input, qos, view};
 use crate::background::scheduling;
+use crate::long_list::{self, PIECE};
 use crate::resources::network::model::Network;
 use crate::resources::qos_policy::bindings;
 use crate::resources::rbac_policy::Access;
 use crate::resources::{floating_ip, network, port_forwarding, security_group, trunk};
-use crate::{App, owner};
+use crate::{App, owner, page};
 
 /// `GET /v2.0/ports`
 pub async fn list(State(app): State<App>, context: Context) -> Result<Response, Fault> {
     let query = ListQuery::parse(&TYPE, &context.query, app.settings.pagination_max_limit)?;
-    let (store, url) = (app.store.clone(), context.url());
-    let (items, links) = store
+    let (unit_app, unit_context, unit_query) = (app.clone(), context.clone(), query.clone());
+    let whole = app
+        .store
         .read_apart(move |session| {
             Box::pin(async move {
-                let ports = filters::page(session, &app, &context.caller, &query).await?;
+                let (app, context) = (unit_app, unit_context);
+                let most = unit_query.at_most(PIECE as u64 + 1);
+                let ports = filters::page(session, &app, &context.caller, &most).await?;
+                if ports.len() > PIECE {
+                    return Ok(None);
+                }
                 let ids: Vec<String> = ports.iter().map(|found| found.port.id.to_string()).collect();
-                let items: Vec<Value> = ports
-                    .iter()
-                    .filter(|found| app.policy.allows("get_port", &context.caller, &target(found)))
-                    .map(|found| view::show(&app, &context.caller, found, &query.fields))
-                    .collect();
-                Ok::<_, Fault>((items, query.links(&url, &ids)))
+                let items: Vec<Value> = shown(&app, &context, &unit_query, &ports).collect();
+                Ok::<_, Fault>(Some((ids, items)))
             })
         })
         .await?;
-    let mut body = Map::with_capacity(2);
-    body.insert(TYPE.collection.to_owned(), Value::Array(items));
-    if let Some(links) = links {
-        body.insert(format!("{}_links", TYPE.collection), links);
+    match whole {
+        Some((ids, items)) => Ok(page::answer(&TYPE, &query, &context.url(), &ids, items)),
+        None => list_in_pieces(app, context, query).await,
     }
-    Ok(answer(StatusCode::OK, &body))
+}
+
+/// A list too long to be held: the ids are, the ports only a piece at a time.
+async fn list_in_pieces(app: App, context: Context, query: ListQuery) -> Result<Response, Fault> {
+    long_list::answer(app.store.clone(), TYPE.collection, move |session, pieces| {
+        Box::pin(async move {
+            let ids = filters::ids(session, &app, &context.caller, &query).await?;
+            for piece in ids.chunks(PIECE) {
+                let ports = filters::found(session, &context.caller, piece).await?;
+                for item in shown(&app, &context, &query, &ports) {
+                    pieces.add(&item)?;
+                }
+                pieces.send().await?;
+            }
+            let ids: Vec<String> = match query.limit {
+                0 => Vec::new(),
+                _ => ids.iter().map(ToString::to_string).collect(),
+            };
+            Ok(query.links(&context.url(), &ids))
+        })
+    })
+    .await
+}
+
+/// What the caller gets to see of these ports.
+fn shown<'p>(
+    app: &'p App,
+    context: &'p Context,
+    query: &'p ListQuery,
+    ports: &'p [Found],
+) -> impl Iterator<Item = Value> + 'p {
+    ports
+        .iter()
+        .filter(|found| app.policy.allows("get_port", &context.caller, &target(found)))
+        .map(|found| view::show(app, &context.caller, found, &query.fields))
 }
 
 /// `GET /v2.0/ports/{id}`

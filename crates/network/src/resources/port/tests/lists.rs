@@ -153,3 +153,37 @@ async fn only_the_fields_asked_for_are_shown() {
     })
     .await;
 }
+
+/// Above a thousand the answer is sent in pieces; nobody can tell by what it says.
+#[tokio::test]
+async fn long_lists_are_whole_and_in_order() {
+    TestApi::on_each_engine(|api| async move {
+        let lab = Lab::new(&api).await;
+        let unlimited = json!({"quota": {"port": -1}});
+        api.expect(200, "admin", "PUT", &format!("/v2.0/quotas/{PROJECT}"), unlimited).await;
+        let one =
+            |number: u32| json!({"network_id": lab.network, "fixed_ips": [], "name": format!("p{number:04}")});
+        let mut made = Vec::new();
+        for piece in 0..3 {
+            let ports: Vec<Value> = (piece * 800..(piece + 1) * 800).map(one).collect();
+            let answer = api.expect(201, "member", "POST", "/v2.0/ports", json!({"ports": ports})).await;
+            made.extend(answer["ports"].as_array().expect("a list").iter().map(id));
+        }
+        made.sort();
+        for caller in ["member", "admin", "reader"] {
+            let listed: Vec<String> = list(&api, caller, "").await.iter().map(id).collect();
+            assert_eq!(listed, made, "as {caller}");
+        }
+        assert_eq!(list(&api, "other", "").await, Vec::<Value>::new());
+        let named = list(&api, "member", "sort_key=name&sort_dir=desc&fields=name").await;
+        assert_eq!((named.len(), &named[0], &named[2399]), (2400, &json!({"name": "p2399"}), &json!({"name": "p0000"})));
+        let page = api.expect(200, "member", "GET", "/v2.0/ports?limit=1500", Value::Null).await;
+        let shown: Vec<String> = page["ports"].as_array().expect("a list").iter().map(id).collect();
+        assert_eq!(shown, made[..1500]);
+        let next = page["ports_links"][0]["href"].as_str().expect("a link");
+        assert!(next.ends_with(&format!("limit=1500&marker={}", made[1499])), "{next}");
+        let (kind, _) = api.refused(404, "member", "GET", &format!("/v2.0/ports?marker={NOWHERE}"), Value::Null).await;
+        assert_eq!(kind, "PortNotFound");
+    })
+    .await;
+}
