@@ -8,6 +8,7 @@ use crate::resources::port_forwarding::PROTOCOL;
 pub const GATEWAY: Form = Form::Object(&[
     ("network_id", Form::Uuid),
     ("enable_snat", Form::Boolean),
+    ("qos_policy_id", Form::Maybe(&Form::Uuid)),
     ("external_fixed_ips", Form::List(&Form::Object(&[("subnet_id", Form::Uuid), ("ip_address", Form::Ip)]))),
 ]);
 /// Routes beyond what it is connected to.

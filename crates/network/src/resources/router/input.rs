@@ -1,6 +1,8 @@
 //! What clients say about routers: checks of single values, and the typed form of
 //! a request.
 
+use std::collections::BTreeSet;
+
 use ipnet::IpNet;
 use isospin_api_kit::attribute::check;
 use isospin_api_kit::{Body, Fault};
@@ -142,6 +144,7 @@ fn fixed_ips(value: &Value) -> Result<Value, String> {
     let Value::Array(items) = value else {
         return Err(format!("'{}' is not a list", check::plain(value)));
     };
+    let mut seen = BTreeSet::new();
     let mut canonical: Vec<Value> = Vec::with_capacity(items.len());
     for item in items {
         let object = dictionary(item, &["subnet_id", "ip_address"])?;
@@ -150,11 +153,11 @@ fn fixed_ips(value: &Value) -> Result<Value, String> {
             entry.insert("subnet_id".to_owned(), Value::String(check::uuid(subnet)?));
         }
         if let Some(address) = object.get("ip_address").filter(|address| !address.is_null()) {
-            let address = check::ip(address)?.to_string();
-            if canonical.iter().any(|other| other["ip_address"] == address.as_str()) {
+            let address = check::ip(address)?;
+            if !seen.insert(address) {
                 return Err(format!("Duplicate IP address '{address}'"));
             }
-            entry.insert("ip_address".to_owned(), Value::String(address));
+            entry.insert("ip_address".to_owned(), Value::String(address.to_string()));
         }
         if entry.is_empty() {
             return Err("IP allocation requires subnet_id or ip_address".to_owned());

@@ -1,5 +1,7 @@
 //! Checks and decisions about trunks: pure.
 
+use std::collections::BTreeSet;
+
 use isospin_api_kit::attribute::check;
 use isospin_api_kit::{Fault, FaultType};
 use isospin_types::{PortId, TrunkId};
@@ -131,6 +133,7 @@ fn entries(value: &Value, tagged: bool) -> Result<Value, String> {
         return Err(format!("Invalid data format for subports: '{}' is not a list", check::plain(value)));
     };
     let mut canonical: Vec<Value> = Vec::with_capacity(items.len());
+    let (mut ports, mut tags) = (BTreeSet::new(), BTreeSet::new());
     for item in items {
         let Value::Object(object) = item else {
             return Err(format!(
@@ -139,11 +142,12 @@ fn entries(value: &Value, tagged: bool) -> Result<Value, String> {
             ));
         };
         let entry = entry(object, tagged)?;
-        if canonical.iter().any(|other| other["port_id"] == entry["port_id"]) {
+        if !ports.insert(entry["port_id"].as_str().map(str::to_owned)) {
             return Err(format!("port ID '{}' specified more than once", check::plain(&entry["port_id"])));
         }
-        let tag = &entry["segmentation_id"];
-        if !tag.is_null() && canonical.iter().any(|other| other["segmentation_id"] == *tag) {
+        if let Some(tag) = entry["segmentation_id"].as_i64()
+            && !tags.insert(tag)
+        {
             return Err(format!("Segmentation ID '{tag}' specified more than once"));
         }
         canonical.push(entry);
