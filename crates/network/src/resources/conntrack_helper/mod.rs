@@ -17,8 +17,8 @@ use isospin_api_kit::extension::Extension;
 use isospin_api_kit::list::Table;
 use isospin_api_kit::policy::Rule;
 
-use crate::resources::registration::Resource;
 use crate::resources::port_forwarding;
+use crate::resources::registration::Resource;
 use crate::routes::{Collection, Routes};
 
 /// What a conntrack helper is on the wire.

@@ -26,8 +26,8 @@ use isospin_api_kit::list::Table;
 
 use crate::resources::rbac_policy::Shareable;
 use crate::resources::registration::Resource;
-use crate::resources::tag;
 use crate::resources::subnet;
+use crate::resources::tag;
 use crate::routes::{Collection, Routes, Verb};
 
 pub use allocation::{Request, allocate, give_back, usable, usable_default};
