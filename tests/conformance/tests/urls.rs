@@ -103,7 +103,6 @@ fn resident(installation: &Installation) -> Result<u64> {
 /// With `ISOSPIN_RANDOM_URLS=1000000` a million of them; with `ISOSPIN_BINARY` of
 /// another build.
 #[test]
-#[expect(clippy::print_stdout, reason = "what was measured is what is asked")]
 fn n22_random_urls_leave_memory_as_it_was() -> Result<()> {
     let count = match std::env::var("ISOSPIN_RANDOM_URLS") {
         Ok(text) => text.parse().context("ISOSPIN_RANDOM_URLS is not a number")?,
