@@ -11,6 +11,8 @@ pub mod links;
 pub mod netns;
 mod nfnetlink;
 pub mod nft;
+pub mod openflow;
+pub mod ovsdb;
 pub mod packet;
 pub mod process;
 pub mod raw;
@@ -28,5 +30,7 @@ pub use links::{
 };
 pub use netns::{Namespace, Place};
 pub use nft::{Nft, NftEvent, NftEvents};
+pub use openflow::Switch;
+pub use ovsdb::Ovsdb;
 pub use process::Tools;
 pub use watch::{NamespaceChange, NamespaceWatch};

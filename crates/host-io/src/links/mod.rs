@@ -4,6 +4,7 @@
 //! netlink types (`kernel.rs` sends, `parse.rs` reads).
 
 mod kernel;
+mod offload;
 mod parse;
 mod values;
 
@@ -28,6 +29,8 @@ pub use values::{
 #[derive(Clone, Debug)]
 pub struct Links {
     kernel: KernelLinks,
+    place: Place,
+    software_checksums: bool,
 }
 
 impl Links {
@@ -36,7 +39,14 @@ impl Links {
     /// # Errors
     /// When the place cannot be entered or netlink is refused.
     pub async fn open(place: &Place) -> Result<Self, HostError> {
-        Ok(Self { kernel: KernelLinks::open(place).await? })
+        Ok(Self { kernel: KernelLinks::open(place).await?, place: place.clone(), software_checksums: false })
+    }
+
+    /// Lets the inner ends of pairs made from now on compute checksums themselves: a
+    /// switch in userspace hands on what it hears, also what the kernel left for the NIC.
+    #[must_use]
+    pub fn with_software_checksums(self, wanted: bool) -> Self {
+        Self { software_checksums: wanted, ..self }
     }
 
     /// Every device.
@@ -78,7 +88,12 @@ impl Links {
     /// # Errors
     /// When either name exists or the kernel refuses.
     pub async fn create_veth(&self, spec: &VethSpec) -> Result<(), HostError> {
-        self.kernel.create_veth(spec).await
+        self.kernel.create_veth(spec).await?;
+        if self.software_checksums {
+            let inner = spec.peer_namespace.clone().map_or_else(|| self.place.clone(), Place::Namespace);
+            offload::in_software(&inner, &spec.peer_name).await?;
+        }
+        Ok(())
     }
 
     /// Removes a device; absent is fine.

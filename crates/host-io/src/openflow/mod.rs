@@ -1,0 +1,94 @@
+//! The door to the flow tables of Open vSwitch.
+//!
+//! Flows are typed values ([`Flow`]); what differs is sent as one bundle, which the
+//! switch takes whole or not at all. Bundles go through `ovs-ofctl`, which costs some
+//! 15 ms each (docs/adr/0005-open-vswitch.md); [`Switch::alive`] is a connection of our
+//! own that ends in the moment the switch does.
+
+mod connection;
+mod flow;
+mod table;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub use connection::Alive;
+pub use flow::{Action, CtState, Field, Flow, ethertype};
+pub use table::{Difference, FlowTable};
+
+use crate::{HostError, Place, process};
+
+/// Time a bundle or a comparison may take: a hundred thousand flows need about a second.
+const LIMIT: Duration = Duration::from_secs(20);
+const TOOL: &str = "ovs-ofctl";
+
+/// The switches of one Open vSwitch.
+#[derive(Debug, Clone)]
+pub struct Switch {
+    place: Place,
+    run_dir: PathBuf,
+}
+
+impl Switch {
+    /// The door; nothing is opened before the first call.
+    #[must_use]
+    pub fn open(place: Place, run_dir: &Path) -> Self {
+        Self { place, run_dir: run_dir.to_owned() }
+    }
+
+    fn socket(&self, bridge: &str) -> PathBuf {
+        self.run_dir.join(format!("{bridge}.mgmt"))
+    }
+
+    fn target(&self, bridge: &str) -> String {
+        format!("unix:{}", self.socket(bridge).display())
+    }
+
+    /// Applies a difference to a bridge, in one step.
+    ///
+    /// # Errors
+    /// When the switch is not there or refuses; it is then as it was.
+    pub async fn apply(&self, bridge: &str, cookie: u64, difference: &Difference) -> Result<(), HostError> {
+        if difference.is_empty() {
+            return Ok(());
+        }
+        let target = self.target(bridge);
+        let arguments = ["-O", "OpenFlow14", "--bundle", "add-flows", target.as_str(), "-"];
+        process::run(&self.place, TOOL, &arguments, difference.bundle(cookie).as_bytes(), LIMIT).await?;
+        Ok(())
+    }
+
+    /// What to do so that the flows with our cookie are those of the table, by
+    /// comparison with what the switch holds. Flows of others stay, and those a flow of
+    /// ours learned.
+    ///
+    /// # Errors
+    /// When the switch is not there.
+    pub async fn compare(&self, bridge: &str, cookie: u64, wanted: &FlowTable) -> Result<String, HostError> {
+        let target = self.target(bridge);
+        let arguments = ["-O", "OpenFlow14", "diff-flows", target.as_str(), "/dev/stdin"];
+        let text = wanted.text(cookie);
+        let output = process::run_any(&self.place, TOOL, &arguments, text.as_bytes(), LIMIT, &[0, 2]).await?;
+        let lines = String::from_utf8_lossy(&output.stdout).into_owned();
+        Ok(table::repair(&lines, cookie))
+    }
+
+    /// Applies what [`Switch::compare`] gave.
+    ///
+    /// # Errors
+    /// When the switch is not there or refuses; it is then as it was.
+    pub async fn repair(&self, bridge: &str, bundle: &str) -> Result<(), HostError> {
+        let target = self.target(bridge);
+        let arguments = ["-O", "OpenFlow14", "--bundle", "add-flows", target.as_str(), "-"];
+        process::run(&self.place, TOOL, &arguments, bundle.as_bytes(), LIMIT).await?;
+        Ok(())
+    }
+
+    /// A connection to the bridge that ends with the switch.
+    ///
+    /// # Errors
+    /// When the switch is not there.
+    pub async fn alive(&self, bridge: &str) -> Result<Alive, HostError> {
+        Alive::open(&self.socket(bridge)).await
+    }
+}
