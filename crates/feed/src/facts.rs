@@ -37,6 +37,10 @@ pub enum Segment {
     Vlan { physical_network: String, vlan: u16 },
     /// In VXLAN; `vni` is 1-16777215.
     Vxlan { vni: u32 },
+    /// In GRE; `key` is 1-4294967295.
+    Gre { key: u32 },
+    /// In Geneve; `vni` is 1-16777215.
+    Geneve { vni: u32 },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -50,6 +50,8 @@ fn segment() -> impl Strategy<Value = Segment> {
         (physical_network(), 1..=4094_u16)
             .prop_map(|(physical_network, vlan)| Segment::Vlan { physical_network, vlan }),
         (1..1_u32 << 24).prop_map(|vni| Segment::Vxlan { vni }),
+        (1..u32::MAX).prop_map(|key| Segment::Gre { key }),
+        (1..1_u32 << 24).prop_map(|vni| Segment::Geneve { vni }),
     ]
 }
 

@@ -27,10 +27,13 @@ impl Default for QuotaDefaults {
 /// Settings of one server; the same on all servers of a region.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Types tried in order for networks of projects; of "local", "vlan", "vxlan".
+    /// Types tried in order for networks of projects; of "local", "vlan", "vxlan", "gre", "geneve".
     pub tenant_network_types: Vec<String>,
     /// Free ids for automatic allocation on vxlan.
     pub vxlan_ranges: Vec<SegmentRange>,
+    /// The same on gre and geneve.
+    pub gre_ranges: Vec<SegmentRange>,
+    pub geneve_ranges: Vec<SegmentRange>,
     /// Physical network -> ranges for automatic allocation on vlan; a physical
     /// network without ranges is known but only used by name.
     pub vlan_ranges: BTreeMap<String, Vec<SegmentRange>>,
@@ -60,6 +63,8 @@ impl Default for Settings {
         Self {
             tenant_network_types: vec!["vxlan".to_owned()],
             vxlan_ranges: vec![SegmentRange { first: 1, last: 16_777_215 }],
+            gre_ranges: Vec::new(),
+            geneve_ranges: Vec::new(),
             vlan_ranges: BTreeMap::new(),
             flat_networks: ["*".to_owned()].into(),
             global_physnet_mtu: 1500,

@@ -113,7 +113,7 @@ fn a_bad_configuration_is_refused_before_anything_is_made() -> Result<()> {
         ("[network]\nlisten = \"nowhere\"\n", &["line 2", "nowhere"]),
         ("[feed]\nlisten = 9697\n", &["line 2", "string"]),
         ("[agent\n", &["line 1"]),
-        ("[network]\ntenant_network_types = [\"gre\"]\n", &["tenant_network_types", "'gre'"]),
+        ("[network]\ntenant_network_types = [\"flat\"]\n", &["tenant_network_types", "'flat'"]),
         ("[network]\nvxlan_ranges = [\"5:1\"]\n", &["vxlan_ranges", "'5:1'"]),
         ("[store]\nurl = \"mysql://nobody\"\n", &["invalid PostgreSQL address"]),
         ("[store]\nurl_file = \"/nonexistent\"\n", &["url_file", "/nonexistent"]),

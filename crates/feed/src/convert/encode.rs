@@ -40,6 +40,8 @@ impl From<&Network> for proto::Network {
             Segment::Flat { physical_network } => ("flat", physical_network.as_str(), 0),
             Segment::Vlan { physical_network, vlan } => ("vlan", physical_network.as_str(), u32::from(*vlan)),
             Segment::Vxlan { vni } => ("vxlan", "", *vni),
+            Segment::Gre { key } => ("gre", "", *key),
+            Segment::Geneve { vni } => ("geneve", "", *vni),
         };
         Self {
             id: it.id.to_string(),

@@ -70,6 +70,8 @@ fn segment(it: &proto::Network) -> Parsed<Segment> {
             _ => Err(wrong_id("expected 1 to 4094")),
         },
         "vxlan" if (1..1 << 24).contains(&id) => Ok(Segment::Vxlan { vni: id }),
+        "gre" if id > 0 => Ok(Segment::Gre { key: id }),
+        "geneve" if (1..1 << 24).contains(&id) => Ok(Segment::Geneve { vni: id }),
         "vxlan" => Err(wrong_id("expected 1 to 16777215")),
         other => Err(RecordError::field("network_type", other, "not a type this release wires")),
     }

@@ -6,6 +6,7 @@ use isospin_api_kit::now_seconds;
 use isospin_store_kit::{StoreError, Tx, values};
 use isospin_types::SegmentRangeId;
 
+use super::tunnel::TUNNELS;
 use super::{NetworkType, segments};
 use crate::Settings;
 use crate::ranges::{self, Range};
@@ -34,10 +35,12 @@ pub async fn sync_ranges(tx: &mut Tx, settings: &Settings) -> Result<(), StoreEr
 }
 
 fn configured(settings: &Settings) -> BTreeMap<Space, Vec<Range>> {
-    let vxlan = ((NetworkType::Vxlan, String::new()), &settings.vxlan_ranges);
-    let vlan = settings.vlan_ranges.iter().map(|(name, ranges)| ((NetworkType::Vlan, name.clone()), ranges));
-    std::iter::once(vxlan)
-        .chain(vlan)
+    let tunnels =
+        TUNNELS.iter().map(|tunnel| ((tunnel.network_type, String::new()), (tunnel.ranges)(settings)));
+    let vlans = settings.vlan_ranges.iter();
+    let vlans = vlans.map(|(name, ranges)| ((NetworkType::Vlan, name.clone()), ranges.as_slice()));
+    tunnels
+        .chain(vlans)
         .map(|(space, ranges)| {
             let ranges = ranges
                 .iter()

@@ -2,12 +2,12 @@
 
 use serde_json::{Map, Value};
 
-use super::Segment;
+use super::{Segment, mech_linuxbridge, mech_openvswitch};
 
 /// An agent of a host that wires ports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostAgent {
-    /// Which mechanism it drives: "linuxbridge".
+    /// Which mechanism it drives: "linuxbridge", "openvswitch".
     pub mechanism: String,
     /// What it says of itself, a JSON object.
     pub configurations: String,
@@ -35,4 +35,16 @@ pub struct Vif {
     pub vif_type: &'static str,
     /// `binding:vif_details`.
     pub details: Map<String, Value>,
+}
+
+/// Asks a mechanism driver how an agent plugs a port of a vnic type in on a segment.
+type Bind = fn(&HostAgent, &Segment, &str) -> Option<Vif>;
+
+/// The mechanism drivers, in the order they are asked.
+const DRIVERS: [Bind; 2] = [mech_openvswitch::bind, mech_linuxbridge::bind];
+
+/// How the agent will plug a port on the segment in; `None` when no driver can.
+#[must_use]
+pub fn bind(agent: &HostAgent, segment: &Segment, vnic_type: &str) -> Option<Vif> {
+    DRIVERS.iter().find_map(|driver| driver(agent, segment, vnic_type))
 }

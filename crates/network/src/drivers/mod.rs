@@ -5,7 +5,8 @@
 //! | [`local`] | no | no |
 //! | [`flat`] | one network each | no |
 //! | [`vlan`] | known ones | 1..4094 |
-//! | [`vxlan`] | no | 1..16777215 |
+//! | [`tunnel`]: vxlan, geneve | no | 1..16777215 |
+//! | [`tunnel`]: gre | no | 1..4294967295 |
 //!
 //! Ids for automatic allocation are kept as ranges ([`segments`]); an administrator
 //! may also name an id outside of them.
@@ -14,11 +15,12 @@ mod configured;
 pub mod flat;
 pub mod local;
 pub mod mech_linuxbridge;
+pub mod mech_openvswitch;
 mod mechanism;
 pub mod qos;
 pub mod segments;
+pub mod tunnel;
 pub mod vlan;
-pub mod vxlan;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -29,7 +31,7 @@ use isospin_store_kit::{StoreError, Tx};
 
 use crate::Settings;
 pub use configured::sync_ranges;
-pub use mechanism::{HostAgent, Vif};
+pub use mechanism::{HostAgent, Vif, bind};
 
 /// The kinds of segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -38,11 +40,13 @@ pub enum NetworkType {
     Flat,
     Vlan,
     Vxlan,
+    Gre,
+    Geneve,
 }
 
 impl NetworkType {
     /// Every kind.
-    pub const ALL: [Self; 4] = [Self::Local, Self::Flat, Self::Vlan, Self::Vxlan];
+    pub const ALL: [Self; 6] = [Self::Local, Self::Flat, Self::Vlan, Self::Vxlan, Self::Gre, Self::Geneve];
 
     /// The text on the wire and in the table.
     #[must_use]
@@ -52,6 +56,8 @@ impl NetworkType {
             Self::Flat => "flat",
             Self::Vlan => "vlan",
             Self::Vxlan => "vxlan",
+            Self::Gre => "gre",
+            Self::Geneve => "geneve",
         }
     }
 }
@@ -123,7 +129,12 @@ pub async fn reserve(
         NetworkType::Local => local::reserve(wanted),
         NetworkType::Flat => flat::reserve(tx, settings, wanted).await,
         NetworkType::Vlan => vlan::reserve(tx, settings, project_id, wanted).await,
-        NetworkType::Vxlan => vxlan::reserve(tx, project_id, wanted).await,
+        tunnelled @ (NetworkType::Vxlan | NetworkType::Gre | NetworkType::Geneve) => {
+            match tunnel::of(tunnelled) {
+                Some(tunnel) => tunnel.reserve(tx, project_id, wanted).await,
+                None => Err(none_available()),
+            }
+        }
     }
 }
 
@@ -168,7 +179,12 @@ async fn reserve_any(tx: &mut Tx, settings: &Settings, project_id: &str) -> Resu
         let found = match network_type.parse() {
             Ok(NetworkType::Local) => Some(local::segment()),
             Ok(NetworkType::Vlan) => vlan::reserve_any(tx, settings, project_id).await?,
-            Ok(NetworkType::Vxlan) => vxlan::reserve_any(tx, project_id).await?,
+            Ok(tunnelled @ (NetworkType::Vxlan | NetworkType::Gre | NetworkType::Geneve)) => {
+                match tunnel::of(tunnelled) {
+                    Some(tunnel) => tunnel.reserve_any(tx, project_id).await?,
+                    None => None,
+                }
+            }
             // Flat segments have owners, not ids: nothing to choose from.
             Ok(NetworkType::Flat) | Err(_) => None,
         };
@@ -196,10 +212,7 @@ pub async fn release(tx: &mut Tx, segment: &Segment) -> Result<(), StoreError> {
 /// The largest packet a segment of this type can carry, bytes.
 #[must_use]
 pub fn max_mtu(settings: &Settings, network_type: NetworkType) -> u32 {
-    match network_type {
-        NetworkType::Local | NetworkType::Flat | NetworkType::Vlan => settings.global_physnet_mtu,
-        NetworkType::Vxlan => vxlan::max_mtu(settings),
-    }
+    tunnel::of(network_type).map_or(settings.global_physnet_mtu, |tunnel| tunnel.max_mtu(settings))
 }
 
 /// 503: every range is used up.

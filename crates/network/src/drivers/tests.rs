@@ -13,6 +13,8 @@ use crate::resources::segment;
 use crate::resources::segment::model::NetworkSegment;
 use crate::testing::TestApi;
 
+const VXLAN: &tunnel::Tunnel = &tunnel::TUNNELS[0];
+
 fn settings() -> Settings {
     Settings {
         tenant_network_types: vec!["vlan".to_owned(), "vxlan".to_owned()],
@@ -68,14 +70,14 @@ async fn play(tx: &mut Tx, moves: Vec<Move>) -> Result<(), Fault> {
         match step {
             Move::Any => {
                 let expected = configured.difference(&used).min().copied();
-                let found = vxlan::reserve_any(tx, PROJECT).await?;
+                let found = VXLAN.reserve_any(tx, PROJECT).await?;
                 assert_eq!(found.as_ref().and_then(|segment| segment.segmentation_id), expected);
                 if let Some(segment) = found {
                     hold(tx, &segment).await?;
                     used.extend(segment.segmentation_id);
                 }
             }
-            Move::Named(id) => match vxlan::take(tx, id.into()).await {
+            Move::Named(id) => match VXLAN.take(tx, id.into()).await {
                 Ok(segment) => {
                     assert!(used.insert(id), "{id} was in use");
                     hold(tx, &segment).await?;
@@ -99,7 +101,7 @@ async fn play(tx: &mut Tx, moves: Vec<Move>) -> Result<(), Fault> {
     }
     // What is free can be taken; nothing else can.
     let mut left = BTreeSet::new();
-    while let Some(segment) = vxlan::reserve_any(tx, PROJECT).await? {
+    while let Some(segment) = VXLAN.reserve_any(tx, PROJECT).await? {
         left.extend(segment.segmentation_id);
     }
     assert_eq!(left, configured.difference(&used).copied().collect());
@@ -219,7 +221,7 @@ async fn changed_ranges_leave_out_what_networks_use() {
                 settings.vxlan_ranges = vec![SegmentRange { first: 1, last: 4 }];
                 sync_ranges(tx, &settings).await?;
                 for _ in 0..2 {
-                    let segment = vxlan::reserve_any(tx, PROJECT).await?.expect("a free id");
+                    let segment = VXLAN.reserve_any(tx, PROJECT).await?.expect("a free id");
                     hold(tx, &segment).await?;
                 }
                 settings.vxlan_ranges = vec![SegmentRange { first: 2, last: 3 }];
@@ -232,9 +234,9 @@ async fn changed_ranges_leave_out_what_networks_use() {
                 };
                 let_go(tx, 1).await?;
                 release(tx, &gone).await?;
-                let id = vxlan::reserve_any(tx, PROJECT).await?.and_then(|segment| segment.segmentation_id);
+                let id = VXLAN.reserve_any(tx, PROJECT).await?.and_then(|segment| segment.segmentation_id);
                 assert_eq!(id, Some(3));
-                assert_eq!(vxlan::reserve_any(tx, PROJECT).await?, None);
+                assert_eq!(VXLAN.reserve_any(tx, PROJECT).await?, None);
                 Ok(())
             })
         })
@@ -251,6 +253,58 @@ fn mtus_leave_room_for_headers() {
     settings.path_mtu = 1500;
     assert_eq!(max_mtu(&settings, NetworkType::Vxlan), 1450);
     assert_eq!(max_mtu(&settings, NetworkType::Vlan), 9000);
+    assert_eq!(max_mtu(&settings, NetworkType::Gre), 1458);
+    assert_eq!(max_mtu(&settings, NetworkType::Geneve), 1450);
     settings.global_physnet_mtu = 1400;
     assert_eq!(max_mtu(&settings, NetworkType::Vxlan), 1350);
+}
+
+#[test]
+fn ids_of_gre_go_as_far_as_32_bits_do() {
+    let lasts: Vec<(&str, i64)> =
+        tunnel::TUNNELS.iter().map(|tunnel| (tunnel.network_type.as_str(), tunnel.last)).collect();
+    assert_eq!(lasts, [("vxlan", 16_777_215), ("gre", 4_294_967_295), ("geneve", 16_777_215)]);
+    assert_eq!(tunnel::NAMES.to_vec(), lasts.iter().map(|(name, _)| *name).collect::<Vec<_>>());
+}
+
+#[test]
+fn each_mechanism_binds_what_it_can_wire() {
+    let agent = |mechanism: &str, configurations: serde_json::Value| HostAgent {
+        mechanism: mechanism.to_owned(),
+        configurations: configurations.to_string(),
+    };
+    let segment = |network_type: NetworkType, physical_network: Option<&str>| Segment {
+        network_type,
+        physical_network: physical_network.map(str::to_owned),
+        segmentation_id: Some(7),
+    };
+    let said = serde_json::json!({
+        "bridge_mappings": {"public": "br-ex"}, "tunnel_types": ["vxlan", "gre"], "tunneling_ip": "192.0.2.1",
+        "integration_bridge": "br-int", "datapath_type": "netdev",
+    });
+    let (switch, bridge) = (agent("openvswitch", said.clone()), agent("linuxbridge", said));
+    for (kind, physical, on_switch, on_bridge) in [
+        (NetworkType::Local, None, true, true),
+        (NetworkType::Flat, Some("public"), true, true),
+        (NetworkType::Flat, Some("other"), false, false),
+        (NetworkType::Vlan, Some("public"), true, false),
+        (NetworkType::Vxlan, None, true, true),
+        (NetworkType::Gre, None, true, false),
+        (NetworkType::Geneve, None, false, false),
+    ] {
+        let segment = segment(kind, physical);
+        assert_eq!(
+            bind(&switch, &segment, "normal").map(|vif| vif.vif_type),
+            on_switch.then_some("ovs"),
+            "{kind}"
+        );
+        assert_eq!(
+            bind(&bridge, &segment, "normal").map(|vif| vif.vif_type),
+            on_bridge.then_some("bridge"),
+            "{kind}"
+        );
+        assert_eq!(bind(&switch, &segment, "direct"), None);
+    }
+    let details = bind(&switch, &segment(NetworkType::Local, None), "normal").expect("bound").details;
+    assert_eq!((&details["bridge_name"], &details["datapath_type"]), (&"br-int".into(), &"netdev".into()));
 }

@@ -40,6 +40,13 @@ const SHOWN: &[Shown] = &[
         topic: "N/A",
     },
     Shown {
+        role: "l2",
+        mechanism: "openvswitch",
+        agent_type: "Open vSwitch agent",
+        binary: "neutron-openvswitch-agent",
+        topic: "N/A",
+    },
+    Shown {
         role: "l3",
         mechanism: "",
         agent_type: agents::L3,

@@ -6,6 +6,7 @@ use isospin_feed::proto::{Network, Port, Record, record::Fact};
 use isospin_store_kit::{Session, StoreError, changes};
 
 use super::load::{self, Of};
+use crate::drivers::tunnel;
 
 /// The records of a host at one version.
 #[derive(Debug, Default)]
@@ -21,7 +22,7 @@ const OF_PRESENT: &str = "network_id IN (SELECT network_id FROM ports WHERE bind
 /// As [`load::tells_all_ports`] says.
 const TOLD_PORTS: &str = "(p.binding_host = ? OR p.network_id IN (SELECT b.network_id FROM ports b JOIN networks n \
      ON n.id = b.network_id AND (n.external = FALSE OR EXISTS (SELECT 1 FROM segments s \
-     WHERE s.network_id = n.id AND s.network_type = 'vxlan')) WHERE b.binding_host = ?))";
+     WHERE s.network_id = n.id AND s.network_type IN ('vxlan', 'gre', 'geneve'))) WHERE b.binding_host = ?))";
 
 /// Computes the snapshot of `host`. Run it in [`isospin_store_kit::Store::snapshot`].
 ///
@@ -85,13 +86,15 @@ fn place(networks: &mut [Network], ports: &[Port], host: &str) {
     }
 }
 
-/// Fills in at which other hosts each vxlan network is present: all its ports are told.
+/// Fills in at which other hosts each network in tunnels is present: all its ports are told.
 fn tunnel_peers(networks: &mut [Network], ports: &[Port], host: &str) {
     let mut peers: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for port in ports.iter().filter(|port| port.host != host && !port.tunnel_ip.is_empty()) {
         peers.entry(&port.network_id).or_default().insert(&port.tunnel_ip);
     }
-    for network in networks.iter_mut().filter(|network| network.network_type == "vxlan") {
+    for network in
+        networks.iter_mut().filter(|network| tunnel::NAMES.contains(&network.network_type.as_str()))
+    {
         let of_network = peers.remove(network.id.as_str()).unwrap_or_default();
         network.tunnel_peers = of_network.into_iter().map(str::to_owned).collect();
     }

@@ -19,6 +19,7 @@ use super::hub::Batch;
 use super::load::{self, key, tells_all_ports};
 use super::needs::{Counts, Peers};
 use super::snapshot::Snapshot;
+use crate::drivers::tunnel;
 
 /// What to tell the agent.
 #[derive(Debug, Default, PartialEq)]
@@ -220,7 +221,8 @@ impl View {
             self.segments.add_one(&known.segment);
             known.groups.iter().for_each(|group| self.groups.add_one(group));
         }
-        if self.networks.get(&known.network).is_some_and(|network| network.network_type == "vxlan") {
+        let is_tunnelled = |network: &Network| tunnel::NAMES.contains(&network.network_type.as_str());
+        if self.networks.get(&known.network).is_some_and(is_tunnelled) {
             self.peers.add_one(&known.network, &known.peer);
         }
         self.ports.insert(id.to_owned(), known);

@@ -37,8 +37,8 @@ pub fn bind(agent: &HostAgent, segment: &Segment, vnic_type: &str) -> Option<Vif
         return None;
     }
     let wirable = match segment.network_type {
-        // The agent has no VLAN devices yet.
-        NetworkType::Vlan => false,
+        // The agent has no VLAN devices yet, and kernel bridges no other tunnels.
+        NetworkType::Vlan | NetworkType::Gre | NetworkType::Geneve => false,
         NetworkType::Local | NetworkType::Vxlan | NetworkType::Flat => agent.is_on(segment),
     };
     wirable.then(|| Vif { vif_type: "bridge", details: details() })

@@ -6,6 +6,7 @@ use isospin_feed::proto::{DhcpService, Network, Route, Segment, Subnet};
 use isospin_store_kit::{Session, StoreError};
 
 use super::{Of, each, field, objects, rows, texts};
+use crate::drivers::tunnel;
 
 /// Networks, on their first segment and without their tunnel peers: both depend on
 /// who asks ([`place`]). A network without a readable segment is set aside.
@@ -74,7 +75,8 @@ pub(in crate::feed) fn place(network: &mut Network, here: impl Fn(&str) -> bool)
 /// Whether hosts with a port on the network are told all its ports: not those of
 /// provider networks, which hold an address for every router and floating IP.
 pub(in crate::feed) fn tells_all_ports(network: &Network) -> bool {
-    !network.external || network.segments.iter().any(|segment| segment.network_type == "vxlan")
+    !network.external
+        || network.segments.iter().any(|segment| tunnel::NAMES.contains(&segment.network_type.as_str()))
 }
 
 pub(in crate::feed) async fn subnets(session: &mut Session, of: &Of) -> Result<Vec<Subnet>, StoreError> {

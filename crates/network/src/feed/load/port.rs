@@ -23,9 +23,9 @@ async fn portion_of_ports(session: &mut Session, of: &Of) -> Result<Vec<Port>, S
         "p.id, p.name, p.network_id, p.project_id, p.mac_address, p.device_id, p.device_owner, p.admin_state_up, \
          p.port_security_enabled, p.allowed_address_pairs, p.extra_dhcp_opts, p.binding_host, p.dns_name, \
          p.binding_segment_id, a.tunnel_ip",
-        // Only who is on a vxlan segment is reached through a tunnel.
+        // Only who is on a segment in tunnels is reached through a tunnel.
         "ports p LEFT JOIN segments s ON s.id = p.binding_segment_id \
-         LEFT JOIN agents a ON a.host = p.binding_host AND a.tunnel_ip <> '' AND s.network_type = 'vxlan'",
+         LEFT JOIN agents a ON a.host = p.binding_host AND a.tunnel_ip <> '' AND s.network_type IN ('vxlan', 'gre', 'geneve')",
         of,
     );
     let (address_sql, address_values) = select(

@@ -6,7 +6,7 @@ use isospin_api_kit::{Body, Fault, FaultType};
 use isospin_types::{NetworkId, SegmentRangeId};
 
 use super::model::SegmentIdRange;
-use crate::drivers::{NetworkType, vlan, vxlan};
+use crate::drivers::{NetworkType, tunnel, vlan};
 
 /// What clients may name; not every type need have a driver here.
 pub const TYPES: &[&str] = &["vlan", "vxlan", "gre", "geneve"];
@@ -27,7 +27,9 @@ pub fn not_found(id: impl Display) -> Fault {
 pub fn create(body: &Body, owner: String, now: String) -> Result<SegmentIdRange, Fault> {
     let named = body.text("network_type").unwrap_or_default();
     let network_type = match named.parse() {
-        Ok(known @ (NetworkType::Vlan | NetworkType::Vxlan)) => known,
+        Ok(known @ (NetworkType::Vlan | NetworkType::Vxlan | NetworkType::Gre | NetworkType::Geneve)) => {
+            known
+        }
         Ok(NetworkType::Local | NetworkType::Flat) | Err(_) => {
             return Err(Fault::new(
                 FaultType::NetworkSegmentRangeNetTypeNotSupported,
@@ -96,7 +98,8 @@ fn end(body: &Body, name: &str) -> Option<u32> {
 fn check_ends(range: &SegmentIdRange) -> Result<(), Fault> {
     let SegmentIdRange { minimum, maximum, network_type, .. } = range;
     let is_vlan = *network_type == NetworkType::Vlan;
-    let (first, last) = if is_vlan { (vlan::FIRST, vlan::LAST) } else { (vxlan::FIRST, vxlan::LAST) };
+    let tunnels = tunnel::of(range.network_type).map(|tunnel| (tunnel::FIRST, tunnel.last));
+    let (first, last) = tunnels.unwrap_or((vlan::FIRST, vlan::LAST));
     let impossible = [minimum, maximum].into_iter().find(|id| !(first..=last).contains(&i64::from(**id)));
     let refused = |reason: String| {
         let ends = format!("{minimum}:{maximum}");

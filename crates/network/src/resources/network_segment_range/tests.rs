@@ -176,9 +176,8 @@ async fn what_cannot_be_a_range_is_refused() {
                 "Invalid network VLAN range: '4000:4095' - '4095 is not a valid VLAN tag'.".to_owned()),
             (400, vxlan(1, 16_777_216), "NetworkTunnelRangeError",
                 "Invalid network tunnel range: '1:16777216' - 16777216 is not a valid vxlan identifier.".to_owned()),
-            (400, json!({"network_type": "geneve", "minimum": 1, "maximum": 2}),
-                "NetworkSegmentRangeNetTypeNotSupported",
-                "Network type geneve does not support network segment ranges.".to_owned()),
+            (400, json!({"network_type": "geneve", "minimum": 1, "maximum": 16_777_216}), "NetworkTunnelRangeError",
+                "Invalid network tunnel range: '1:16777216' - 16777216 is not a valid geneve identifier.".to_owned()),
             (400, json!({"network_type": "vlan", "minimum": 1, "maximum": 2}), "BadRequest",
                 "Bad network_segment_range request: Network type vlan requires 'physical_network' to be specified \
                  while creating new range.".to_owned()),

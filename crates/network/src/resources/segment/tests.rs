@@ -139,7 +139,7 @@ async fn what_a_type_cannot_be_is_refused() {
     };
     let cases = [
         (400, json!({"network_type": "token-ring"}), "HTTPBadRequest"),
-        (400, json!({"network_type": "geneve"}), "InvalidInput"),
+        (503, json!({"network_type": "geneve"}), "NoNetworkAvailable"),
         (400, json!({"network_type": "flat"}), "InvalidInput"),
         (400, json!({"network_type": "vlan", "segmentation_id": 5}), "InvalidInput"),
         (400, json!({"network_type": "vlan", "physical_network": "nowhere"}), "InvalidInput"),

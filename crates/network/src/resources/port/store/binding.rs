@@ -11,7 +11,7 @@ use isospin_types::{NetworkId, SegmentId};
 use super::super::model::{
     BINDING_FAILED, Binding, FLOATING_IP, Port, PortStatus, UNBOUND, is_trusted_owner,
 };
-use crate::drivers::mech_linuxbridge;
+use crate::drivers;
 use crate::resources::segment;
 use crate::resources::segment::model::NetworkSegment;
 use crate::{App, drivers::HostAgent};
@@ -67,7 +67,7 @@ impl Hosts {
         host.clone_into(&mut binding.host);
         let agents = self.agents_of(host);
         let found = segments.iter().find_map(|segment| {
-            let wired = |agent| mech_linuxbridge::bind(agent, &segment.place, &binding.vnic_type);
+            let wired = |agent| drivers::bind(agent, &segment.place, &binding.vnic_type);
             agents.iter().find_map(wired).map(|vif| (segment.id, vif))
         });
         binding.segment_id = found.as_ref().map(|(segment_id, _)| *segment_id);
