@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context, Result, bail};
-use isospin_agent::config::{AgentConfig, PhysicalNetwork, Role};
+use isospin_agent::config::{AgentConfig, OpenVSwitchConfig, PhysicalNetwork, Role, TunnelType, Wiring};
 use isospin_agent::converge::Mechanism;
 use isospin_agent::dhcp::Dhcp;
 use isospin_agent::host_notices::{self, HostNotices};
-use isospin_agent::l2::L2;
+use isospin_agent::l2;
 use isospin_agent::l3::L3;
 use isospin_agent::metadata::Metadata;
 use isospin_agent::session::{Beside, FeedSource};
@@ -21,7 +21,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::logging;
 use crate::state_dir::{StateDir, authority, read_json};
 use crate::supervise::ServerFile;
@@ -38,6 +38,9 @@ pub async fn run(arguments: cli::Agent) -> Result<()> {
         Tools::require(&["nft"])?;
     }
     let agent = agent_config(&config, &arguments, &state)?;
+    if matches!(agent.wiring, Wiring::OpenVSwitch(_)) {
+        Tools::require(&["ovs-ofctl"])?;
+    }
     let feed = feed(&arguments, &state, &agent.host).await?;
     let shutdown = CancellationToken::new();
     let notices = HostNotices::new();
@@ -81,7 +84,31 @@ fn agent_config(config: &Config, arguments: &cli::Agent, state: &StateDir) -> Re
         availability_zone: config.agent.availability_zone.clone(),
         dhcp_lease_duration: config.agent.dhcp_lease_duration,
         dns_domain: config.network.dns_domain.trim_end_matches('.').to_owned(),
+        wiring: wiring(&config.agent)?,
     })
+}
+
+fn wiring(agent: &config::Agent) -> Result<Wiring> {
+    let switch = &agent.openvswitch;
+    if agent.mechanism == config::Mechanism::LinuxBridge {
+        return Ok(Wiring::LinuxBridge);
+    }
+    if !["system", "netdev"].contains(&switch.datapath_type.as_str()) {
+        bail!("[agent.openvswitch] datapath_type: '{}' is not system or netdev", switch.datapath_type);
+    }
+    let tunnel = |name: &String| {
+        let known = TunnelType::ALL.into_iter().find(|kind| kind.name() == name.as_str());
+        known.with_context(|| {
+            format!("[agent.openvswitch] tunnel_types: '{name}' is not vxlan, gre or geneve")
+        })
+    };
+    Ok(Wiring::OpenVSwitch(OpenVSwitchConfig {
+        run_dir: switch.run_dir.clone(),
+        integration_bridge: switch.integration_bridge.clone(),
+        tunnel_bridge: switch.tunnel_bridge.clone(),
+        datapath_type: switch.datapath_type.clone(),
+        tunnel_types: switch.tunnel_types.iter().map(tunnel).collect::<Result<_>>()?,
+    }))
 }
 
 fn role(name: &str) -> Result<Role> {
@@ -153,7 +180,7 @@ async fn real(
         mechanisms.push(Box::new(Dhcp::new(agent)));
     }
     if agent.roles.contains(&Role::L2) {
-        mechanisms.push(Box::new(L2::new(agent)));
+        mechanisms.push(l2::driver(agent, Place::Host, notices));
     }
     if agent.roles.contains(&Role::Metadata) {
         mechanisms.push(Box::new(Metadata::new(agent)));

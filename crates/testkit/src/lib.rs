@@ -5,5 +5,7 @@
 #![allow(clippy::expect_used, clippy::print_stderr)]
 
 pub mod databases;
+#[cfg(feature = "lab")]
+pub mod lab;
 #[cfg(feature = "agents")]
 pub mod simulated;

@@ -52,7 +52,18 @@ impl Cloud {
     /// # Errors
     /// Any of it failed.
     pub fn start() -> Result<Self> {
-        let installation = Installation::start("real")?;
+        Self::on(Installation::start("real")?)
+    }
+
+    /// The same with this configuration.
+    ///
+    /// # Errors
+    /// Any of it failed.
+    pub fn configured(toml: &str) -> Result<Self> {
+        Self::on(Installation::configured("real", toml)?)
+    }
+
+    fn on(installation: Installation) -> Result<Self> {
         installation.run(&["demo"])?;
         let admin = Api::log_in(&installation, "admin")?;
         let demo = Api::log_in(&installation, "demo")?;

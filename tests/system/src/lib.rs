@@ -11,6 +11,7 @@ mod inside;
 mod ping;
 mod shape;
 mod stream;
+mod switch;
 mod wait;
 
 pub use cloud::{Cloud, DEMO, Halted, metadata};
@@ -19,4 +20,5 @@ pub use inside::inside;
 pub use ping::{Ping, Pinged};
 pub use shape::{same_shape, shape};
 pub use stream::{Stream, Streamed};
+pub use switch::Switch;
 pub use wait::until;

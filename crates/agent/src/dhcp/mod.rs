@@ -59,6 +59,7 @@ use served::{DhcpError, Served};
 /// The DHCP mechanism of a host.
 pub struct Dhcp {
     settings: Settings,
+    software_checksums: bool,
     /// The host's own devices; opened by the first pass.
     host: Option<Links>,
     served: BTreeMap<NetworkId, Served>,
@@ -85,6 +86,7 @@ impl Dhcp {
     pub fn new(config: &AgentConfig) -> Self {
         Self {
             settings: Settings::of(config),
+            software_checksums: config.wiring.is_in_userspace(),
             host: None,
             served: BTreeMap::new(),
             failed: BTreeSet::new(),
@@ -257,7 +259,7 @@ impl Dhcp {
         if let Some(links) = &self.host {
             return Ok(links.clone());
         }
-        let links = Links::open(&Place::Host).await?;
+        let links = Links::open(&Place::Host).await?.with_software_checksums(self.software_checksums);
         Ok(self.host.insert(links).clone())
     }
 

@@ -95,6 +95,7 @@ pub fn config() -> AgentConfig {
         state_dir: PathBuf::new(),
         tunnel_ip: None,
         vxlan_port: 4789,
+        wiring: crate::config::Wiring::default(),
         physical_networks: BTreeMap::new(),
         availability_zone: "nova".to_owned(),
         dhcp_lease_duration: 86_400,

@@ -10,6 +10,7 @@
 pub mod cut;
 pub mod evaluator;
 pub mod nftables;
+pub mod openflow;
 pub mod policy;
 pub mod rule;
 #[cfg(test)]

@@ -7,12 +7,28 @@ use crate::firewall::nftables::Table;
 use crate::firewall::nftables::base::LAYOUT;
 
 /// The table that masquerades, when the configuration wants any.
+#[must_use]
+pub fn table(config: &AgentConfig) -> Option<Table> {
+    let rules = rules(config);
+    if rules.is_empty() {
+        return None;
+    }
+    let mut table = Table::default();
+    table.chain(LAYOUT, None, [""; 0]);
+    table.chain("postrouting", Some(HOOK), rules);
+    Some(table)
+}
+
+/// Where the rules belong.
+pub const HOOK: &str = "type nat hook postrouting priority 100;";
+
+/// The rules.
 ///
 /// Only what came in by the network's bridge and was routed matches: bridged
 /// packets pass the same hook, but without a device they came in by.
 #[must_use]
-pub fn table(config: &AgentConfig) -> Option<Table> {
-    let rules: Vec<String> = config
+pub fn rules(config: &AgentConfig) -> Vec<String> {
+    config
         .physical_networks
         .values()
         .filter(|physical| physical.masquerade)
@@ -29,14 +45,7 @@ pub fn table(config: &AgentConfig) -> Option<Table> {
                 )
             })
         })
-        .collect();
-    if rules.is_empty() {
-        return None;
-    }
-    let mut table = Table::default();
-    table.chain(LAYOUT, None, [""; 0]);
-    table.chain("postrouting", Some("type nat hook postrouting priority 100;"), rules);
-    Some(table)
+        .collect()
 }
 
 /// Kernel settings masquerading needs.

@@ -1,275 +1,29 @@
-//! Bridges, tunnels and taps of this host, and the firewall in front of them.
+//! How ports of this host are wired: one folder for each driver, one line in [`driver`].
 //!
-//! One pass: look at the host, make the firewall what the facts want, then wire.
-//! In this order a tap never carries a frame before its rules are there. Then
-//! connections that lost their rule are cut, and every port is reported.
+//! A driver is a [`Mechanism`] of the party "l2": it makes bridges and tunnels, closes
+//! and opens ports, and says of each whether it is up. What it is not told it leaves alone.
 
-mod linuxbridge;
+pub mod linuxbridge;
 mod masquerade;
 pub mod names;
+pub mod openvswitch;
 mod qos;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use isospin_host_io::Place;
 
-use futures::FutureExt as _;
-use futures::future::BoxFuture;
-use isospin_feed::facts::{FactKey, Facts};
-use isospin_host_io::{Conntrack, HostError, Links, Place, sysctl};
+use crate::config::{AgentConfig, Wiring};
+use crate::converge::Mechanism;
+use crate::host_notices::HostNotices;
 
-use self::linuxbridge::{Intent, Observed, apply, intent, observe, owned, plan};
-use crate::config::AgentConfig;
-use crate::converge::{Item, ItemState, Mechanism, PassReport, Scope};
-use crate::firewall::cut::{self, Judge};
-use crate::firewall::nftables::{NAT, Nftables, QOS, base::CUT};
-use crate::firewall::policy::{Kept, Policy};
-
-/// The "l2" mechanism.
-pub struct L2 {
-    config: AgentConfig,
-    place: Place,
-    /// Opened by the first pass.
-    links: Option<Links>,
-    firewall: Nftables,
-    observed: Option<Observed>,
-    /// The policy in the kernel; `None` before the first pass of this life.
-    policy: Option<Arc<Policy>>,
-    /// Connections still to be looked at, when an earlier try failed.
-    uncut: BTreeSet<String>,
-}
-
-impl L2 {
-    /// For the host this process runs on.
-    #[must_use]
-    pub fn new(config: &AgentConfig) -> Self {
-        Self::at(config, Place::Host)
-    }
-
-    /// For a host that is a namespace.
-    #[must_use]
-    pub fn at(config: &AgentConfig, place: Place) -> Self {
-        Self {
-            config: config.clone(),
-            firewall: Nftables::open(place.clone()),
-            place,
-            links: None,
-            observed: None,
-            policy: None,
-            uncut: BTreeSet::new(),
+/// The driver this host is configured for. `notices` is where it puts what it watches.
+#[must_use]
+pub fn driver(config: &AgentConfig, place: Place, notices: &HostNotices) -> Box<dyn Mechanism> {
+    match &config.wiring {
+        Wiring::LinuxBridge => Box::new(linuxbridge::LinuxBridge::at(config, place)),
+        Wiring::OpenVSwitch(switch) => {
+            Box::new(openvswitch::OpenVSwitch::at(config, switch, place, notices.clone()))
         }
     }
-
-    async fn run(&mut self, facts: &Facts, scope: &Scope, may_sweep: bool) -> Result<PassReport, HostError> {
-        let links = match &self.links {
-            Some(links) => links.clone(),
-            None => self.links.insert(Links::open(&self.place).await?).clone(),
-        };
-        let intent = intent::of(facts, &self.config);
-        let mut observed = self.look(&links, facts, &intent, scope).await?;
-        let mut report = PassReport::default();
-
-        let policy = self.program(facts, &intent, &observed, may_sweep, &mut report).await?;
-        report.changes += self.forwarding().await?;
-        let steps = plan::plan(&intent, &observed, may_sweep);
-        let outcome = apply::apply(&links, &self.place, &mut observed, steps).await;
-        report.changes += outcome.changes;
-        report.swept += outcome.swept;
-        report.retry |= !outcome.failures.is_empty();
-        if let Some(policy) = policy {
-            report.changes += self.cut(facts, policy, &mut report.retry).await;
-        }
-        report.items = items(facts, scope, &intent, &observed, &outcome.failures, self.policy.as_deref());
-        self.observed = Some(observed);
-        Ok(report)
-    }
-
-    /// What is on the host: all of it, or what is remembered with the touched parts read again.
-    async fn look(
-        &mut self,
-        links: &Links,
-        facts: &Facts,
-        intent: &Intent,
-        scope: &Scope,
-    ) -> Result<Observed, HostError> {
-        match (self.observed.take(), scope) {
-            (Some(mut observed), Scope::Touched { facts: keys, links: names }) => {
-                let touched = intent::devices(facts, intent, keys).chain(names.iter().cloned()).collect();
-                observe::again(&mut observed, links, &self.place, touched).await?;
-                Ok(observed)
-            }
-            _ => {
-                self.firewall.forget();
-                observe::everything(links, &self.place, intent).await
-            }
-        }
-    }
-
-    /// Firewall first: hooks, then one transaction. Gives the policy that is now in
-    /// the kernel, or `None` when it was left as it is.
-    async fn program(
-        &mut self,
-        facts: &Facts,
-        intent: &Intent,
-        observed: &Observed,
-        may_sweep: bool,
-        report: &mut PassReport,
-    ) -> Result<Option<Arc<Policy>>, HostError> {
-        report.changes += self.firewall.assert_hooks().await?;
-        let kept = match &self.policy {
-            Some(policy) => Kept::of(policy),
-            None => self.firewall.kept().await?,
-        };
-        let foreign = owned::foreign_taps(intent, observed);
-        let policy = Arc::new(Policy::of(facts, &self.config, foreign, &kept));
-        // No facts have come yet: programming that would close ports an earlier life opened.
-        if !may_sweep && facts.ports.is_empty() && self.firewall.is_present().await? {
-            return Ok(None);
-        }
-        let nat = masquerade::table(&self.config).map(|table| (NAT, table));
-        let qos = qos::table(facts, &self.config.host).map(|table| (QOS, table));
-        report.changes += self.firewall.apply(&policy, nat.into_iter().chain(qos).collect()).await?;
-        Ok(Some(policy))
-    }
-
-    /// A host that masquerades also forwards.
-    async fn forwarding(&self) -> Result<u64, HostError> {
-        sysctl::set_all(&self.place, &masquerade::settings(&self.config)).await
-    }
-
-    /// Cuts connections that lost their rule; returns how many.
-    async fn cut(&mut self, facts: &Facts, policy: Arc<Policy>, retry: &mut bool) -> u64 {
-        let mut devices = std::mem::take(&mut self.uncut);
-        let mut disowned = BTreeSet::new();
-        match &self.policy {
-            Some(before) => {
-                devices.extend(policy.narrowed_since(before));
-                let (before, after) = policy.difference(before);
-                disowned = cut::disowned(&before, &after);
-            }
-            // Rules may have gone while no agent was here to see it.
-            None => devices.extend(policy.ports.keys().cloned()),
-        }
-        let judge = Judge::new(facts, &policy, &devices);
-        self.policy = Some(policy);
-        match self.cut_flows(judge, disowned).await {
-            Ok(count) => count,
-            Err(error) => {
-                tracing::warn!(error = %error.reason(), "cannot cut connections; trying again");
-                self.uncut = devices;
-                *retry = true;
-                0
-            }
-        }
-    }
-
-    async fn cut_flows(
-        &self,
-        judge: Judge,
-        disowned: BTreeSet<(u16, std::net::IpAddr)>,
-    ) -> Result<u64, HostError> {
-        let conntrack = Conntrack::open(self.place.clone());
-        let mut count = 0;
-        if !judge.is_idle() {
-            count += conntrack
-                .mark_where(CUT, CUT, move |flow| flow.mark & CUT == 0 && judge.refuses(flow))
-                .await?;
-        }
-        if !disowned.is_empty() {
-            let has = move |zone, ip| disowned.contains(&(zone, ip));
-            count += conntrack
-                .delete_where(move |flow| {
-                    has(flow.zone, flow.original.source) || has(flow.zone, flow.reply.source)
-                })
-                .await?;
-        }
-        Ok(count)
-    }
-}
-
-impl Mechanism for L2 {
-    fn party(&self) -> &'static str {
-        "l2"
-    }
-
-    fn pass<'a>(
-        &'a mut self,
-        facts: &'a Facts,
-        scope: &'a Scope,
-        may_sweep: bool,
-    ) -> BoxFuture<'a, PassReport> {
-        async move {
-            match self.run(facts, scope, may_sweep).await {
-                Ok(report) => report,
-                Err(error) => {
-                    // Nothing remembered can be trusted; ports stay as closed as they are.
-                    self.observed = None;
-                    self.firewall.forget();
-                    tracing::error!(error = %error.reason(), "the pass over bridges and firewall failed");
-                    // A refused transaction is quoted line by line: ports need only its start.
-                    let reason: String = error.reason().chars().take(200).collect();
-                    let items = facts
-                        .ports
-                        .values()
-                        .filter(|port| port.host == self.config.host)
-                        .map(|port| Item {
-                            key: FactKey::Port(port.id),
-                            state: ItemState::Failed(reason.clone()),
-                        })
-                        .collect();
-                    PassReport { items, retry: true, ..PassReport::default() }
-                }
-            }
-        }
-        .boxed()
-    }
-}
-
-/// The state of each port the pass looked at, and of rules that were left out.
-fn items(
-    facts: &Facts,
-    scope: &Scope,
-    intent: &Intent,
-    observed: &Observed,
-    failures: &BTreeMap<String, String>,
-    policy: Option<&Policy>,
-) -> Vec<Item> {
-    let looked_at = |port: &isospin_feed::facts::Port, device: &str| match scope {
-        Scope::Everything => true,
-        Scope::Touched { facts, links } => {
-            failures.contains_key(device)
-                || facts.contains(&FactKey::Port(port.id))
-                || facts.contains(&FactKey::Network(port.network_id))
-                || links.contains(device)
-        }
-    };
-    let mut items = Vec::new();
-    for (device, tap) in &intent.taps {
-        let Some(port) = facts.ports.get(&tap.port) else { continue };
-        if !looked_at(port, device) {
-            continue;
-        }
-        let failure = failures.get(device).or_else(|| failures.get(&tap.bridge));
-        let state = match failure {
-            Some(reason) => ItemState::Failed(reason.clone()),
-            None if observed.is_wired(device, &tap.bridge) => ItemState::Up,
-            None => ItemState::Down,
-        };
-        items.push(Item { key: FactKey::Port(tap.port), state });
-    }
-    items.extend(
-        intent.closed.values().map(|port| Item { key: FactKey::Port(*port), state: ItemState::Down }),
-    );
-    items.extend(
-        intent.impossible.iter().map(|(port, reason)| Item {
-            key: FactKey::Port(*port),
-            state: ItemState::Failed(reason.clone()),
-        }),
-    );
-    items.extend(policy.into_iter().flat_map(|policy| &policy.refused).map(|(rule, refusal)| Item {
-        key: FactKey::SecurityGroupRule(*rule),
-        state: ItemState::Failed(refusal.to_string()),
-    }));
-    items
 }

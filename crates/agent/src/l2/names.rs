@@ -25,6 +25,9 @@ fn bridge(network: &Network, config: &AgentConfig) -> Result<String, String> {
         Segment::Vlan { vlan, .. } => {
             Err(format!("vlan wiring is not available on a Linux bridge host (vlan {vlan})"))
         }
+        Segment::Gre { .. } | Segment::Geneve { .. } => {
+            Err("only vxlan tunnels are available on a Linux bridge host".to_owned())
+        }
     }
 }
 

@@ -50,6 +50,7 @@ pub struct L3 {
     mark: String,
     place: Place,
     links: Option<Links>,
+    software_checksums: bool,
     routers: BTreeMap<RouterId, Running>,
 }
 
@@ -57,13 +58,20 @@ impl L3 {
     /// The mechanism of the host `config` names. Opens nothing yet.
     #[must_use]
     pub fn new(config: &AgentConfig) -> Self {
-        Self::at(Place::Host, &config.host)
+        Self { software_checksums: config.wiring.is_in_userspace(), ..Self::at(Place::Host, &config.host) }
     }
 
     /// As [`L3::new`], with the host's ends of device pairs at `place`.
     #[must_use]
     pub fn at(place: Place, host: &str) -> Self {
-        Self { host: host.to_owned(), mark: owned::mark(host), place, links: None, routers: BTreeMap::new() }
+        Self {
+            host: host.to_owned(),
+            mark: owned::mark(host),
+            place,
+            links: None,
+            software_checksums: false,
+            routers: BTreeMap::new(),
+        }
     }
 
     async fn run(&mut self, facts: &Facts, scope: &Scope, may_sweep: bool) -> PassReport {
@@ -86,7 +94,10 @@ impl L3 {
     async fn surroundings(&mut self, may_sweep: bool) -> Result<Surroundings, HostError> {
         let links = match &self.links {
             Some(links) => links.clone(),
-            None => self.links.insert(Links::open(&self.place).await?).clone(),
+            None => {
+                let links = Links::open(&self.place).await?;
+                self.links.insert(links.with_software_checksums(self.software_checksums)).clone()
+            }
         };
         let taps = observe::taps(&links).await?;
         Ok(Surroundings { links, taps, mark: self.mark.clone(), may_remove: may_sweep })

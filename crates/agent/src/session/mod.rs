@@ -5,16 +5,14 @@ use std::collections::HashMap;
 use isospin_feed::client::{self, ClientConfig, FeedEvent};
 use isospin_feed::pki::HostIdentity;
 use isospin_feed::proto::Hello;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{AgentConfig, Role};
+use crate::config::{AgentConfig, OpenVSwitchConfig, Role, Wiring};
 
 /// Version of the meaning of `feed.proto` this release speaks.
 const FEED_VERSION: u32 = 1;
-/// How this release wires ports.
-const MECHANISM: &str = "linuxbridge";
 /// Steps that may wait while a pass runs; then the server waits.
 const QUEUE: usize = 64;
 
@@ -88,7 +86,7 @@ pub fn hello(config: &AgentConfig, started_at: i64) -> Hello {
         started_at,
         configurations: configurations(config),
         availability_zone: config.availability_zone.clone(),
-        mechanism: MECHANISM.to_owned(),
+        mechanism: config.wiring.mechanism().to_owned(),
         tunnel_ip: config.tunnel_ip.map(|ip| ip.to_string()).unwrap_or_default(),
         bridge_mappings: bridges.collect(),
         software: concat!("isospin ", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -98,23 +96,15 @@ pub fn hello(config: &AgentConfig, started_at: i64) -> Hello {
 /// The `configurations` column of `network agent show`, with the keys operators know
 /// (reference/agents-and-dataplane §9). Counts are the server's to add.
 fn configurations(config: &AgentConfig) -> HashMap<String, String> {
-    let networks = &config.physical_networks;
     let of_role = |role: Role| match role {
-        Role::L2 => json!({
-            "bridge_mappings": networks.iter().map(|(name, it)| (name, &it.bridge)).collect::<HashMap<_, _>>(),
-            "interface_mappings": networks
-                .iter()
-                .filter_map(|(name, it)| Some((name, it.interface.as_ref()?)))
-                .collect::<HashMap<_, _>>(),
-            "tunneling_ip": config.tunnel_ip.map(|ip| ip.to_string()).unwrap_or_default(),
-            "tunnel_types": if config.tunnel_ip.is_some() { vec!["vxlan"] } else { vec![] },
-            "l2_population": true,
-            "extensions": [],
-        }),
+        Role::L2 => match &config.wiring {
+            Wiring::LinuxBridge => linux_bridge(config),
+            Wiring::OpenVSwitch(switch) => open_vswitch(config, switch),
+        },
         Role::L3 => json!({
             "agent_mode": "legacy",
             "handle_internal_only_routers": true,
-            "interface_driver": "linuxbridge",
+            "interface_driver": config.wiring.mechanism(),
             "extensions": [],
             "log_agent_heartbeats": false,
         }),
@@ -126,6 +116,43 @@ fn configurations(config: &AgentConfig) -> HashMap<String, String> {
         Role::Metadata => json!({ "log_agent_heartbeats": false }),
     };
     config.roles.iter().map(|role| (role.name().to_owned(), of_role(*role).to_string())).collect()
+}
+
+fn bridge_mappings(config: &AgentConfig) -> HashMap<&String, &String> {
+    config.physical_networks.iter().map(|(name, it)| (name, &it.bridge)).collect()
+}
+
+fn linux_bridge(config: &AgentConfig) -> Value {
+    let interfaces = config.physical_networks.iter();
+    json!({
+        "bridge_mappings": bridge_mappings(config),
+        "interface_mappings":
+            interfaces.filter_map(|(name, it)| Some((name, it.interface.as_ref()?))).collect::<HashMap<_, _>>(),
+        "tunneling_ip": config.tunnel_ip.map(|ip| ip.to_string()).unwrap_or_default(),
+        "tunnel_types": if config.tunnel_ip.is_some() { vec!["vxlan"] } else { vec![] },
+        "l2_population": true,
+        "extensions": [],
+    })
+}
+
+fn open_vswitch(config: &AgentConfig, switch: &OpenVSwitchConfig) -> Value {
+    let types = switch.tunnel_types.iter().map(|kind| kind.name()).filter(|_| config.tunnel_ip.is_some());
+    json!({
+        "bridge_mappings": bridge_mappings(config),
+        "integration_bridge": switch.integration_bridge,
+        "datapath_type": switch.datapath_type,
+        "tunneling_ip": config.tunnel_ip.map(|ip| ip.to_string()).unwrap_or_default(),
+        "tunnel_types": types.collect::<Vec<_>>(),
+        "l2_population": true,
+        "arp_responder_enabled": true,
+        "enable_distributed_routing": false,
+        "in_distributed_mode": false,
+        "ovs_hybrid_plug": false,
+        "vhostuser_socket_dir": switch.run_dir,
+        "extensions": [],
+        "log_agent_heartbeats": false,
+        "baremetal_smartnic": false,
+    })
 }
 
 #[cfg(test)]
@@ -145,6 +172,7 @@ mod tests {
             state_dir: Path::new("/nowhere").to_owned(),
             tunnel_ip: Some([192, 0, 2, 1].into()),
             vxlan_port: 4789,
+            wiring: Wiring::default(),
             physical_networks: [("external".to_owned(), physical)].into(),
             availability_zone: "az1".to_owned(),
             dhcp_lease_duration: 600,
@@ -155,7 +183,7 @@ mod tests {
         assert_eq!((hello.tunnel_ip.as_str(), hello.availability_zone.as_str()), ("192.0.2.1", "az1"));
         assert_eq!(hello.bridge_mappings["external"], "brext");
         assert_eq!(hello.configurations.len(), 2, "only the roles this host has");
-        let of_role = |role: &str| -> serde_json::Value {
+        let of_role = |role: &str| -> Value {
             serde_json::from_str(&hello.configurations[role]).expect("a JSON object")
         };
         assert_eq!(of_role("l2")["interface_mappings"]["external"], "eth1");

@@ -99,11 +99,14 @@ pub async fn plug(state: &StateDir, session: &Session, port: &Value, netns: &str
     if bound["port"]["binding:vif_type"] == "binding_failed" {
         bail!("port {id} cannot be bound to this host: its agent cannot wire the port's network");
     }
-    wire(&inside, namespace, &device, id, mac, mtu).await?;
+    let in_userspace = bound["port"]["binding:vif_details"]["datapath_type"] == "netdev";
+    let host = Links::open(&Place::Host).await?.with_software_checksums(in_userspace);
+    wire(&host, &inside, namespace, &device, id, mac, mtu).await?;
     Ok(device)
 }
 
 async fn wire(
+    host: &Links,
     inside: &Links,
     namespace: Namespace,
     device: &str,
@@ -111,7 +114,6 @@ async fn wire(
     mac: MacAddr,
     mtu: u32,
 ) -> Result<()> {
-    let host = Links::open(&Place::Host).await?;
     let tap = format!("tap{}", id.device_suffix());
     host.create_veth(&VethSpec {
         name: tap.clone(),

@@ -13,7 +13,8 @@ use serde::Deserialize;
 use toml::Table;
 
 pub use sections::{
-    Agent, Feed, Identity, IdentityMode, KeyRepository, Keystone, LimitModel, Listen, Log, Network, Store,
+    Agent, Feed, Identity, IdentityMode, KeyRepository, Keystone, LimitModel, Listen, Log, Mechanism,
+    Network, Store,
 };
 
 /// The whole configuration of a process.

@@ -171,10 +171,12 @@ impl std::fmt::Debug for Keystone {
 pub struct Network {
     pub listen: Listen,
     pub public_url: String,
-    /// Types tried in order for networks of projects: local, vlan, vxlan.
+    /// Types tried in order for networks of projects: local, vlan, vxlan, gre, geneve.
     pub tenant_network_types: Vec<String>,
     /// "FIRST:LAST".
     pub vxlan_ranges: Vec<String>,
+    pub gre_ranges: Vec<String>,
+    pub geneve_ranges: Vec<String>,
     /// Physical network -> ["FIRST:LAST"].
     pub vlan_ranges: BTreeMap<String, Vec<String>>,
     /// Physical networks usable for flat networks; "*" = any.
@@ -197,6 +199,8 @@ impl Default for Network {
             public_url: String::new(),
             tenant_network_types: vec!["vxlan".to_owned()],
             vxlan_ranges: vec!["1:16777215".to_owned()],
+            gre_ranges: Vec::new(),
+            geneve_ranges: Vec::new(),
             vlan_ranges: BTreeMap::new(),
             flat_networks: vec!["*".to_owned()],
             global_physnet_mtu: 1500,
@@ -261,6 +265,40 @@ impl Default for Store {
     }
 }
 
+/// How ports of a host are wired.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mechanism {
+    LinuxBridge,
+    OpenVSwitch,
+}
+
+/// `[agent.openvswitch]`: its Open vSwitch.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OpenVSwitch {
+    /// Folder with its sockets.
+    pub run_dir: PathBuf,
+    pub integration_bridge: String,
+    pub tunnel_bridge: String,
+    /// "system" (in the kernel) or "netdev" (in userspace).
+    pub datapath_type: String,
+    /// Of vxlan, gre, geneve.
+    pub tunnel_types: Vec<String>,
+}
+
+impl Default for OpenVSwitch {
+    fn default() -> Self {
+        Self {
+            run_dir: "/run/openvswitch".into(),
+            integration_bridge: "br-int".to_owned(),
+            tunnel_bridge: "br-tun".to_owned(),
+            datapath_type: "system".to_owned(),
+            tunnel_types: vec!["vxlan".to_owned()],
+        }
+    }
+}
+
 /// `[agent]`: the host agent.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -269,7 +307,10 @@ pub struct Agent {
     pub host: String,
     /// Of l2, l3, dhcp, metadata.
     pub roles: Vec<String>,
-    /// Address other hosts reach this one at for vxlan.
+    /// How ports are wired: "linuxbridge" or "openvswitch".
+    pub mechanism: Mechanism,
+    pub openvswitch: OpenVSwitch,
+    /// Address other hosts reach this one at for tunnels.
     pub tunnel_ip: Option<IpAddr>,
     pub vxlan_port: u16,
     pub availability_zone: String,
@@ -283,6 +324,8 @@ impl Default for Agent {
         Self {
             host: String::new(),
             roles: ["l2", "l3", "dhcp", "metadata"].map(str::to_owned).to_vec(),
+            mechanism: Mechanism::LinuxBridge,
+            openvswitch: OpenVSwitch::default(),
             tunnel_ip: None,
             vxlan_port: 4789,
             availability_zone: "nova".to_owned(),

@@ -100,8 +100,10 @@ pub fn policies(config: &config::Network, state: &StateDir) -> Result<Policies> 
 /// Settings of the Network API.
 pub fn network(config: &config::Network, agent: &config::Agent) -> Result<Settings> {
     for network_type in &config.tenant_network_types {
-        if !["local", "vlan", "vxlan"].contains(&network_type.as_str()) {
-            bail!("[network] tenant_network_types: '{network_type}' is not local, vlan or vxlan");
+        if !["local", "vlan", "vxlan", "gre", "geneve"].contains(&network_type.as_str()) {
+            bail!(
+                "[network] tenant_network_types: '{network_type}' is not local, vlan, vxlan, gre or geneve"
+            );
         }
     }
     let mut vlan_ranges: BTreeMap<String, Vec<SegmentRange>> = BTreeMap::new();
@@ -111,6 +113,8 @@ pub fn network(config: &config::Network, agent: &config::Agent) -> Result<Settin
     Ok(Settings {
         tenant_network_types: config.tenant_network_types.clone(),
         vxlan_ranges: ranges("vxlan_ranges", &config.vxlan_ranges, 16_777_215)?,
+        gre_ranges: ranges("gre_ranges", &config.gre_ranges, u32::MAX)?,
+        geneve_ranges: ranges("geneve_ranges", &config.geneve_ranges, 16_777_215)?,
         vlan_ranges,
         flat_networks: config.flat_networks.iter().cloned().collect(),
         global_physnet_mtu: config.global_physnet_mtu,

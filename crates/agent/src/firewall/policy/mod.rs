@@ -14,7 +14,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 use isospin_feed::facts::{Direction, Facts, IpVersion, Port, SecurityGroupRule};
-use isospin_types::{MacAddr, PortId, SecurityGroupId, SecurityGroupRuleId};
+use isospin_types::{MacAddr, NetworkId, PortId, SecurityGroupId, SecurityGroupRuleId};
 
 pub use members::Members;
 pub use numbering::{ProfileNumbers, ZONES};
@@ -95,12 +95,24 @@ impl Kept {
 }
 
 impl Policy {
-    /// The policy for the ports bound to this host.
+    /// The policy for the ports bound to this host, each network on a kernel bridge.
     #[must_use]
     pub fn of(facts: &Facts, config: &AgentConfig, foreign: BTreeSet<String>, kept: &Kept) -> Self {
+        Self::with(facts, config, &names::bridges(facts, config), foreign, kept)
+    }
+
+    /// The policy for the ports bound to this host, with what keeps each network apart
+    /// from others here.
+    #[must_use]
+    pub fn with(
+        facts: &Facts,
+        config: &AgentConfig,
+        bridges: &BTreeMap<NetworkId, Result<String, String>>,
+        foreign: BTreeSet<String>,
+        kept: &Kept,
+    ) -> Self {
         let mut policy = Self { foreign, ..Self::default() };
         let mut profiles = ProfileNumbers::default();
-        let bridges = names::bridges(facts, config);
         let mut wanted: Vec<(&Port, &String, Profile)> = Vec::new();
         for port in local_ports(facts, config) {
             let Some(Ok(bridge)) = bridges.get(&port.network_id) else { continue };

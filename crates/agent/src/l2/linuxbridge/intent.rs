@@ -168,7 +168,11 @@ pub fn devices<'a>(
         FactKey::Network(id) => {
             let vxlan = facts.networks.get(id).and_then(|network| match network.segment {
                 Segment::Vxlan { vni } => Some(names::vxlan(vni)),
-                Segment::Local | Segment::Flat { .. } | Segment::Vlan { .. } => None,
+                Segment::Local
+                | Segment::Flat { .. }
+                | Segment::Vlan { .. }
+                | Segment::Gre { .. }
+                | Segment::Geneve { .. } => None,
             });
             std::iter::once(format!("brq{}", id.device_suffix())).chain(vxlan).collect()
         }

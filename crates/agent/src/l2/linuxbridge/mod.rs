@@ -3,6 +3,7 @@
 
 pub mod apply;
 pub mod intent;
+mod mechanism;
 pub mod observe;
 pub mod owned;
 pub mod plan;
@@ -10,4 +11,5 @@ pub mod plan;
 mod tests;
 
 pub use intent::Intent;
+pub use mechanism::LinuxBridge;
 pub use observe::Observed;

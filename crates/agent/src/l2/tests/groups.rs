@@ -4,7 +4,7 @@ use isospin_feed::facts::{Direction, FactKey, Remote, Segment};
 use isospin_host_io::sysctl;
 
 use super::facts::{allow_port, change, config, default_group, group, network, port, rule};
-use super::lab::{Lab, carries, eventually, state};
+use super::lab::{Backend, Lab, carries, eventually, state};
 use crate::converge::ItemState;
 use crate::firewall::rule::TCP;
 
@@ -13,6 +13,12 @@ async fn the_default_group_lets_its_members_in_and_answers_out() {
     if !super::can_run() {
         return;
     }
+    for backend in Backend::all() {
+        default_group_and_answers(backend).await;
+    }
+}
+
+async fn default_group_and_answers(backend: Backend) {
     let mut facts = Default::default();
     let net = network(&mut facts, Segment::Local);
     let ours = default_group(&mut facts);
@@ -20,7 +26,7 @@ async fn the_default_group_lets_its_members_in_and_answers_out() {
     let a = port(&mut facts, net, &["10.0.0.1", "fd00::1"], &[ours]);
     let b = port(&mut facts, net, &["10.0.0.2", "fd00::2"], &[ours]);
     let c = port(&mut facts, net, &["10.0.0.3", "fd00::3"], &[theirs]);
-    let mut lab = Lab::new(config(), facts).await;
+    let mut lab = Lab::on(backend, config(), facts).await;
     let [ga, gb, gc] = lab.start([a, b, c]).await;
     assert!(ga.reaches("10.0.0.2").await && gb.reaches("10.0.0.1").await);
     assert!(ga.reaches("fd00::2").await);
@@ -45,12 +51,18 @@ async fn n29_a_rule_opens_a_port_and_closing_it_cuts_the_connection() {
     if !super::can_run() {
         return;
     }
+    for backend in Backend::all() {
+        a_rule_opens_a_port_and_closing_it_cuts_the_connection(backend).await;
+    }
+}
+
+async fn a_rule_opens_a_port_and_closing_it_cuts_the_connection(backend: Backend) {
     let mut facts = Default::default();
     let net = network(&mut facts, Segment::Local);
     let [servers, clients] = [default_group(&mut facts), default_group(&mut facts)];
     let server = port(&mut facts, net, &["10.0.0.1"], &[servers]);
     let client = port(&mut facts, net, &["10.0.0.2"], &[clients]);
-    let mut lab = Lab::new(config(), facts).await;
+    let mut lab = Lab::on(backend, config(), facts).await;
     let [gs, gc] = lab.start([server, client]).await;
     let [closed, kept] = [gs.listen(80).await, gs.listen(81).await];
     assert!(gc.connect("10.0.0.1", 80).await.is_none(), "no rule yet");
@@ -88,6 +100,12 @@ async fn n29_an_answer_does_not_open_a_cut_connection_again() {
     if !super::can_run() {
         return;
     }
+    for backend in Backend::all() {
+        an_answer_does_not_open_a_cut_connection_again(backend).await;
+    }
+}
+
+async fn an_answer_does_not_open_a_cut_connection_again(backend: Backend) {
     let mut facts = Default::default();
     let net = network(&mut facts, Segment::Local);
     let servers = default_group(&mut facts);
@@ -96,7 +114,7 @@ async fn n29_an_answer_does_not_open_a_cut_connection_again() {
     // A router's port: whatever the server sends it is let in, as the first packet too.
     let router = port(&mut facts, net, &["10.0.0.2"], &[]);
     change(&mut facts, router, |port| port.device_owner = "network:router_interface".to_owned());
-    let mut lab = Lab::new(config(), facts).await;
+    let mut lab = Lab::on(backend, config(), facts).await;
     let [gs, gr] = lab.start([server, router]).await;
     let listener = gs.listen(80).await;
     let mut near = gr.connect("10.0.0.1", 80).await.expect("allowed");
@@ -174,6 +192,12 @@ async fn n17_a_rule_that_cannot_be_programmed_stops_no_other() {
     if !super::can_run() {
         return;
     }
+    for backend in Backend::all() {
+        a_rule_that_cannot_be_programmed_stops_no_other(backend).await;
+    }
+}
+
+async fn a_rule_that_cannot_be_programmed_stops_no_other(backend: Backend) {
     let mut facts = Default::default();
     let net = network(&mut facts, Segment::Local);
     let [servers, clients] = [default_group(&mut facts), default_group(&mut facts)];
@@ -192,7 +216,7 @@ async fn n17_a_rule_that_cannot_be_programmed_stops_no_other() {
     }
     let server = port(&mut facts, net, &["10.0.0.1"], &[servers]);
     let client = port(&mut facts, net, &["10.0.0.2"], &[clients]);
-    let mut lab = Lab::new(config(), facts).await;
+    let mut lab = Lab::on(backend, config(), facts).await;
     let [gs, gc] = [lab.plug(server).await, lab.plug(client).await];
     let report = lab.full_pass().await;
     assert_eq!(state(&report, server), Some(ItemState::Up));
@@ -213,6 +237,12 @@ async fn a_stateless_group_needs_a_rule_for_the_answer() {
     if !super::can_run() {
         return;
     }
+    for backend in Backend::all() {
+        stateless_group(backend).await;
+    }
+}
+
+async fn stateless_group(backend: Backend) {
     let mut facts = Default::default();
     let net = network(&mut facts, Segment::Local);
     let open = group(&mut facts);
@@ -225,7 +255,7 @@ async fn a_stateless_group_needs_a_rule_for_the_answer() {
     rule(&mut facts, stateless, |rule| rule.direction = Direction::Egress);
     let a = port(&mut facts, net, &["10.0.0.1"], &[open]);
     let b = port(&mut facts, net, &["10.0.0.2"], &[stateless]);
-    let mut lab = Lab::new(config(), facts).await;
+    let mut lab = Lab::on(backend, config(), facts).await;
     let [_ga, gb] = lab.start([a, b]).await;
     assert!(gb.misses("10.0.0.1").await, "the answer has no rule");
     let icmp = rule(&mut lab.facts, stateless, |rule| rule.protocol = Some(1));

@@ -8,11 +8,14 @@ use std::time::{Duration, Instant};
 
 use isospin_feed::facts::{FactKey, Facts};
 use isospin_host_io::{LinkChange, Links, Namespace, Place, VethSpec, process};
+use isospin_testkit::lab::Switch;
 use isospin_types::PortId;
 
-use super::super::L2;
 use crate::config::AgentConfig;
-use crate::converge::{ItemState, Mechanism as _, PassReport, Scope};
+use crate::config::{OpenVSwitchConfig, Wiring};
+use crate::converge::{Item, ItemState, Mechanism, PassReport, Scope};
+use crate::host_notices::HostNotices;
+use crate::l2::driver;
 
 static COUNTER: AtomicU32 = AtomicU32::new(0);
 
@@ -46,8 +49,26 @@ pub struct Lab {
     pub host: Temporary,
     pub config: AgentConfig,
     pub facts: Facts,
-    pub l2: L2,
+    pub l2: Box<dyn Mechanism>,
     pub links: Links,
+    notices: HostNotices,
+    // Ends before the host it is on.
+    _switch: Option<Switch>,
+}
+
+/// How the host of a test wires its ports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Backend {
+    LinuxBridge,
+    OpenVSwitch,
+}
+
+impl Backend {
+    /// Those this machine can run.
+    pub fn all() -> Vec<Self> {
+        let switch = isospin_testkit::lab::can_run().then_some(Self::OpenVSwitch);
+        std::iter::once(Self::LinuxBridge).chain(switch).collect()
+    }
 }
 
 impl Lab {
@@ -55,17 +76,58 @@ impl Lab {
         let host = Temporary::new("host");
         let links = Links::open(&host.place()).await.expect("links");
         links.set("lo", &LinkChange { up: Some(true), ..LinkChange::default() }).await.expect("lo up");
-        let l2 = L2::at(&config, host.place());
-        Self { host, config, facts, l2, links }
+        let notices = HostNotices::new();
+        let l2 = driver(&config, host.place(), &notices);
+        Self { host, config, facts, l2, links, notices, _switch: None }
+    }
+
+    /// A host with this back end.
+    pub async fn on(backend: Backend, mut config: AgentConfig, facts: Facts) -> Self {
+        if backend == Backend::LinuxBridge {
+            return Self::new(config, facts).await;
+        }
+        let host = Temporary::new("host");
+        let links = Links::open(&host.place()).await.expect("links");
+        links.set("lo", &LinkChange { up: Some(true), ..LinkChange::default() }).await.expect("lo up");
+        let switch = Switch::start(host.0.name());
+        config.wiring = Wiring::OpenVSwitch(OpenVSwitchConfig {
+            run_dir: switch.run_dir(),
+            datapath_type: "netdev".to_owned(),
+            ..OpenVSwitchConfig::default()
+        });
+        let notices = HostNotices::new();
+        let l2 = driver(&config, host.place(), &notices);
+        let links = links.with_software_checksums(true);
+        Self { host, config, facts, l2, links, notices, _switch: Some(switch) }
     }
 
     /// An agent that knows nothing of what an earlier one did.
     pub fn restart(&mut self) {
-        self.l2 = L2::at(&self.config, self.host.place());
+        self.notices = HostNotices::new();
+        self.l2 = driver(&self.config, self.host.place(), &self.notices);
     }
 
     pub async fn full_pass(&mut self) -> PassReport {
-        self.l2.pass(&self.facts, &Scope::Everything, true).await
+        let report = self.l2.pass(&self.facts, &Scope::Everything, true).await;
+        self.settled(report).await
+    }
+
+    /// A switch numbers its ports later: passes until every port is up and nothing changes.
+    async fn settled(&mut self, mut report: PassReport) -> PassReport {
+        if self.config.wiring == Wiring::LinuxBridge {
+            return report;
+        }
+        let is_up = |item: &Item| !matches!(item.key, FactKey::Port(_)) || item.state == ItemState::Up;
+        let (mut changes, end) = (report.changes, Instant::now() + Duration::from_secs(10));
+        while Instant::now() < end && (report.changes > 0 || !report.items.iter().all(is_up)) {
+            if report.changes == 0 {
+                let _ = tokio::time::timeout(Duration::from_secs(1), self.notices.changed()).await;
+            }
+            let links = self.notices.take().links;
+            report = self.l2.pass(&self.facts, &Scope::Touched { facts: BTreeSet::new(), links }, true).await;
+            changes += report.changes;
+        }
+        PassReport { changes, ..report }
     }
 
     pub async fn pass(&mut self, facts: &[FactKey], links: &[String]) -> PassReport {
@@ -73,7 +135,8 @@ impl Lab {
             facts: facts.iter().copied().collect(),
             links: links.iter().cloned().collect::<BTreeSet<_>>(),
         };
-        self.l2.pass(&self.facts, &scope, true).await
+        let report = self.l2.pass(&self.facts, &scope, true).await;
+        self.settled(report).await
     }
 
     pub fn tap(&self, port: PortId) -> String {

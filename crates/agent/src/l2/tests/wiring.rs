@@ -6,7 +6,7 @@ use isospin_types::PortId;
 
 use super::facts::{change, config, default_group, network, port};
 use super::lab::{Lab, Temporary, state};
-use crate::converge::{ItemState, Mechanism as _, Scope};
+use crate::converge::{ItemState, Scope};
 
 /// Two members of one group on one network.
 async fn two() -> (Lab, [PortId; 2]) {

@@ -1,0 +1,80 @@
+//! Rules of the host's own IP: masquerading, and a guard for a userspace datapath.
+//!
+//! With `datapath_type=netdev` the kernel hears every frame of a tap as well: without a
+//! guard an instance could talk to the host itself. A datapath in the kernel takes the
+//! frames before.
+
+use std::collections::BTreeSet;
+
+use isospin_host_io::{HostError, Nft};
+
+use crate::firewall::policy::numbering::hash;
+use crate::l2::masquerade::HOOK;
+
+const TABLE: &str = "isospin_ovs";
+/// Where frames come to the host's IP.
+const FAMILIES: [(&str, &str); 2] = [("inet", "prerouting"), ("arp", "input")];
+
+/// Rules, and the name of an empty chain that says which these are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rules {
+    script: String,
+    mark: String,
+}
+
+impl Rules {
+    /// Those that drop what the kernel hears from these devices, and masquerade as the
+    /// configuration says.
+    #[must_use]
+    pub fn new(devices: &BTreeSet<String>, masquerade: &[String]) -> Self {
+        let elements = devices.iter().map(|device| format!("\"{device}\"")).collect::<Vec<_>>().join(", ");
+        let elements =
+            if elements.is_empty() { String::new() } else { format!("elements = {{ {elements} }};") };
+        let mut script = String::new();
+        for (family, hook) in FAMILIES {
+            script.push_str(&format!(
+                "table {family} {TABLE} {{\n set taps {{ type ifname; {elements} }}\n \
+                 chain guard {{ type filter hook {hook} priority -310; iifname @taps drop; }}\n}}\n"
+            ));
+        }
+        if !masquerade.is_empty() {
+            let rules = masquerade.join("; ");
+            script
+                .push_str(&format!("table inet {TABLE} {{\n chain postrouting {{ {HOOK} {rules}; }}\n}}\n"));
+        }
+        let mark = format!("made_{:x}", hash(&script));
+        for (family, _) in FAMILIES {
+            script.push_str(&format!("table {family} {TABLE} {{\n chain {mark} {{\n }}\n}}\n"));
+        }
+        Self { script, mark }
+    }
+
+    /// Whether they are there.
+    ///
+    /// # Errors
+    /// When the tool fails.
+    pub async fn are_present(&self, nft: &Nft) -> Result<bool, HostError> {
+        for (family, _) in FAMILIES {
+            let table = nft.list_table(family, TABLE).await?.unwrap_or_default();
+            let items = table["nftables"].as_array().map(Vec::as_slice).unwrap_or_default();
+            if !items.iter().any(|item| item["chain"]["name"] == self.mark.as_str()) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Puts them in the place of what is there, in one step.
+    ///
+    /// # Errors
+    /// When the tool refuses.
+    pub async fn apply(&self, nft: &Nft) -> Result<(), HostError> {
+        let mut script = String::new();
+        for (family, _) in FAMILIES {
+            // Added first: what is not there cannot be deleted.
+            script.push_str(&format!("add table {family} {TABLE}\ndelete table {family} {TABLE}\n"));
+        }
+        script.push_str(&self.script);
+        nft.apply(&script).await
+    }
+}

@@ -1,0 +1,363 @@
+//! The "l2" mechanism of a host with Open vSwitch.
+//!
+//! One pass: look, change the rows of the database, then the flows of each bridge in one
+//! bundle. A port without flows is closed, so the order cannot leave one open; a port the
+//! switch has not numbered yet is passed over, and the number wakes the next pass (N30).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use isospin_feed::facts::{FactKey, Facts};
+use isospin_host_io::openflow::FlowTable;
+use isospin_host_io::{HostError, LinkChange, Links, Nft, Place, Switch, sysctl};
+use isospin_types::NetworkId;
+
+use super::flows::{self, Ready, View};
+use super::guard;
+use super::intent::{self, Intent};
+use super::observe::Observed;
+use super::plan;
+use super::tunnels;
+use super::watch::{Database, Life};
+use crate::config::{AgentConfig, OpenVSwitchConfig};
+use crate::converge::{Item, ItemState, Mechanism, PassReport, Scope};
+use crate::firewall::openflow::{self, inexpressible};
+use crate::firewall::policy::{Kept, Policy};
+use crate::host_notices::HostNotices;
+use crate::l2::masquerade;
+
+/// Cookie of our flows: "isospin" and a zero.
+pub const COOKIE: u64 = 0x6973_6f73_7069_6e00;
+/// Local VLANs (reference/agents-and-dataplane §2.2).
+const VLANS: std::ops::RangeInclusive<u16> = 1..=4094;
+
+/// Switches, tunnels and ports, and their flows.
+pub struct OpenVSwitch {
+    config: AgentConfig,
+    switch: OpenVSwitchConfig,
+    place: Place,
+    notices: HostNotices,
+    door: Switch,
+    links: Option<Links>,
+    database: Option<Database>,
+    life: Option<Life>,
+    /// What each bridge holds; nothing is known of those that are absent.
+    held: BTreeMap<String, FlowTable>,
+    /// Flows of rules, with the policy they were made from.
+    rules: Option<(Arc<Policy>, FlowTable)>,
+    guarded: Option<guard::Rules>,
+}
+
+impl OpenVSwitch {
+    /// For a host that is a namespace, or this one.
+    #[must_use]
+    pub fn at(config: &AgentConfig, switch: &OpenVSwitchConfig, place: Place, notices: HostNotices) -> Self {
+        Self {
+            config: config.clone(),
+            door: Switch::open(place.clone(), &switch.run_dir),
+            switch: switch.clone(),
+            place,
+            notices,
+            links: None,
+            database: None,
+            life: None,
+            held: BTreeMap::new(),
+            rules: None,
+            guarded: None,
+        }
+    }
+
+    async fn run(&mut self, facts: &Facts, scope: &Scope, may_sweep: bool) -> Result<PassReport, HostError> {
+        let mut report = PassReport::default();
+        let mut observed = self.look().await?;
+        let switch = self.switch.clone();
+        let intent = intent::of(facts, &self.config, &switch);
+        let vlans = vlans(&intent, &observed.vlans());
+        let plan = plan::plan(&intent, &observed, &switch, &vlans, may_sweep);
+        if plan.changes > 0 {
+            if let Some(database) = &self.database {
+                database.ovsdb.transact(plan.operations).await?;
+            }
+            report.changes += plan.changes;
+            report.swept += plan.swept;
+            // What the switch makes of it comes as an event.
+            observed = self.look().await?;
+        }
+        let policy = self.policy(facts, &intent);
+        let view =
+            View { intent: &intent, observed: &observed, switch: &switch, vlans: &vlans, policy: &policy };
+        let ready = view.ready();
+        let wanted = self.flows(&view, &ready, facts, &policy);
+        report.changes += self.guard(&intent, &observed, scope).await?;
+        // No facts have come yet: flows of an earlier life go on carrying its ports.
+        let fresh = !may_sweep && facts.ports.is_empty();
+        if !fresh {
+            report.changes += self.program(&observed, wanted, scope).await?;
+        }
+        report.changes += self.addresses(&observed).await?;
+        let failures = self.devices(&intent, &observed, &mut report.changes).await?;
+        report.retry = !failures.is_empty();
+        report.items = items(&view, &ready, &failures);
+        report.items.extend(refused(facts, &policy));
+        Ok(report)
+    }
+
+    /// The host as it is. What was thought to be in the switch is forgotten with it.
+    async fn look(&mut self) -> Result<Observed, HostError> {
+        let links = match &self.links {
+            Some(links) => links.clone(),
+            None => self.links.insert(Links::open(&self.place).await?).clone(),
+        };
+        if self.database.as_ref().is_none_or(|database| database.ovsdb.has_ended()) {
+            self.database = None;
+            let socket = self.switch.run_dir.join("db.sock");
+            self.database = Some(Database::open(socket, self.notices.clone()).await?);
+        }
+        if self.life.as_ref().is_some_and(Life::is_over) {
+            tracing::warn!("the switch has gone; its flows are made anew");
+            self.life = None;
+            self.held.clear();
+        }
+        let devices = links.list().await?.into_iter().map(|link| link.name).collect();
+        let tables = self.database.as_ref().map(|database| database.ovsdb.tables()).unwrap_or_default();
+        Ok(Observed::of(&tables, devices))
+    }
+
+    /// What the firewall must let through; the switch is one bridge, its networks are not.
+    fn policy(&self, facts: &Facts, intent: &Intent) -> Arc<Policy> {
+        let bridges = intent.networks.keys().map(|id| (*id, Ok(id.to_string()))).collect();
+        Arc::new(Policy::with(facts, &self.config, &bridges, BTreeSet::new(), &Kept::default()))
+    }
+
+    fn flows(
+        &mut self,
+        view: &View<'_>,
+        ready: &[Ready],
+        facts: &Facts,
+        policy: &Arc<Policy>,
+    ) -> BTreeMap<String, FlowTable> {
+        let same = |(before, _): &&(Arc<Policy>, FlowTable)| {
+            before.profiles == policy.profiles
+                && before.groups == policy.groups
+                && before.members == policy.members
+        };
+        if self.rules.as_ref().filter(same).is_none() {
+            self.rules = Some((Arc::clone(policy), openflow::rules(policy)));
+        }
+        let mut integration = flows::integration(view, ready);
+        if let Some((_, rules)) = &self.rules {
+            integration.extend(rules);
+        }
+        let mut wanted = BTreeMap::from([(self.switch.integration_bridge.clone(), integration)]);
+        if self.config.tunnel_ip.is_some() {
+            let answers_nd = self.switch.datapath_type == "netdev";
+            let tunnel = tunnels::tunnel(view, facts, COOKIE, answers_nd);
+            wanted.insert(self.switch.tunnel_bridge.clone(), tunnel);
+        }
+        for physical in self.config.physical_networks.values() {
+            wanted.insert(physical.bridge.clone(), flows::physical(view, &physical.bridge));
+        }
+        wanted
+    }
+
+    /// Makes the flows of every bridge those wanted; returns how many changed.
+    async fn program(
+        &mut self,
+        observed: &Observed,
+        wanted: BTreeMap<String, FlowTable>,
+        scope: &Scope,
+    ) -> Result<u64, HostError> {
+        let mut changes = 0;
+        if self.life.is_none() && observed.ofport(&self.switch.integration_bridge).is_some() {
+            let bridge = &self.switch.integration_bridge;
+            self.life = Some(Life::watch(&self.door, bridge, self.notices.clone()).await?);
+        }
+        for (bridge, table) in wanted {
+            // The switch has not made it yet; its number will come as an event.
+            if observed.ofport(&bridge).is_none() {
+                continue;
+            }
+            changes += match self.held.remove(&bridge).filter(|_| *scope != Scope::Everything) {
+                Some(before) => {
+                    let difference = table.since(&before);
+                    self.door.apply(&bridge, COOKIE, &difference).await?;
+                    difference.len() as u64
+                }
+                None => {
+                    let bundle = self.door.compare(&bridge, COOKIE, &table).await?;
+                    let count = bundle.lines().count() as u64;
+                    if count > 0 {
+                        self.door.repair(&bridge, &bundle).await?;
+                    }
+                    count
+                }
+            };
+            self.held.insert(bridge, table);
+        }
+        Ok(changes)
+    }
+
+    /// Sizes and opens the devices that are in the switch.
+    async fn devices(
+        &self,
+        intent: &Intent,
+        observed: &Observed,
+        changes: &mut u64,
+    ) -> Result<BTreeMap<String, String>, HostError> {
+        let mut failures = BTreeMap::new();
+        let Some(links) = &self.links else { return Ok(failures) };
+        for tap in intent.taps.values().filter(|tap| observed.devices.contains(&tap.device)) {
+            let Some(link) = links.get(&tap.device).await? else { continue };
+            let change = LinkChange {
+                mtu: (link.mtu != tap.mtu).then_some(tap.mtu),
+                up: (!link.up).then_some(true),
+                ..LinkChange::default()
+            };
+            if change == LinkChange::default() {
+                continue;
+            }
+            let setting = format!("net/ipv6/conf/{}/disable_ipv6", tap.device);
+            // A kernel without IPv6 has no such setting.
+            let _ = sysctl::set(&self.place, &setting, "1").await;
+            match links.set(&tap.device, &change).await {
+                Ok(()) => *changes += 1,
+                Err(error) if error.is_not_found() => {}
+                Err(error) => {
+                    failures.insert(tap.device.clone(), error.reason());
+                }
+            }
+        }
+        Ok(failures)
+    }
+
+    /// Addresses of the host on bridges of physical networks.
+    async fn addresses(&self, observed: &Observed) -> Result<u64, HostError> {
+        let Some(links) = &self.links else { return Ok(0) };
+        let mut changes = sysctl::set_all(&self.place, &masquerade::settings(&self.config)).await?;
+        for physical in self.config.physical_networks.values().filter(|it| !it.addresses.is_empty()) {
+            // Its device follows the row of the bridge.
+            if !observed.devices.contains(&physical.bridge) {
+                continue;
+            }
+            let present: BTreeSet<_> = links
+                .addresses(Some(physical.bridge.as_str()))
+                .await?
+                .into_iter()
+                .map(|held| held.net)
+                .collect();
+            for net in physical.addresses.iter().filter(|net| !present.contains(*net)) {
+                links.add_address(&physical.bridge, *net).await?;
+                changes += 1;
+            }
+            let link = links.get(&physical.bridge).await?;
+            if link.is_some_and(|link| !link.up) {
+                links.set(&physical.bridge, &LinkChange { up: Some(true), ..LinkChange::default() }).await?;
+                changes += 1;
+            }
+        }
+        Ok(changes)
+    }
+
+    /// Rules of the host's own IP.
+    async fn guard(&mut self, intent: &Intent, observed: &Observed, scope: &Scope) -> Result<u64, HostError> {
+        let taps = intent.taps.values().map(|tap| tap.device.clone()).chain(intent.closed.values().cloned());
+        let ports = observed.ports.values().filter(|port| port.kind.is_empty()).map(|port| port.name.clone());
+        let in_userspace = self.switch.datapath_type == "netdev";
+        let devices: BTreeSet<String> = taps.chain(ports).filter(|_| in_userspace).collect();
+        let rules = guard::Rules::new(&devices, &masquerade::rules(&self.config));
+        let nft = Nft::open(self.place.clone());
+        let is_right = match &self.guarded {
+            Some(held) if *scope != Scope::Everything => *held == rules,
+            _ => rules.are_present(&nft).await?,
+        };
+        if !is_right {
+            rules.apply(&nft).await?;
+        }
+        self.guarded = Some(rules);
+        Ok(u64::from(!is_right))
+    }
+}
+
+/// The local VLAN of each network: the one it has, else the lowest free.
+pub(super) fn vlans(intent: &Intent, kept: &BTreeMap<NetworkId, u16>) -> BTreeMap<NetworkId, u16> {
+    let mut taken: BTreeSet<u16> = BTreeSet::new();
+    let mut vlans = BTreeMap::new();
+    for id in intent.networks.keys() {
+        if let Some(vlan) = kept.get(id).filter(|vlan| VLANS.contains(vlan) && taken.insert(**vlan)) {
+            vlans.insert(*id, *vlan);
+        }
+    }
+    for id in intent.networks.keys() {
+        if !vlans.contains_key(id)
+            && let Some(vlan) = VLANS.into_iter().find(|vlan| taken.insert(*vlan))
+        {
+            vlans.insert(*id, vlan);
+        }
+    }
+    vlans
+}
+
+impl Mechanism for OpenVSwitch {
+    fn party(&self) -> &'static str {
+        "l2"
+    }
+
+    fn pass<'a>(
+        &'a mut self,
+        facts: &'a Facts,
+        scope: &'a Scope,
+        may_sweep: bool,
+    ) -> BoxFuture<'a, PassReport> {
+        async move {
+            match self.run(facts, scope, may_sweep).await {
+                Ok(report) => report,
+                Err(error) => {
+                    // Nothing remembered can be trusted; the switch keeps what it has.
+                    self.held.clear();
+                    tracing::error!(error = %error.reason(), "the pass over Open vSwitch failed");
+                    let reason: String = error.reason().chars().take(200).collect();
+                    let here = facts.ports.values().filter(|port| port.host == self.config.host);
+                    let failed =
+                        |id| Item { key: FactKey::Port(id), state: ItemState::Failed(reason.clone()) };
+                    let items = here.map(|port| failed(port.id)).collect();
+                    PassReport { items, retry: true, ..PassReport::default() }
+                }
+            }
+        }
+        .boxed()
+    }
+}
+
+/// The state of every port of this host; the loop sends what is news.
+fn items(view: &View<'_>, ready: &[Ready], failures: &BTreeMap<String, String>) -> Vec<Item> {
+    let intent = view.intent;
+    let ready: BTreeSet<&str> = ready.iter().map(|port| port.device.as_str()).collect();
+    let bridge = &view.switch.integration_bridge;
+    let state = |id, tap: &intent::Tap| {
+        let port = view.observed.port_of(bridge, id, &tap.device);
+        let error = port.map(|port| port.error.clone()).filter(|error| !error.is_empty());
+        match failures.get(&tap.device).cloned().or(error) {
+            Some(reason) => ItemState::Failed(reason),
+            None if ready.contains(tap.device.as_str()) => ItemState::Up,
+            None => ItemState::Down,
+        }
+    };
+    let item = |id, state| Item { key: FactKey::Port(id), state };
+    let taps = intent.taps.iter().map(|(id, tap)| item(*id, state(*id, tap)));
+    let closed = intent.closed.keys().map(|id| item(*id, ItemState::Down));
+    let impossible = intent.impossible.iter();
+    let impossible = impossible.map(|(id, reason)| item(*id, ItemState::Failed(reason.clone())));
+    taps.chain(closed).chain(impossible).collect()
+}
+
+/// Rules that were left out, each with the reason.
+fn refused(facts: &Facts, policy: &Policy) -> Vec<Item> {
+    let failed =
+        |id, reason: String| Item { key: FactKey::SecurityGroupRule(id), state: ItemState::Failed(reason) };
+    let wrong = policy.refused.iter().map(|(id, refusal)| failed(*id, refusal.to_string()));
+    let beyond = facts.security_group_rules.values();
+    let beyond = beyond.filter_map(|rule| Some(failed(rule.id, inexpressible(rule)?)));
+    wrong.chain(beyond).collect()
+}

@@ -1,0 +1,21 @@
+//! Open vSwitch: `br-int` with all ports of the host, `br-tun` with the tunnels to other
+//! hosts, and a bridge for each physical network, joined by patch ports.
+//!
+//! Bridges and ports are rows of its database ([`plan`]), what they do with frames is
+//! flows ([`flows`], and the firewall's in `firewall/openflow`). Ports and the switch
+//! itself are watched: a port that appears, an `ovs-vswitchd` that restarts, wake the
+//! loop. Why it is built this way: `docs/adr/0005-open-vswitch.md`.
+
+mod flows;
+mod guard;
+pub mod intent;
+mod mechanism;
+mod names;
+pub mod observe;
+mod plan;
+#[cfg(test)]
+mod tests;
+mod tunnels;
+mod watch;
+
+pub use mechanism::OpenVSwitch;

@@ -1,0 +1,36 @@
+//! Names of ports (reference/agents-and-dataplane §1.2).
+
+use std::net::IpAddr;
+
+use crate::firewall::policy::numbering::hash;
+
+/// Longest name the kernel takes.
+const LONGEST: usize = 15;
+
+/// End at the tunnel bridge of the pair between it and the integration bridge.
+pub const PATCH_INT: &str = "patch-int";
+/// Its other end.
+pub const PATCH_TUN: &str = "patch-tun";
+
+/// `int-<bridge>` or `phy-<bridge>`; long ones end in a hash.
+#[must_use]
+pub fn patch(prefix: &str, bridge: &str) -> String {
+    let name = format!("{prefix}-{bridge}");
+    if name.len() <= LONGEST {
+        return name;
+    }
+    let kept: String = name.chars().take(LONGEST - 6).collect();
+    format!("{kept}{:06x}", hash(bridge) & 0xff_ffff)
+}
+
+/// `vxlan-0a000005`: the kind and the address of the other end.
+#[must_use]
+pub fn tunnel(kind: &str, remote: IpAddr) -> String {
+    match remote {
+        IpAddr::V4(ip) => format!("{kind}-{:08x}", u32::from(ip)),
+        IpAddr::V6(ip) => {
+            let hash = hash(&ip.to_string());
+            format!("{kind}-{:08x}", (hash ^ hash >> 32) & 0xffff_ffff)
+        }
+    }
+}

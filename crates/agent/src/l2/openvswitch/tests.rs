@@ -1,0 +1,203 @@
+//! Intent, plan and flows as values; real packets are in `l2/tests` and in the lab of
+//! the test kit.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use isospin_feed::facts::{Facts, Segment};
+use isospin_host_io::openflow::{Action, Field};
+
+use super::flows::{self, View};
+use super::intent::{self, Way};
+use super::mechanism::vlans;
+use super::observe::{Bridge, Observed, Port};
+use super::{names, plan, tunnels};
+use crate::config::{AgentConfig, OpenVSwitchConfig, PhysicalNetwork, TunnelType};
+use crate::firewall::openflow::table;
+use crate::firewall::policy::{Kept, Policy};
+use crate::firewall::testing::{self, add_port, cloud};
+
+fn host() -> (AgentConfig, OpenVSwitchConfig) {
+    let physical = PhysicalNetwork { bridge: "br-ex".to_owned(), ..PhysicalNetwork::default() };
+    let config = AgentConfig {
+        tunnel_ip: Some([192, 0, 2, 1].into()),
+        physical_networks: [("public".to_owned(), physical)].into(),
+        ..testing::config()
+    };
+    (config, OpenVSwitchConfig { datapath_type: "netdev".to_owned(), ..OpenVSwitchConfig::default() })
+}
+
+/// A port here and one elsewhere, on a network of this kind.
+fn two_ports(segment: Segment) -> Facts {
+    let (mut facts, _) = cloud(0);
+    for network in facts.networks.values_mut() {
+        let network = Arc::make_mut(network);
+        network.segment = segment.clone();
+        network.tunnel_peers = BTreeSet::from([[192, 0, 2, 2].into()]);
+    }
+    add_port(&mut facts, 1, &[]);
+    let there = add_port(&mut facts, 2, &[]);
+    let port = Arc::make_mut(facts.ports.get_mut(&there).expect("port"));
+    port.host = "there".to_owned();
+    port.tunnel_ip = Some([192, 0, 2, 2].into());
+    facts
+}
+
+/// A host on which everything the intent wants is there, numbered in order.
+fn observed(intent: &intent::Intent) -> Observed {
+    let mut observed = Observed::default();
+    let mut add = |name: &str, bridge: &str, kind: &str| {
+        let ofport = Some(u32::try_from(observed.ports.len()).expect("few") + 1);
+        let port = Port {
+            name: name.to_owned(),
+            bridge: bridge.to_owned(),
+            kind: kind.to_owned(),
+            ofport,
+            ..Port::default()
+        };
+        observed.ports.insert(name.to_owned(), port);
+    };
+    for name in intent.bridges.keys() {
+        add(name, name, "internal");
+    }
+    for (name, uplink) in &intent.uplinks {
+        add(name, &uplink.bridge, uplink.kind);
+    }
+    for tap in intent.taps.values() {
+        add(&tap.device, "br-int", "");
+    }
+    for name in intent.bridges.keys() {
+        let bridge = Bridge { fail_mode: "secure".to_owned(), ..Bridge::default() };
+        observed.bridges.insert(name.clone(), bridge);
+    }
+    observed.devices = intent.taps.values().map(|tap| tap.device.clone()).collect();
+    observed
+}
+
+#[test]
+fn names_are_those_operators_know() {
+    assert_eq!(names::patch("int", "br-ex"), "int-br-ex");
+    assert_eq!(names::tunnel("vxlan", [10, 0, 0, 5].into()), "vxlan-0a000005");
+    let long = names::patch("phy", "br-provider-network");
+    assert_eq!(long.len(), 15);
+    assert_ne!(long, names::patch("phy", "br-provider-other"));
+    assert!(names::tunnel("geneve", "2001:db8::1".parse().expect("ip")).len() <= 15);
+}
+
+#[test]
+fn a_fresh_host_gets_bridges_patch_ports_and_tunnels() {
+    let (config, switch) = host();
+    let intent = intent::of(&two_ports(Segment::Vxlan { vni: 7 }), &config, &switch);
+    assert_eq!(intent.bridges.keys().collect::<Vec<_>>(), ["br-ex", "br-int", "br-tun"]);
+    let ports: Vec<&String> = intent.uplinks.keys().collect();
+    assert_eq!(ports, ["int-br-ex", "patch-int", "patch-tun", "phy-br-ex", "vxlan-c0000202"]);
+    assert_eq!(intent.uplinks["vxlan-c0000202"].options["remote_ip"], "192.0.2.2");
+    let none = Observed { root: "root".to_owned(), ..Observed::default() };
+    let made = plan::plan(&intent, &none, &switch, &BTreeMap::new(), true);
+    assert_eq!((made.changes, made.swept), (3, 0), "bridges first: {:?}", made.operations);
+}
+
+#[test]
+fn a_type_of_tunnel_or_a_physical_network_that_is_not_configured_fails_its_ports_only() {
+    let (config, switch) = host();
+    let physical_network = "other".to_owned();
+    for (segment, reason) in [
+        (Segment::Gre { key: 1 }, "tunnels of type gre are not configured on this host"),
+        (Segment::Flat { physical_network }, "physical network 'other' is not configured on this host"),
+    ] {
+        let intent = intent::of(&two_ports(segment), &config, &switch);
+        assert_eq!(intent.impossible.values().collect::<Vec<_>>(), [reason]);
+        assert!(intent.taps.is_empty());
+    }
+}
+
+#[test]
+fn local_vlans_are_kept_and_the_lowest_free_is_taken() {
+    let ids: Vec<_> = (0..3).map(|_| isospin_types::NetworkId::random()).collect();
+    let mut intent = intent::Intent::default();
+    intent.networks.extend(ids.iter().map(|id| (*id, Way::None)));
+    let vlans = vlans(&intent, &[(ids[1], 1)].into());
+    assert_eq!(vlans[&ids[1]], 1);
+    assert_eq!(vlans.values().copied().collect::<BTreeSet<u16>>(), BTreeSet::from([1, 2, 3]));
+}
+
+/// Runs `check` on the flows of br-int and br-tun for two ports on such a network.
+fn with_flows(segment: Segment, check: impl FnOnce(&View<'_>, &Facts)) {
+    let (config, mut switch) = host();
+    switch.tunnel_types = TunnelType::ALL.into();
+    let facts = two_ports(segment);
+    let intent = intent::of(&facts, &config, &switch);
+    let observed = observed(&intent);
+    let bridges = intent.networks.keys().map(|id| (*id, Ok(id.to_string()))).collect();
+    let policy = Arc::new(Policy::with(&facts, &config, &bridges, BTreeSet::new(), &Kept::default()));
+    let vlans = vlans(&intent, &BTreeMap::new());
+    let view = View { intent: &intent, observed: &observed, switch: &switch, vlans: &vlans, policy: &policy };
+    check(&view, &facts);
+}
+
+#[test]
+fn nothing_on_the_integration_bridge_is_left_to_learning() {
+    for segment in
+        [Segment::Local, Segment::Vxlan { vni: 7 }, Segment::Flat { physical_network: "public".into() }]
+    {
+        with_flows(segment, |view, _| {
+            let ready = view.ready();
+            assert_eq!(ready.len(), 1);
+            let flows = flows::integration(view, &ready);
+            assert!(!flows.text(1).contains("NORMAL"));
+            let (_, fields, actions) = flows.of(0).last().expect("a flow that matches all");
+            assert_eq!((fields, actions), (&[][..], &[][..]), "what nobody knows is dropped");
+        });
+    }
+}
+
+#[test]
+fn n30_a_port_without_a_number_has_no_flows_and_stops_no_other() {
+    with_flows(Segment::Local, |view, _| {
+        let mut observed = view.observed.clone();
+        for port in observed.ports.values_mut().filter(|port| port.kind.is_empty()) {
+            port.ofport = None;
+        }
+        let view = View { observed: &observed, ..*view };
+        assert_eq!(view.ready(), []);
+        assert!(!flows::integration(&view, &view.ready()).is_empty());
+    });
+}
+
+#[test]
+fn known_receivers_have_one_tunnel_and_are_answered_for_here() {
+    for (segment, from) in
+        [(Segment::Vxlan { vni: 7 }, 4), (Segment::Gre { key: 7 }, 3), (Segment::Geneve { vni: 7 }, 6)]
+    {
+        with_flows(segment, |view, facts| {
+            let flows = tunnels::tunnel(view, facts, 1, true);
+            let there = facts.ports.values().find(|port| port.host == "there").expect("port");
+            let known =
+                |(_, fields, _): &(u16, &[Field], &[Action])| fields.contains(&Field::EthDst(there.mac));
+            assert_eq!(flows.of(20).filter(known).count(), 1);
+            assert_eq!(flows.of(21).count(), 6, "ARP and ND of both, who has no address, and the rest");
+            let arrived = [Field::TunnelId(7)];
+            assert!(flows.of(from).any(|(_, fields, _)| fields == arrived));
+        });
+    }
+}
+
+/// A tag of the outside never becomes another network's, nor one of ours the outside's.
+#[test]
+fn vlans_are_translated_both_ways() {
+    let physical_network = "public".to_owned();
+    with_flows(Segment::Vlan { physical_network, vlan: 101 }, |view, _| {
+        let inside = flows::integration(view, &view.ready());
+        assert!(inside.of(table::LOCAL_SWITCHING).any(|(priority, fields, actions)| {
+            priority == 3
+                && fields.contains(&Field::Vlan(101))
+                && actions == [Action::SetVlan(1), Action::Resubmit(table::PACKET_RATE_LIMIT)]
+        }));
+        let outside = flows::physical(view, "br-ex");
+        assert!(outside.of(0).any(|(priority, fields, actions)| {
+            priority == 4
+                && fields.contains(&Field::Vlan(1))
+                && actions == [Action::SetVlan(101), Action::Normal]
+        }));
+    });
+}
