@@ -1,7 +1,9 @@
 //! The everyday commands of the `openstack` client on the Identity API.
 
-use anyhow::Result;
-use isospin_conformance::{Client, Installation, column, run};
+use std::process::Command;
+
+use anyhow::{Context as _, Result, ensure};
+use isospin_conformance::{Api, Client, Installation, column, run};
 
 /// In this order, as the admin.
 const COMMANDS: &[(&str, &str)] = &[
@@ -76,6 +78,153 @@ fn tokens_catalog_projects_users_and_roles() -> Result<()> {
     // The client says nothing when a grant is refused.
     demo.ok("role add --user demo --project demo admin")?;
     assert_eq!(column(&admin.json("role assignment list --user demo --names")?, "Role")?, ["member"]);
+    Ok(())
+}
+
+/// What documents 000 (the controller's services) and 003 (Keystone, Glance, Nova,
+/// Placement, Neutron) type, as the admin, and what they print; passwords are given instead
+/// of asked for. What they make of the built-in services goes first.
+const DOCUMENTS: &[(&str, &str)] = &[
+    ("project delete service", ""),
+    ("service delete neutron", ""),
+    ("domain create --description \"An Example Domain\" example", ""),
+    (
+        "domain list -f value -c Name -c Enabled -c Description --sort-column Name",
+        "Default True The default domain\nexample True An Example Domain",
+    ),
+    ("project create --domain default --description \"Service Project\" service", ""),
+    ("project show service -f value -c description -c domain_id", "Service Project\ndefault"),
+    ("project create --domain default --description \"Demo Project\" myproject", ""),
+    ("project list -f value -c Name --sort-column Name", "admin\ndemo\nmyproject\nservice"),
+    ("user create --domain default --password MYUSER_PASS myuser", ""),
+    ("user show myuser -f value -c domain_id -c enabled -c name", "default\nTrue\nmyuser"),
+    ("role create myrole", ""),
+    ("role show myrole -f value -c domain_id -c name", "myrole\nNone"),
+    ("role list -f value -c Name --sort-column Name", "admin\nmanager\nmember\nmyrole\nreader\nservice"),
+    ("role add --project myproject --user myuser myrole", ""),
+    ("user list -f value -c Name --sort-column Name", "admin\ndemo\nmyuser"),
+    ("token issue -f value -c project_id", ""),
+    ("user create --domain default --password secret glance", ""),
+    ("role add --project service --user glance admin", ""),
+    (
+        "service create --name glance --description \"OpenStack Image\" image -f value -c name -c type -c enabled",
+        "glance\nimage\nTrue",
+    ),
+    (
+        "endpoint create --region RegionOne image public http://controller:9292 -f value -c interface -c url -c service_type",
+        "public\nhttp://controller:9292\nimage",
+    ),
+    ("endpoint create --region RegionOne image internal http://controller:9292", ""),
+    ("endpoint create --region RegionOne image admin http://controller:9292", ""),
+    ("user create --domain default --password secret nova", ""),
+    ("role add --project service --user nova admin", ""),
+    ("service create --name nova --description \"OpenStack Compute\" compute", ""),
+    ("endpoint create --region RegionOne compute public http://controller:8774/v2.1", ""),
+    ("endpoint create --region RegionOne compute internal http://controller:8774/v2.1", ""),
+    ("endpoint create --region RegionOne compute admin http://controller:8774/v2.1", ""),
+    ("user create --domain default --password secret placement", ""),
+    ("role add --project service --user placement admin", ""),
+    ("service create --name placement --description \"Placement API\" placement", ""),
+    ("endpoint create --region RegionOne placement public http://controller:8778", ""),
+    ("endpoint create --region RegionOne placement internal http://controller:8778", ""),
+    ("endpoint create --region RegionOne placement admin http://controller:8778", ""),
+    ("user create --domain default --password neutron neutron", ""),
+    ("role add --project service --user neutron admin", ""),
+    ("service create --name neutron --description \"OpenStack Networking\" network", ""),
+    ("endpoint create --region RegionOne network public http://controller:9696", ""),
+    ("endpoint create --region RegionOne network internal http://controller:9696", ""),
+    ("endpoint create --region RegionOne network admin http://controller:9696", ""),
+    (
+        "endpoint list --service network -f value -c Interface -c URL --sort-column Interface",
+        "admin http://controller:9696\ninternal http://controller:9696\npublic http://controller:9696",
+    ),
+];
+
+#[test]
+fn the_commands_of_the_documents() -> Result<()> {
+    let installation = Installation::start("none")?;
+    let mut admin = Client::start(&installation, "isospin")?;
+    run(&mut admin, DOCUMENTS)?;
+    // The way of 003 with everything on the command line, and with OS_* variables.
+    let url = Api::log_in(&installation, "admin")?.identity;
+    let token = |project: &str, user: &str, password: &str| {
+        let arguments = format!(
+            "--os-auth-url {url}/v3 --os-project-domain-name Default --os-user-domain-name Default \
+             --os-project-name {project} --os-username {user} --os-password {password} token issue -f json"
+        );
+        openstack(&arguments, &[])
+    };
+    let password = installation.password("admin")?;
+    ensure!(token("admin", "admin", &password)?.contains("gAAAA"));
+    ensure!(token("myproject", "myuser", "MYUSER_PASS")?.contains("gAAAA"));
+    let auth_url = format!("{url}/v3");
+    let variables = [
+        ("OS_PROJECT_DOMAIN_NAME", "Default"),
+        ("OS_USER_DOMAIN_NAME", "Default"),
+        ("OS_PROJECT_NAME", "myproject"),
+        ("OS_USERNAME", "myuser"),
+        ("OS_PASSWORD", "MYUSER_PASS"),
+        ("OS_AUTH_URL", auth_url.as_str()),
+        ("OS_IDENTITY_API_VERSION", "3"),
+        ("OS_IMAGE_API_VERSION", "2"),
+    ];
+    ensure!(openstack("token issue -f json", &variables)?.contains("gAAAA"));
+    Ok(())
+}
+
+/// What the client prints when it is run as people do, with nothing but these variables.
+fn openstack(arguments: &str, variables: &[(&str, &str)]) -> Result<String> {
+    let program = isospin_conformance::root().join(".venv/bin/openstack");
+    let output = Command::new(&program)
+        .args(arguments.split_whitespace())
+        .env_clear()
+        .env("HOME", "/nonexistent")
+        .envs(variables.iter().copied())
+        .output()
+        .with_context(|| format!("cannot run {}", program.display()))?;
+    ensure!(output.status.success(), "openstack {arguments}: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// What users hand on, limits, and what else the client knows of Identity.
+const MORE: &[(&str, &str)] = &[
+    (
+        "application credential create --secret s3cret --role member ac1 -f value -c name -c secret -c unrestricted",
+        "ac1\ns3cret\nFalse",
+    ),
+    ("application credential list -f value -c Name", "ac1"),
+    ("application credential delete ac1", ""),
+    ("credential create --type cert demo cert1 -f value -c blob -c type", "cert1\ncert"),
+    ("access := ec2 credentials create -f value -c access", ""),
+    ("ec2 credentials show {access} -f value -c access", "{access}"),
+    ("ec2 credentials delete {access}", ""),
+    (
+        "registered limit create --service network --default-limit 10 ports -f value -c default_limit -c resource_name",
+        "10\nports",
+    ),
+    (
+        "limit create --project demo --service network --resource-limit 5 ports -f value -c resource_limit",
+        "5",
+    ),
+    ("limit list --project demo -f value -c \"Resource Name\" -c \"Resource Limit\"", "ports 5"),
+    ("trust := trust create --project admin --role member admin demo -f value -c id", ""),
+    ("trust show {trust} -f value -c impersonation", "True"),
+    ("trust delete {trust}", ""),
+    ("role add --domain default --user demo --inherited reader", ""),
+    (
+        "role assignment list --user demo --inherited --names -f value -c Role -c Domain -c Inherited",
+        "reader Default True",
+    ),
+    ("role remove --domain default --user demo --inherited reader", ""),
+    ("implied role create reader --implied-role service -f value -c implies", ""),
+    ("implied role delete reader --implied-role service", ""),
+];
+
+#[test]
+fn what_users_hand_on_and_limits() -> Result<()> {
+    let installation = Installation::start("none")?;
+    let mut admin = Client::start(&installation, "isospin")?;
+    isospin_conformance::Script::default().run(&mut admin, MORE)?;
     Ok(())
 }
 

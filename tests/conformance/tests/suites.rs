@@ -60,6 +60,7 @@ impl Cloud {
              admin_project_name = admin\nadmin_domain_name = Default\n\
              tempest_roles = member\ncreate_isolated_networks = false\n\
              [identity]\nuri_v3 = {identity}/v3\n\
+             [identity-feature-enabled]\napplication_credentials = true\naccess_rules = true\n\
              [service_available]\n\
              neutron = true\nnova = false\nglance = false\ncinder = false\nswift = false\n\
              [network]\npublic_network_id = {public}\nfloating_network_name = public\n\
@@ -98,12 +99,16 @@ fn the_tempest_plugin_of_neutron() -> Result<()> {
 }
 
 #[test]
-fn the_functional_tests_of_openstacksdk() -> Result<()> {
+fn tempest_of_identity() -> Result<()> {
+    Cloud::start()?.tempest("tempest.api.identity")
+}
+
+fn functional(part: &str) -> Result<()> {
     let cloud = Cloud::start()?;
     let clouds = cloud.installation.state_dir().join("clouds.yaml");
     run_suite(
         &cloud.installation,
-        "openstack.tests.functional.network",
+        &format!("openstack.tests.functional.{part}"),
         &[
             ("OS_CLIENT_CONFIG_FILE", &clouds.to_string_lossy()),
             ("OS_CLOUD", "isospin"),
@@ -119,4 +124,14 @@ fn the_functional_tests_of_openstacksdk() -> Result<()> {
             ("OS_STDERR_CAPTURE", "1"),
         ],
     )
+}
+
+#[test]
+fn the_functional_tests_of_openstacksdk() -> Result<()> {
+    functional("network")
+}
+
+#[test]
+fn the_functional_tests_of_openstacksdk_about_identity() -> Result<()> {
+    functional("identity")
 }

@@ -80,7 +80,8 @@ async fn create(
         .write(context.request_id(), move |tx| {
             Box::pin(async move {
                 let (prior, implied) = (role::require(tx, &id).await?, role::require(tx, &implied).await?);
-                let elsewhere = implied.domain_id.is_some() && implied.domain_id != prior.domain_id;
+                // A role of everywhere brings none of a single domain.
+                let elsewhere = implied.domain_id.is_some() && prior.domain_id.is_none();
                 if implied.name == NEVER_IMPLIED || elsewhere {
                     return Err(Fault::refused(format!("{} cannot be an implied roles.", implied.id)));
                 }
