@@ -110,12 +110,12 @@ impl Sent {
         self.answers.or_else(own)
     }
 
-    pub fn from_port(mut self, port: u32) -> Self {
+    pub fn entering_at(mut self, port: u32) -> Self {
         self.in_port = port;
         self
     }
 
-    pub fn to_port(mut self, port: u32) -> Self {
+    pub fn leaving_at(mut self, port: u32) -> Self {
         self.in_port = 1000;
         self.registers.insert(register::PORT, port);
         self

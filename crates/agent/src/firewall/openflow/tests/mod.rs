@@ -44,26 +44,30 @@ impl Host {
     fn sends(&self, port: &Port, from: MacAddr, frame: &Frame) -> Fate {
         let (ofport, begin) = &self.begins[&port.tap_name()];
         let Some(begin) = begin else { return Fate::Dropped };
-        run(&self.flows, Sent::new(frame, from).from_port(*ofport), begin)
+        run(&self.flows, Sent::new(frame, from).entering_at(*ofport), begin)
     }
 
     /// The port answers on a connection that began with `first`.
     fn answers(&self, port: &Port, answer: &Frame, first: Packet) -> Fate {
         let (ofport, begin) = &self.begins[&port.tap_name()];
         let Some(begin) = begin else { return Fate::Dropped };
-        run(&self.flows, Sent::new(answer, port.mac).answering(first).from_port(*ofport), begin)
+        run(&self.flows, Sent::new(answer, port.mac).answering(first).entering_at(*ofport), begin)
     }
 
     /// The port is answered on a connection it began with `first`.
     fn answered(&self, port: &Port, answer: &Frame, first: Packet) -> Fate {
         let (ofport, _) = self.begins[&port.tap_name()];
-        let frame = Sent::new(answer, mac(77)).answering(first).to_port(ofport);
+        let frame = Sent::new(answer, mac(77)).answering(first).leaving_at(ofport);
         run(&self.flows, frame, &[Action::Resubmit(table::BASE_INGRESS)])
     }
 
     fn receives(&self, port: &Port, frame: &Frame) -> Fate {
         let (ofport, _) = self.begins[&port.tap_name()];
-        run(&self.flows, Sent::new(frame, mac(77)).to_port(ofport), &[Action::Resubmit(table::BASE_INGRESS)])
+        run(
+            &self.flows,
+            Sent::new(frame, mac(77)).leaving_at(ofport),
+            &[Action::Resubmit(table::BASE_INGRESS)],
+        )
     }
 }
 
