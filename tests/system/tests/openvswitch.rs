@@ -1,8 +1,6 @@
 //! The demo's cloud on Open vSwitch: DHCP, metadata, routers and floating IPs, and what a
 //! restart of the agent or the switch costs.
 
-#![expect(clippy::print_stdout, reason = "the figures are worth reading when a test failed")]
-
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
