@@ -33,10 +33,9 @@ impl Keystone {
         let template = environment.join("template");
         let folder = tempfile::Builder::new().prefix("isospin-keystone-").tempdir()?;
         copy(&template, folder.path()).context("no Keystone: `make keystone` first")?;
-        let configuration = folder.path().join("keystone.conf");
-        let text = std::fs::read_to_string(&configuration)?;
-        let own = folder.path().to_string_lossy().into_owned();
-        std::fs::write(&configuration, text.replace(&*template.to_string_lossy(), &own))?;
+        let text = std::fs::read_to_string(root().join("tests/conformance/keystone/keystone.conf"))?;
+        let own = folder.path().to_string_lossy();
+        std::fs::write(folder.path().join("keystone.conf"), text.replace("FOLDER", &own))?;
         let log = std::fs::File::create(folder.path().join("stderr.log"))?;
         let mut process = Command::new(environment.join("bin/python"))
             .arg(root().join("tests/conformance/keystone/serve.py"))

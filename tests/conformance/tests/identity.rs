@@ -208,7 +208,7 @@ const MORE: &[(&str, &str)] = &[
     ),
     ("limit list --project demo -f value -c \"Resource Name\" -c \"Resource Limit\"", "ports 5"),
     ("trust := trust create --project admin --role member admin demo -f value -c id", ""),
-    ("trust show {trust} -f value -c impersonation", "True"),
+    ("trust show {trust} -f value -c is_impersonation", "True"),
     ("trust delete {trust}", ""),
     ("role add --domain default --user demo --inherited reader", ""),
     (

@@ -90,7 +90,7 @@ pub async fn create(
     Ok(keyed(StatusCode::CREATED, "credential", view(&credential, &context)))
 }
 
-/// The EC2 key, if the caller may do this with it; whose it is decides.
+/// The EC2 key of the user, if the caller may do this with keys of that user.
 async fn visible(
     app: &IdentityApp,
     context: &Context,
@@ -99,10 +99,11 @@ async fn visible(
 ) -> Result<Credential, Fault> {
     let found = store::find(&mut *app.store.reader().await?, &app.credential_keys, &id_of(access)).await?;
     let found = found.filter(|found| found.kind == TYPE && found.user_id == user_id);
-    let credential = crate::resources::found_or_hidden(app, context, found, "credential", access)?;
-    context.enforce(app, action, &credential.target())?;
+    // Whose key it would be is in the URL: its owner may know that there is none.
+    let target = Target::new().with("user_id", user_id).with("target.credential.user_id", user_id);
+    context.enforce(app, action, &target)?;
     refuse_delegated(context)?;
-    Ok(credential)
+    found.ok_or_else(|| Fault::not_found("credential", access))
 }
 
 pub async fn show(
