@@ -190,7 +190,7 @@ fn openstack(arguments: &str, variables: &[(&str, &str)]) -> Result<String> {
 const MORE: &[(&str, &str)] = &[
     (
         "application credential create --secret s3cret --role member ac1 -f value -c name -c secret -c unrestricted",
-        "ac1\ns3cret\nFalse",
+        "ac1\nFalse\ns3cret",
     ),
     ("application credential list -f value -c Name", "ac1"),
     ("application credential delete ac1", ""),
@@ -208,7 +208,7 @@ const MORE: &[(&str, &str)] = &[
     ),
     ("limit list --project demo -f value -c \"Resource Name\" -c \"Resource Limit\"", "ports 5"),
     ("trust := trust create --project admin --role member admin demo -f value -c id", ""),
-    ("trust show {trust} -f value -c is_impersonation", "True"),
+    ("trust show {trust} -f value -c is_impersonation", "False"),
     ("trust delete {trust}", ""),
     ("role add --domain default --user demo --inherited reader", ""),
     (
