@@ -2,7 +2,7 @@
 //!
 //! Flows are typed values ([`Flow`]); what differs is sent as one bundle, which the
 //! switch takes whole or not at all. Bundles go through `ovs-ofctl`, which costs some
-//! 15 ms each (docs/adr/0005-open-vswitch.md); [`Switch::alive`] is a connection of our
+//! 15 ms each (docs/adr/0006-open-vswitch.md); [`Switch::alive`] is a connection of our
 //! own that ends in the moment the switch does.
 
 mod connection;

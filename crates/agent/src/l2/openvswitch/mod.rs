@@ -4,7 +4,7 @@
 //! Bridges and ports are rows of its database ([`plan`]), what they do with frames is
 //! flows ([`flows`], and the firewall's in `firewall/openflow`). Ports and the switch
 //! itself are watched: a port that appears, an `ovs-vswitchd` that restarts, wake the
-//! loop. Why it is built this way: `docs/adr/0005-open-vswitch.md`.
+//! loop. Why it is built this way: `docs/adr/0006-open-vswitch.md`.
 
 mod flows;
 mod guard;
