@@ -74,22 +74,7 @@ async fn run(arguments: &Arguments) -> Result<()> {
             EngineName::Sqlite => Engine::Sqlite,
             EngineName::Postgres => Engine::Postgres,
         };
-        let server = Server::start(&arguments.binary, engine, "none").await?;
-        identity::run(&server, engine, arguments.concurrency, &mut results)
-            .await
-            .with_context(|| format!("identity on {}", engine.name()))?;
-        if arguments.identity {
-            continue;
-        }
-        scenarios::run(&server, engine, arguments.ports, arguments.concurrency, &mut results)
-            .await
-            .with_context(|| format!("on {}", engine.name()))?;
-        if arguments.scale {
-            let server = Server::start(&arguments.binary, engine, "none").await?;
-            scale::run(&server, engine, arguments.concurrency, &mut results)
-                .await
-                .with_context(|| format!("on {}, with growing tables", engine.name()))?;
-        }
+        measure(arguments, engine, &mut results).await?;
     }
     if arguments.wiring {
         let server = Server::start(&arguments.binary, Engine::Sqlite, "real").await?;
@@ -100,5 +85,26 @@ async fn run(arguments: &Arguments) -> Result<()> {
         results.write_page(page)?;
     }
     results.print();
+    Ok(())
+}
+
+/// All scenarios on one engine, each on a server of its own: none pays for what another
+/// has left in memory.
+async fn measure(arguments: &Arguments, engine: Engine, results: &mut Results) -> Result<()> {
+    let start = || Server::start(&arguments.binary, engine, "none");
+    identity::run(&start().await?, engine, arguments.concurrency, results)
+        .await
+        .with_context(|| format!("identity on {}", engine.name()))?;
+    if arguments.identity {
+        return Ok(());
+    }
+    scenarios::run(&start().await?, engine, arguments.ports, arguments.concurrency, results)
+        .await
+        .with_context(|| format!("on {}", engine.name()))?;
+    if arguments.scale {
+        scale::run(&start().await?, engine, arguments.concurrency, results)
+            .await
+            .with_context(|| format!("on {}, with growing tables", engine.name()))?;
+    }
     Ok(())
 }

@@ -79,6 +79,12 @@ impl ListQuery {
         }
     }
 
+    /// Whether a filter names values of one of these columns.
+    #[must_use]
+    pub fn names_values_of(&self, columns: &[&str]) -> bool {
+        self.columns.iter().any(|(column, _)| columns.contains(column))
+    }
+
     /// The same page, cut off after so many objects.
     #[must_use]
     pub fn at_most(&self, most: u64) -> Self {

@@ -1,7 +1,10 @@
 //! Lists: filters, visibility, paging, fields.
 
+use isospin_api_kit::list::ListQuery;
+use isospin_store_kit::Engine;
 use serde_json::{Value, json};
 
+use super::super::{TABLE, TYPE, filters};
 use super::{Lab, bridge_agent, id, ids, list, port, subnet};
 use crate::testing::{NOWHERE, PROJECT, TestApi};
 
@@ -186,4 +189,21 @@ async fn long_lists_are_whole_and_in_order() {
         assert_eq!(kind, "PortNotFound");
     })
     .await;
+}
+
+/// A page must not be found by going through all ports of a project.
+#[tokio::test]
+async fn a_filter_that_leaves_few_ports_finds_them_by_its_index() {
+    let api = TestApi::new(Engine::Sqlite).await;
+    let mut session = api.store().reader().await.expect("a reader");
+    for (filter, by) in [("network_id", "network_id=?"), ("name", "name=?"), ("device_id", "device_id=?")] {
+        let text = format!("{filter}={NOWHERE}&limit=10");
+        let query = ListQuery::parse(&TYPE, &text, 0).expect("a query");
+        let mut select = filters::select("ports.id", Some(PROJECT), &query).expect("a statement");
+        query.apply(&TABLE, &mut select);
+        let (sql, values) = select.build();
+        let plan = session.rows(&format!("EXPLAIN QUERY PLAN {sql}"), values).await.expect("a plan");
+        let plan = format!("{plan:?}");
+        assert!(plan.contains(by) && !plan.contains("project_id=?"), "{filter}: {plan}");
+    }
 }
