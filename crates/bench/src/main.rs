@@ -37,14 +37,14 @@ struct Arguments {
     /// Requests under way at a time
     #[arg(long, default_value_t = 16)]
     concurrency: usize,
-    /// Measure the Identity API only
+    /// Measure only one part
     #[arg(long)]
-    identity: bool,
+    only: Option<Part>,
     /// Measure the wiring of ports by a real agent too (needs root)
     #[arg(long)]
     wiring: bool,
     /// Measure with growing tables too: up to 100,000 ports
-    #[arg(long)]
+    #[arg(long, conflicts_with = "only")]
     scale: bool,
     /// Where the results go as JSON
     #[arg(long, default_value = "bench-results/results.json")]
@@ -58,6 +58,17 @@ struct Arguments {
 enum EngineName {
     Sqlite,
     Postgres,
+}
+
+/// A part of the measurement, with a server of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// The Identity API.
+    Identity,
+    /// Each call of the Network API.
+    Network,
+    /// The same with growing tables.
+    Scale,
 }
 
 fn main() -> Result<()> {
@@ -92,19 +103,22 @@ async fn run(arguments: &Arguments) -> Result<()> {
 /// has left in memory.
 async fn measure(arguments: &Arguments, engine: Engine, results: &mut Results) -> Result<()> {
     let start = || Server::start(&arguments.binary, engine, "none");
-    identity::run(&start().await?, engine, arguments.concurrency, results)
-        .await
-        .with_context(|| format!("identity on {}", engine.name()))?;
-    if arguments.identity {
-        return Ok(());
+    let wanted = |part: Part| match arguments.only {
+        Some(only) => only == part,
+        None => part != Part::Scale || arguments.scale,
+    };
+    let (name, concurrency) = (engine.name(), arguments.concurrency);
+    if wanted(Part::Identity) {
+        let done = identity::run(&start().await?, engine, concurrency, results).await;
+        done.with_context(|| format!("identity on {name}"))?;
     }
-    scenarios::run(&start().await?, engine, arguments.ports, arguments.concurrency, results)
-        .await
-        .with_context(|| format!("on {}", engine.name()))?;
-    if arguments.scale {
-        scale::run(&start().await?, engine, arguments.concurrency, results)
-            .await
-            .with_context(|| format!("on {}, with growing tables", engine.name()))?;
+    if wanted(Part::Network) {
+        let done = scenarios::run(&start().await?, engine, arguments.ports, concurrency, results).await;
+        done.with_context(|| format!("on {name}"))?;
+    }
+    if wanted(Part::Scale) {
+        let done = scale::run(&start().await?, engine, concurrency, results).await;
+        done.with_context(|| format!("on {name}, with growing tables"))?;
     }
     Ok(())
 }
