@@ -22,4 +22,15 @@ impl Engine {
             },
         )
     }
+
+    /// The condition that what stands before it is one of the texts of a
+    /// [`Value::List`](crate::Value::List): one parameter, however many there are, so that
+    /// lists of any length share a prepared statement.
+    #[must_use]
+    pub fn any_of(self, parameter: &str) -> String {
+        match self {
+            Self::Sqlite => format!("IN (SELECT value FROM json_each({parameter}))"),
+            Self::Postgres => format!("= ANY({parameter})"),
+        }
+    }
 }

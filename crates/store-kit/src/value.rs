@@ -1,7 +1,8 @@
 //! Values that go into statements and come out of rows.
 //!
 //! Both engines are used with four kinds of value only; UUIDs, addresses and
-//! times are text, flags are integers on SQLite and booleans on PostgreSQL.
+//! times are text, flags are integers on SQLite and booleans on PostgreSQL. A list of
+//! texts goes in as one value ([`Engine::any_of`](crate::Engine::any_of)), and never comes out.
 
 use std::error::Error;
 use std::fmt;
@@ -21,6 +22,19 @@ pub enum Value {
     Int(i64),
     Text(String),
     Bytes(Vec<u8>),
+    /// Texts one of which a column is to be; an array on PostgreSQL, JSON on SQLite.
+    List(Vec<String>),
+}
+
+impl Value {
+    /// A list of texts; what is no text is left out, as no column of texts is equal to it.
+    pub fn list<T: Into<Self>>(items: impl IntoIterator<Item = T>) -> Self {
+        let text = |item: T| match item.into() {
+            Self::Text(text) => Some(text),
+            _ => None,
+        };
+        Self::List(items.into_iter().filter_map(text).collect())
+    }
 }
 
 macro_rules! from_display {
@@ -124,6 +138,9 @@ impl rusqlite::ToSql for Value {
             Self::Int(value) => ValueRef::Integer(*value),
             Self::Text(value) => ValueRef::Text(value.as_bytes()),
             Self::Bytes(value) => ValueRef::Blob(value),
+            Self::List(texts) => {
+                return Ok(ToSqlOutput::from(serde_json::Value::from(texts.clone()).to_string()));
+            }
         }))
     }
 }
@@ -139,6 +156,7 @@ impl ToSql for Value {
             (Self::Int(value), &Type::INT8) => value.to_sql(ty, out),
             (Self::Text(value), _) => value.to_sql(ty, out),
             (Self::Bytes(value), _) => value.to_sql(ty, out),
+            (Self::List(texts), _) => texts.to_sql(ty, out),
             (Self::Int(value), other) => Err(format!("integer {value} given where {other} is wanted").into()),
         }
     }

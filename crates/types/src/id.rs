@@ -8,6 +8,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::fresh::fresh;
+
 /// A text that is not an identifier of the wanted kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("'{0}' is not a valid UUID")]
@@ -21,10 +23,10 @@ macro_rules! uuid_ids {
         pub struct $name(Uuid);
 
         impl $name {
-            /// A fresh random (version 4) identifier.
+            /// A new identifier, in the indexes near the one before.
             #[must_use]
             pub fn random() -> Self {
-                Self(Uuid::new_v4())
+                Self(fresh())
             }
 
             /// The identifier as a plain UUID.

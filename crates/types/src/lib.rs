@@ -2,6 +2,7 @@
 //! every other crate. Nothing here is async, knows SQL or HTTP, or can fail
 //! after construction.
 
+mod fresh;
 mod id;
 mod mac;
 

@@ -51,6 +51,27 @@ async fn values_come_back_as_they_went_in() {
 }
 
 #[tokio::test]
+async fn a_list_is_one_value() {
+    on_each_engine(&[ITEMS], |database| async move {
+        let database = &database;
+        let ids = ["a", "b", "quote ' \" \\ %", "\u{1f310}"];
+        for id in ids {
+            add(&database.store, id).await.expect("a commit");
+        }
+        let mut reader = database.store.reader().await.expect("a reader");
+        let sql =
+            format!("SELECT id FROM items WHERE id {} ORDER BY id", database.store.engine().any_of("$1"));
+        for wanted in [&ids[..], &["b", "b", "none"], &[]] {
+            let mut known: Vec<&str> = wanted.iter().copied().filter(|id| ids.contains(id)).collect();
+            known.sort_unstable();
+            known.dedup();
+            assert_eq!(texts(&mut reader, &sql, vec![Value::list(wanted.iter().copied())]).await, known);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn parameters_stand_for_values_by_their_number() {
     on_each_engine(&[ITEMS], |database| async move {
         let database = &database;

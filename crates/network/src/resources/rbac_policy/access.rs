@@ -13,7 +13,6 @@ use isospin_store_kit::{Row, Session, StoreError, Value, values};
 
 use super::kinds::Shareable;
 use super::model::{Action, EVERYBODY};
-use crate::page;
 
 /// What entries let one project do with an object.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -61,17 +60,14 @@ impl Access {
         project_id: &str,
         object_ids: impl IntoIterator<Item = Value>,
     ) -> Result<HashMap<String, Self>, StoreError> {
-        let ids: Vec<Value> = object_ids.into_iter().collect();
+        let sql = format!(
+            "SELECT object_id, action FROM rbac_policies WHERE object_id {} AND target_project IN ($2, $3)",
+            session.engine().any_of("$1")
+        );
         let mut found: HashMap<String, Self> = HashMap::new();
-        for batch in ids.chunks(page::BATCH) {
-            let mut select = Select::new("object_id, action", "rbac_policies");
-            select.one_of("object_id", batch.to_vec());
-            select.one_of("target_project", values![EVERYBODY, project_id]);
-            let (sql, values) = select.build();
-            for row in session.rows(&sql, values).await? {
-                let mut columns = row.columns();
-                found.entry(columns.text()?).or_default().add(columns.parse()?);
-            }
+        for row in session.rows(&sql, values![Value::list(object_ids), EVERYBODY, project_id]).await? {
+            let mut columns = row.columns();
+            found.entry(columns.text()?).or_default().add(columns.parse()?);
         }
         Ok(found)
     }

@@ -116,41 +116,25 @@ pub async fn has_mac(session: &mut Session, network_id: NetworkId, mac: MacAddr)
 /// Ports from rows of [`SELECTED`], in that order, with their children.
 pub async fn found_rows(session: &mut Session, rows: Vec<Row>) -> Result<Vec<Found>, StoreError> {
     let mut ports = rows.into_iter().map(found).collect::<Result<Vec<_>, _>>()?;
-    for batch in ports.chunks_mut(BATCH) {
-        let ids: Vec<Value> = padded(batch.iter().map(|found| found.port.id));
-        let list = (1..=ids.len()).map(|index| format!("${index}")).collect::<Vec<_>>().join(", ");
-        let queries = [ADDRESSES, GROUPS, TAGS, requests::OF_PORT, trunk::store::OF_PORT]
-            .map(|sql| sql.replace("= $1", &format!("IN ({list})")));
-        let queries = queries.iter().map(|sql| (sql.as_str(), ids.clone())).collect();
-        let mut answers = session.rows_many(queries).await?.into_iter();
-        let mut next = || answers.next().unwrap_or_default();
-        attach(batch, [next(), next(), next(), next(), next()])?;
+    if ports.is_empty() {
+        return Ok(ports);
     }
+    let any = session.engine().any_of("$1");
+    let ids = Value::list(ports.iter().map(|found| found.port.id));
+    let queries = [ADDRESSES, GROUPS, TAGS, requests::OF_PORT, trunk::store::OF_PORT]
+        .map(|sql| sql.replace("= $1", &any));
+    let queries = queries.iter().map(|sql| (sql.as_str(), vec![ids.clone()])).collect();
+    let mut answers = session.rows_many(queries).await?.into_iter();
+    let mut next = || answers.next().unwrap_or_default();
+    attach(&mut ports, [next(), next(), next(), next(), next()])?;
     Ok(ports)
 }
 
 /// The ports of these ids, in no order; unknown ids are left out.
 pub async fn found_many(session: &mut Session, ids: &[PortId]) -> Result<Vec<Found>, StoreError> {
-    let mut rows = Vec::with_capacity(ids.len());
-    for batch in ids.chunks(BATCH) {
-        let values = padded(batch.iter().copied());
-        let list = (1..=values.len()).map(|index| format!("${index}")).collect::<Vec<_>>().join(", ");
-        rows.extend(session.rows(&BY_ID.replace("= $1", &format!("IN ({list})")), values).await?);
-    }
+    let sql = BY_ID.replace("= $1", &session.engine().any_of("$1"));
+    let rows = session.rows(&sql, vec![Value::list(ids.iter().copied())]).await?;
     found_rows(session, rows).await
-}
-
-/// Ids named in one statement at most; both engines take as many parameters.
-const BATCH: usize = 8192;
-
-/// The ids as values, the last repeated up to a power of two, so that lists of any
-/// length share a few prepared statements.
-fn padded(ids: impl Iterator<Item = PortId>) -> Vec<Value> {
-    let mut values: Vec<Value> = ids.map(Value::from).collect();
-    if let Some(last) = values.last().cloned() {
-        values.resize(values.len().next_power_of_two(), last);
-    }
-    values
 }
 
 /// Gives each port its addresses, groups, tags, guarantees and trunk.
