@@ -8,8 +8,6 @@
 //! Invariant: free = pools without the addresses in `port_addresses`. Whoever adds
 //! a row there calls [`take`] or [`take_any`], whoever removes one [`give_back`].
 
-mod blocks;
-pub mod prefixes;
 mod several;
 
 use std::net::{IpAddr, Ipv6Addr};
@@ -191,7 +189,8 @@ fn row_of(subnet_id: SubnetId, range: Range) -> Vec<Value> {
     values![subnet_id, bytes(range.first), bytes(range.last)]
 }
 
-fn stored_number(key: &[u8]) -> u128 {
+/// The number of a stored key.
+pub(crate) fn stored_number(key: &[u8]) -> u128 {
     u128::from_be_bytes(key.try_into().unwrap_or_default())
 }
 

@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use super::model::AddressScope;
 use super::{TYPE, rules, store, target, view};
+use crate::resources::subnet_pool;
 use crate::{App, owner, page};
 
 /// `GET /v2.0/address-scopes`
@@ -140,7 +141,7 @@ pub async fn delete(
         .write(&request_id, move |tx| {
             Box::pin(async move {
                 let scope = visible(tx, &app, &context.caller, "delete_address_scope", &id).await?;
-                let pools = store::pools(tx, scope.id).await?;
+                let pools = subnet_pool::in_scope(tx, scope.id).await?;
                 if !pools.is_empty() {
                     return Err(rules::in_use(scope.id, &pools));
                 }

@@ -122,13 +122,3 @@ pub async fn delete(tx: &mut Tx, scope: &AddressScope) -> Result<(), Fault> {
     tx.record("address_scope", ChangeKind::Deleted, scope.id);
     Ok(())
 }
-
-/// The pools in the scope.
-///
-/// # Errors
-/// The store's.
-pub async fn pools(session: &mut Session, id: AddressScopeId) -> Result<Vec<SubnetPoolId>, StoreError> {
-    let sql = "SELECT id FROM subnet_pools WHERE address_scope_id = $1 ORDER BY id";
-    let rows = session.rows(sql, values![id]).await?;
-    rows.into_iter().map(|row| row.columns().parse()).collect()
-}

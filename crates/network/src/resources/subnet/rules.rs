@@ -11,7 +11,7 @@ use ipnet::IpNet;
 use isospin_api_kit::{Body, Fault, FaultType};
 use isospin_types::{NetworkId, PortId, SubnetId, SubnetPoolId};
 
-pub use affinity::{Member, check_affinity};
+pub use affinity::{Member, check_affinity, several_scopes};
 pub use segments::check_segment;
 pub use values::{allocation_pools, cidr, dns_nameservers, host_routes, ip_version, subnet_pool};
 

@@ -2,15 +2,14 @@
 //! work run one at a time (docs/adr/0001-one-writer.md).
 
 use ipnet::IpNet;
-use isospin_api_kit::policy::Target;
 use isospin_api_kit::{Caller, Fault};
 use isospin_store_kit::{Session, StoreError, Tx};
 use isospin_types::SubnetPoolId;
 
+use super::handlers::visible;
 use super::model::SubnetPool;
-use super::{rules, store, target};
+use super::{prefixes, rules, store, target};
 use crate::App;
-use crate::ipam::prefixes;
 use crate::resources::rbac_policy::Access;
 
 /// What a new subnet wants of a pool.
@@ -34,10 +33,9 @@ pub async fn allocate(
     request: Request,
 ) -> Result<IpNet, Fault> {
     let prefixlen = match request {
-        Request::Any(length) => length.unwrap_or(pool.lengths.default),
-        Request::Exactly(net) => net.prefix_len(),
+        Request::Any(length) => rules::length(pool, length)?,
+        Request::Exactly(net) => rules::length(pool, Some(net.prefix_len()))?,
     };
-    rules::check_length(pool, prefixlen)?;
     if pool.default_quota.is_some() {
         let has = store::allocated_to(tx, pool.id, project_id).await?;
         rules::check_quota(pool, &has, prefixlen)?;
@@ -57,14 +55,6 @@ pub async fn allocate(
     }
 }
 
-/// Gives the prefix of a subnet back to its pool.
-///
-/// # Errors
-/// The store's.
-pub async fn give_back(tx: &mut Tx, pool_id: SubnetPoolId, net: IpNet) -> Result<(), StoreError> {
-    prefixes::give_back(tx, pool_id, net).await
-}
-
 /// The pool of this id, if the caller may use it: who sees a pool may.
 ///
 /// # Errors
@@ -75,14 +65,7 @@ pub async fn usable(
     caller: &Caller,
     id: &str,
 ) -> Result<SubnetPool, Fault> {
-    let found = match id.parse() {
-        Ok(known) => store::get_details(session, known, caller).await?,
-        Err(_) => None,
-    };
-    found
-        .filter(|details| app.policy.allows("get_subnetpool", caller, &target(details)))
-        .map(|details| details.pool)
-        .ok_or_else(|| rules::not_found(id))
+    Ok(visible(session, app, caller, "get_subnetpool", id).await?.pool)
 }
 
 /// The default pool of the family, if there is one that the caller may use.
@@ -97,7 +80,6 @@ pub async fn usable_default(
 ) -> Result<Option<SubnetPool>, Fault> {
     let Some(pool) = store::default(session, ip_version).await? else { return Ok(None) };
     let access = Access::of(session, &caller.project_id, pool.id).await?;
-    let facts = Target::owned_by(&pool.project_id).flag("shared", access.shared);
-    let may = app.policy.allows("get_subnetpool", caller, &facts);
+    let may = app.policy.allows("get_subnetpool", caller, &target(&pool, access.shared));
     Ok(may.then_some(pool))
 }

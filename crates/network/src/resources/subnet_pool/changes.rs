@@ -12,9 +12,8 @@ use isospin_types::AddressScopeId;
 
 use super::handlers::find_for;
 use super::model::{SubnetPool, SubnetPoolDetails};
-use super::{TYPE, rules, store, target, view};
+use super::{TYPE, prefixes, rules, store, target, view};
 use crate::App;
-use crate::ipam::prefixes;
 use crate::resources::address_scope::model::AddressScope;
 use crate::resources::{address_scope, subnet};
 
@@ -33,7 +32,7 @@ pub async fn update(
             Box::pin(async move {
                 let mut details = find_for(tx, &unit_app, &unit_context, "update_subnetpool", &id).await?;
                 let caller = &unit_context.caller;
-                unit_app.policy.check_update(&TYPE, caller, &target(&details), &body)?;
+                unit_app.policy.check_update(&TYPE, caller, &target(&details.pool, details.shared), &body)?;
                 let (pool, prefixes) = rules::update(&details, &body)?;
                 apply(tx, &unit_app, caller, &mut details, Change { pool, prefixes, joining: Vec::new() })
                     .await?;

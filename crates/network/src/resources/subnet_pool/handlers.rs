@@ -29,7 +29,9 @@ pub async fn list(State(app): State<App>, context: Context) -> Result<Response, 
                 let ids: Vec<String> = found.iter().map(|details| details.pool.id.to_string()).collect();
                 let items: Vec<Value> = found
                     .iter()
-                    .filter(|details| policy.allows("get_subnetpool", &caller, &target(details)))
+                    .filter(|details| {
+                        policy.allows("get_subnetpool", &caller, &target(&details.pool, details.shared))
+                    })
                     .map(|details| view::subnet_pool(&policy, &caller, details, &query.fields))
                     .collect();
                 Ok::<_, Fault>((ids, items, query))
@@ -113,7 +115,7 @@ pub async fn delete(
             Box::pin(async move {
                 let details = find_for(tx, &app, &context, "delete_subnetpool", &id).await?;
                 let pool = details.pool;
-                let subnets = store::of_pool(tx, pool.id).await?;
+                let subnets = store::subnets_of(tx, pool.id).await?;
                 if !subnets.is_empty() {
                     return Err(rules::has_allocations(&subnets));
                 }
@@ -128,7 +130,7 @@ pub async fn delete(
 
 /// The pool, if the caller may do `action` to it: 403 when it may only be seen, 404
 /// when not even that.
-async fn visible(
+pub(super) async fn visible(
     session: &mut Session,
     app: &App,
     caller: &Caller,
@@ -140,7 +142,9 @@ async fn visible(
         Err(_) => None,
     };
     let details = found.ok_or_else(|| rules::not_found(id))?;
-    app.policy.check_or_hide(action, &TYPE, caller, &target(&details), || rules::not_found(id))?;
+    app.policy.check_or_hide(action, &TYPE, caller, &target(&details.pool, details.shared), || {
+        rules::not_found(id)
+    })?;
     Ok(details)
 }
 

@@ -1,10 +1,14 @@
 //! Subnet pools: prefixes that subnets are cut from, so that no two of them overlap.
 //!
 //! A pool says how large its subnets may be and how much each project may have of
-//! it. Pools of one address scope do not overlap either. What is still free is kept
-//! by [`crate::ipam::prefixes`]; the tables are in `migrations/0002_address_pools.sql`.
+//! it. Pools of one address scope do not overlap either. The tables are in
+//! `migrations/0002_address_pools.sql`.
 //!
-//! The name on the wire is `subnetpool`, in Rust and in tables `subnet_pool`.
+//! `handlers` answers GET, POST and DELETE, `changes` PUT, `prefix_changes` and `onboarding` the
+//! actions; `allocation` is what subnets ask of a pool. `prefixes` keeps what is still free.
+//!
+//! The name on the wire is `subnetpool`, in Rust and in tables `subnet_pool`; only the
+//! attribute of subnets is called `subnetpool_id` everywhere.
 
 mod allocation;
 mod changes;
@@ -14,8 +18,9 @@ pub mod model;
 mod onboarding;
 mod policy;
 mod prefix_changes;
-pub mod rules;
-pub mod store;
+mod prefixes;
+mod rules;
+mod store;
 #[cfg(test)]
 mod tests;
 mod view;
@@ -30,9 +35,11 @@ use crate::resources::subnet;
 use crate::resources::tag;
 use crate::routes::{Collection, Routes, Verb};
 
-pub use allocation::{Request, allocate, give_back, usable, usable_default};
-use policy::POLICY;
-pub use policy::target;
+pub use allocation::{Request, allocate, usable, usable_default};
+use policy::{POLICY, target};
+pub use prefixes::give_back;
+pub use rules::length;
+pub use store::in_scope;
 
 /// A subnet pool on the wire (reference/network-api-core §5).
 pub const TYPE: ResourceType =
@@ -72,7 +79,7 @@ const EXTENDED: &[Attribute] = &[
         .alias("address-scope"),
 ];
 
-/// A prefix length; the family's own limit is checked with the prefixes.
+/// A prefix length; the family's own limit is checked by [`rules`].
 const fn length(name: &'static str) -> Attribute {
     Attribute::settable(name, Check::Int { min: 0, max: 1024 }, Absent::Unset)
         // Shown as text, as the reference does.

@@ -6,8 +6,8 @@ use axum::response::Response;
 use bytes::Bytes;
 use http::StatusCode;
 use ipnet::IpNet;
+use isospin_api_kit::Fault;
 use isospin_api_kit::http::{Context, answer};
-use isospin_api_kit::{Fault, FaultType};
 use isospin_store_kit::{Session, Tx};
 use isospin_types::NetworkId;
 use serde_json::{Value, json};
@@ -16,9 +16,8 @@ use super::changes::{Change, apply};
 use super::handlers::find_for;
 use super::input::Onboarding;
 use super::model::SubnetPoolDetails;
-use super::{give_back, rules};
+use super::{prefixes, rules};
 use crate::App;
-use crate::ipam::prefixes;
 use crate::resources::network;
 use crate::resources::subnet::{self, model::Subnet};
 
@@ -35,7 +34,7 @@ pub async fn onboard(
         .write(&request_id, move |tx| {
             Box::pin(async move {
                 let details = find_for(tx, &app, &context, "onboard_network_subnets", &id).await?;
-                check_version(&details, request)?;
+                rules::check_family(&details.pool, request.ip_version)?;
                 check_network(tx, &app, &context, request.network_id).await?;
                 join(tx, &app, &context, details, request.network_id).await
             })
@@ -46,16 +45,6 @@ pub async fn onboard(
         .map(|subnet| json!({"id": subnet.id.to_string(), "cidr": subnet.cidr.to_string()}))
         .collect();
     Ok(answer(StatusCode::OK, &shown))
-}
-
-fn check_version(details: &SubnetPoolDetails, request: Onboarding) -> Result<(), Fault> {
-    let ip_version = details.pool.ip_version;
-    match request.ip_version.filter(|wanted| *wanted != i64::from(ip_version)) {
-        Some(wanted) => Err(Fault::invalid_input(format!(
-            "ip_version '{wanted}' is not that of the subnet pool, '{ip_version}'"
-        ))),
-        None => Ok(()),
-    }
 }
 
 /// Only the owner of the network may: others' subnets on it change with it.
@@ -71,8 +60,7 @@ async fn check_network(
     if caller.is_admin() || network.project_id == caller.project_id {
         return Ok(());
     }
-    Err(Fault::new(FaultType::NotAuthorized, "Not authorized.")
-        .with_detail(format!("Network {id} belongs to another project.")))
+    Err(rules::foreign_network(id))
 }
 
 async fn join(
@@ -93,27 +81,16 @@ async fn join(
     }
     let in_use = prefixes::in_use(tx, pool.id, &details.prefixes).await?;
     for subnet in &subnets {
-        check_free(&details, &in_use, subnet)?;
+        rules::check_free(&details.pool, &in_use, subnet)?;
     }
     let joining: Vec<IpNet> = subnets.iter().map(|subnet| subnet.cidr).collect();
     let prefixes = rules::with_more(&details, &joining)?;
     apply(tx, app, &context.caller, &mut details, Change { pool, prefixes, joining }).await?;
     for subnet in &subnets {
         if let Some(left) = subnet.subnetpool_id {
-            give_back(tx, left, subnet.cidr).await?;
+            prefixes::give_back(tx, left, subnet.cidr).await?;
         }
     }
     subnet::store::adopt(tx, &details.pool, network_id).await?;
     Ok(subnets)
-}
-
-/// Refuses a subnet whose addresses subnets of the pool have already.
-fn check_free(details: &SubnetPoolDetails, in_use: &[IpNet], subnet: &Subnet) -> Result<(), Fault> {
-    if !in_use.iter().any(|net| net.contains(&subnet.cidr) || subnet.cidr.contains(net)) {
-        return Ok(());
-    }
-    Err(rules::illegal_update(format!(
-        "Onboarding subnet {}: {} conflicts with allocated prefixes in subnet pool {}",
-        subnet.id, subnet.cidr, details.pool.id
-    )))
 }

@@ -2,7 +2,7 @@
 
 use isospin_api_kit::policy::{Rule, Target};
 
-use super::model::SubnetPoolDetails;
+use super::model::SubnetPool;
 
 const ADMIN: &str = "rule:admin_only";
 const OWNER: &str = "rule:admin_or_owner_member";
@@ -22,8 +22,8 @@ pub const POLICY: &[Rule] = &[
     Rule::new("onboard_network_subnets", OWNER),
 ];
 
-/// What rules may ask of a pool.
+/// What rules may ask of a pool, which is shared with the caller or not.
 #[must_use]
-pub fn target(details: &SubnetPoolDetails) -> Target<'_> {
-    Target::owned_by(&details.pool.project_id).flag("shared", details.shared)
+pub fn target(pool: &SubnetPool, shared: bool) -> Target<'_> {
+    Target::owned_by(&pool.project_id).flag("shared", shared)
 }

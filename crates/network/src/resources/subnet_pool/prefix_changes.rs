@@ -13,9 +13,8 @@ use serde_json::json;
 use super::changes::{Change, apply};
 use super::handlers::find_for;
 use super::model::SubnetPoolDetails;
-use super::{input, rules, store};
+use super::{input, prefixes, rules, store};
 use crate::App;
-use crate::ipam::prefixes;
 use crate::ranges;
 
 /// `PUT /v2.0/subnetpools/{id}/add_prefixes`
@@ -73,7 +72,7 @@ async fn without(tx: &mut Tx, details: &SubnetPoolDetails, going: &[IpNet]) -> R
     let going = prefixes::compact(ranges::difference(all, left.clone()));
     let in_use = prefixes::in_use(tx, details.pool.id, &going).await?;
     if !in_use.is_empty() {
-        let subnets = store::of_pool_within(tx, details.pool.id, &in_use).await?;
+        let subnets = store::subnets_within(tx, details.pool.id, &in_use).await?;
         return Err(rules::prefixes_in_use(&subnets));
     }
     Ok(prefixes::compact(left))

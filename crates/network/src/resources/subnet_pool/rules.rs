@@ -4,12 +4,13 @@ use std::fmt::Display;
 
 use ipnet::IpNet;
 use isospin_api_kit::{Body, Fault, FaultType};
-use isospin_types::{AddressScopeId, SubnetId, SubnetPoolId};
+use isospin_types::{AddressScopeId, NetworkId, SubnetId, SubnetPoolId};
 
 use super::input;
 use super::model::{Lengths, SubnetPool, SubnetPoolDetails};
-use crate::ipam::prefixes;
+use super::prefixes;
 use crate::ranges;
+use crate::resources::subnet::{self, model::Subnet};
 
 /// 404, also for pools hidden from the caller.
 pub fn not_found(id: impl Display) -> Fault {
@@ -134,11 +135,12 @@ fn lengths(body: &Body, current: Option<Lengths>, ip_version: u8) -> Result<Leng
     Ok(Lengths { min: small(min), default: small(default), max: small(max) })
 }
 
-/// Refuses a length outside of the pool's terms.
+/// The length of a new prefix: the wanted one, else the pool's default.
 ///
 /// # Errors
-/// 400 naming the bound.
-pub fn check_length(pool: &SubnetPool, prefixlen: u8) -> Result<(), Fault> {
+/// 400 naming the bound it is outside of.
+pub fn length(pool: &SubnetPool, wanted: Option<u8>) -> Result<u8, Fault> {
+    let prefixlen = wanted.unwrap_or(pool.lengths.default);
     let refused = |kind, word: &str, bound: u8| {
         Err(Fault::new(
             kind,
@@ -154,7 +156,7 @@ pub fn check_length(pool: &SubnetPool, prefixlen: u8) -> Result<(), Fault> {
     if prefixlen < min {
         return refused(FaultType::MinPrefixSubnetAllocationError, "minimum", min);
     }
-    Ok(())
+    Ok(prefixlen)
 }
 
 /// Refuses a prefix more than the project may have, beside those it has. No limit
@@ -197,8 +199,8 @@ pub fn has_allocations(subnets: &[SubnetId]) -> Fault {
     .blocked_by("subnet", subnets)
 }
 
-/// 400: prefixes are as the message says.
-pub fn prefixes_stay(reason: impl Display) -> Fault {
+/// 400: the prefixes stay as they are, for this reason.
+fn prefixes_stay(reason: impl Display) -> Fault {
     Fault::new(FaultType::IllegalSubnetPoolPrefixUpdate, format!("Illegal update to prefixes: {reason}."))
 }
 
@@ -270,10 +272,40 @@ pub fn check_scope_prefixes(
 /// 400: these subnets would stay behind in another scope.
 #[must_use]
 pub fn scope_split(subnets: &[SubnetId]) -> Fault {
-    Fault::new(
-        FaultType::NetworkAddressScopeAffinityError,
-        "Subnets of the same address family hosted on the same network must all participate in the same address \
-         scope.",
-    )
-    .blocked_by("subnet", subnets)
+    subnet::rules::several_scopes().blocked_by("subnet", subnets)
+}
+
+/// Refuses to onboard subnets of the family the pool is not of.
+///
+/// # Errors
+/// 400.
+pub fn check_family(pool: &SubnetPool, wanted: Option<i64>) -> Result<(), Fault> {
+    let ip_version = pool.ip_version;
+    match wanted.filter(|wanted| *wanted != i64::from(ip_version)) {
+        Some(wanted) => Err(Fault::invalid_input(format!(
+            "ip_version '{wanted}' is not that of the subnet pool, '{ip_version}'"
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// 403: only its owner brings the subnets of a network into a pool.
+#[must_use]
+pub fn foreign_network(id: NetworkId) -> Fault {
+    Fault::new(FaultType::NotAuthorized, "Not authorized.")
+        .with_detail(format!("Network {id} belongs to another project."))
+}
+
+/// Refuses a subnet whose addresses subnets of the pool have already.
+///
+/// # Errors
+/// 400 naming the subnet.
+pub fn check_free(pool: &SubnetPool, in_use: &[IpNet], subnet: &Subnet) -> Result<(), Fault> {
+    if !in_use.iter().any(|net| net.contains(&subnet.cidr) || subnet.cidr.contains(net)) {
+        return Ok(());
+    }
+    Err(illegal_update(format!(
+        "Onboarding subnet {}: {} conflicts with allocated prefixes in subnet pool {}",
+        subnet.id, subnet.cidr, pool.id
+    )))
 }

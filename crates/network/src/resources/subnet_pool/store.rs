@@ -1,5 +1,5 @@
 //! SQL for subnet pools. Whether a pool is shared is told by entries alone, what is
-//! free of it by [`crate::ipam::prefixes`].
+//! free of it by [`super::prefixes`].
 
 mod list;
 mod subnets;
@@ -10,11 +10,10 @@ use isospin_store_kit::{ChangeKind, Row, Session, StoreError, Tx, values};
 use isospin_types::{AddressScopeId, SubnetPoolId};
 
 pub use list::list;
-pub use subnets::{allocated_to, of_pool, of_pool_within, others_beside};
+pub use subnets::{allocated_to, others_beside, subnets_of, subnets_within};
 
-use super::SHAREABLE;
 use super::model::{Lengths, SubnetPool, SubnetPoolDetails};
-use crate::ipam::prefixes;
+use super::{SHAREABLE, prefixes};
 use crate::resources::rbac_policy::{self, Access, Action, access};
 use crate::resources::tag;
 
@@ -96,10 +95,21 @@ pub async fn prefixes_in_scope(
     scope_id: AddressScopeId,
     but: SubnetPoolId,
 ) -> Result<Vec<(SubnetPoolId, IpNet)>, StoreError> {
-    let sql = "SELECT id FROM subnet_pools WHERE address_scope_id = $1 AND id <> $2 ORDER BY id";
-    let rows = session.rows(sql, values![scope_id, but]).await?;
-    let others = rows.into_iter().map(|row| row.columns().parse()).collect::<Result<Vec<_>, _>>()?;
-    prefixes::of_pools(session, others).await
+    let pools = in_scope(session, scope_id).await?;
+    prefixes::of_pools(session, pools.into_iter().filter(|id| *id != but)).await
+}
+
+/// The pools in a scope.
+///
+/// # Errors
+/// The store's.
+pub async fn in_scope(
+    session: &mut Session,
+    scope_id: AddressScopeId,
+) -> Result<Vec<SubnetPoolId>, StoreError> {
+    let sql = "SELECT id FROM subnet_pools WHERE address_scope_id = $1 ORDER BY id";
+    let rows = session.rows(sql, values![scope_id]).await?;
+    rows.into_iter().map(|row| row.columns().parse()).collect()
 }
 
 /// Stores a new pool; all of its prefixes are free.

@@ -38,5 +38,5 @@ pub fn subnet_pool(
     .into_iter()
     .map(|(name, value)| (name.to_owned(), value))
     .collect();
-    view::project(&TYPE, policy, caller, &target(details), fields, object)
+    view::project(&TYPE, policy, caller, &target(&details.pool, details.shared), fields, object)
 }

@@ -24,21 +24,27 @@ pub fn check_affinity(
 ) -> Result<(), Fault> {
     let fits = |other: &&Member| other.pool == pool || (scope.is_some() && other.scope == scope);
     let Some(other) = others.iter().find(|other| !fits(other)) else { return Ok(()) };
-    let (kind, message) = if pool.is_some() && other.scope.is_some() {
-        (
-            FaultType::NetworkAddressScopeAffinityError,
-            "Subnets of the same address family hosted on the same network must all participate in the same address \
-             scope.",
-        )
-    } else {
-        (
-            FaultType::NetworkSubnetPoolAffinityError,
-            "Subnets hosted on the same network must be allocated from the same subnet pool.",
-        )
-    };
+    let fault = if pool.is_some() && other.scope.is_some() { several_scopes() } else { several_pools() };
     let whose = match other.pool {
         Some(pool) => format!("is of subnet pool {pool}"),
         None => "is of no subnet pool".to_owned(),
     };
-    Err(Fault::new(kind, message).with_detail(format!("Subnet {} of the network {whose}.", other.subnet_id)))
+    Err(fault.with_detail(format!("Subnet {} of the network {whose}.", other.subnet_id)))
+}
+
+/// 400: the network's subnets would be in several address scopes.
+#[must_use]
+pub fn several_scopes() -> Fault {
+    Fault::new(
+        FaultType::NetworkAddressScopeAffinityError,
+        "Subnets of the same address family hosted on the same network must all participate in the same address \
+         scope.",
+    )
+}
+
+fn several_pools() -> Fault {
+    Fault::new(
+        FaultType::NetworkSubnetPoolAffinityError,
+        "Subnets hosted on the same network must be allocated from the same subnet pool.",
+    )
 }

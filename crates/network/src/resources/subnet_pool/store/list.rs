@@ -1,4 +1,4 @@
-//! Lists of subnet pools, with four queries whatever their number.
+//! Lists of subnet pools, with four queries for any page.
 
 use std::collections::HashMap;
 
@@ -11,9 +11,8 @@ use isospin_types::SubnetPoolId;
 
 use super::super::model::SubnetPoolDetails;
 use super::super::rules::not_found;
-use super::super::{SHAREABLE, TABLE};
+use super::super::{SHAREABLE, TABLE, prefixes};
 use super::{COLUMNS, from_row};
-use crate::ipam::prefixes;
 use crate::page;
 use crate::resources::{rbac_policy, tag};
 

@@ -11,7 +11,7 @@ use super::super::model::SubnetPool;
 ///
 /// # Errors
 /// The store's.
-pub async fn of_pool(session: &mut Session, id: SubnetPoolId) -> Result<Vec<SubnetId>, StoreError> {
+pub async fn subnets_of(session: &mut Session, id: SubnetPoolId) -> Result<Vec<SubnetId>, StoreError> {
     let sql = format!("SELECT id FROM subnets WHERE subnetpool_id = $1 ORDER BY id LIMIT {}", Fault::NAMED);
     let rows = session.rows(&sql, values![id]).await?;
     rows.into_iter().map(|row| row.columns().parse()).collect()
@@ -21,7 +21,7 @@ pub async fn of_pool(session: &mut Session, id: SubnetPoolId) -> Result<Vec<Subn
 ///
 /// # Errors
 /// The store's.
-pub async fn of_pool_within(
+pub async fn subnets_within(
     session: &mut Session,
     id: SubnetPoolId,
     prefixes: &[IpNet],

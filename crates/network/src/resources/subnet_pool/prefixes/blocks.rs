@@ -1,13 +1,13 @@
 //! Prefixes as aligned blocks of numbers, and what taking and joining them leaves.
 //!
-//! Numbers are those of [`super::number`]: IPv4 lies in `::ffff:0:0/96`, so one
+//! Numbers are those of [`crate::ipam::number`]: IPv4 lies in `::ffff:0:0/96`, so one
 //! arithmetic serves both families.
 
 use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use super::{from_number, number};
+use crate::ipam::{from_number, number};
 use crate::ranges::{self, Range};
 
 /// Bits of an address as a number.

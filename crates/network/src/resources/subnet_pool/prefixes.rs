@@ -1,4 +1,4 @@
-//! Prefixes of subnet pools: which are free, in O(log n) of the pool.
+//! The prefixes of pools: which are free, in O(log n) of the pool.
 //!
 //! `free_prefixes` holds what no subnet has of a pool's prefixes, as the fewest
 //! aligned blocks. Taking any prefix of a length, taking a named one and giving one
@@ -8,14 +8,16 @@
 //! run one at a time, so two of them never take the same prefix; the row a prefix is
 //! taken from is also deleted by name, and counted.
 
+mod blocks;
+
 use ipnet::IpNet;
 use isospin_store_kit::query::Select;
 use isospin_store_kit::{Columns, Row, Session, StoreError, Tx, Value, values};
 use isospin_types::SubnetPoolId;
 
-use super::blocks::{self, Block};
-use super::{key, stored_number};
+use crate::ipam::{key, stored_number};
 use crate::ranges::{self, Range};
+use blocks::Block;
 
 /// Takes the first prefix of this length out of the smallest free block that holds
 /// one; `None` when none does.
