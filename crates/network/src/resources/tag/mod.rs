@@ -26,7 +26,7 @@ const EXTENSIONS: &[Extension] = &[
     Extension {
         alias: "standard-attr-tag",
         name: "Tag support for resources with standard attribute: port, subnet, subnetpool, network, \
-               security_group, router, floatingip, network_segment_range",
+               security_group, router, floatingip, policy, trunk, network_segment_range",
         description: "Enables to set tag on resources with standard attribute.",
         updated: "2017-01-01T00:00:00-00:00",
     },
