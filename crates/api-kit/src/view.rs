@@ -20,27 +20,20 @@ pub fn project(
     if let Some(project) = object.get("project_id").cloned() {
         object.insert("tenant_id".to_owned(), project);
     }
-    for attribute in resource.attributes() {
-        let hidden = match attribute.show {
-            Show::Always => false,
-            Show::Never => true,
-            Show::Ruled => {
-                let rule = format!("get_{}:{}", resource.name, attribute.name);
-                !policy.allows_attribute(&rule, caller, target)
-            }
-        };
-        if hidden {
-            object.shift_remove(attribute.name);
-        }
-    }
-    for attribute in policy.further_views(resource.name) {
-        let rule = format!("get_{}:{attribute}", resource.name);
-        if !policy.allows_attribute(&rule, caller, target) {
-            object.shift_remove(attribute);
-        }
-    }
-    if !fields.is_empty() {
-        object.retain(|name, _| fields.iter().any(|field| field == name));
+    let may_see = |attribute: &str| {
+        policy.allows_attribute(&format!("get_{}:{attribute}", resource.name), caller, target)
+    };
+    let own = resource.attributes().filter(|attribute| match attribute.show {
+        Show::Always => false,
+        Show::Never => true,
+        Show::Ruled => !may_see(attribute.name),
+    });
+    let further = policy.further_views(resource.name).iter().map(String::as_str);
+    let further = further.filter(|attribute| !may_see(attribute));
+    let hidden: Vec<&str> = own.map(|attribute| attribute.name).chain(further).collect();
+    if !hidden.is_empty() || !fields.is_empty() {
+        let wanted = |name: &String| fields.is_empty() || fields.contains(name);
+        object.retain(|name, _| wanted(name) && !hidden.contains(&name.as_str()));
     }
     Value::Object(object)
 }

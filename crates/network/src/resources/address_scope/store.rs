@@ -4,7 +4,7 @@ use isospin_api_kit::list::ListQuery;
 use isospin_api_kit::{Caller, Fault};
 use isospin_store_kit::query::Select;
 use isospin_store_kit::{ChangeKind, Row, Session, StoreError, Tx, Value, values};
-use isospin_types::{AddressScopeId, SubnetPoolId};
+use isospin_types::AddressScopeId;
 
 use super::model::AddressScope;
 use super::rules::not_found;

@@ -84,7 +84,7 @@ fn without_cidr(body: &Body, pool: &SubnetPool) -> Result<Request, Fault> {
     }
     let length = body.int("prefixlen").and_then(|length| u8::try_from(length).ok());
     let Some(gateway) = body.parsed::<IpAddr>("gateway_ip") else { return Ok(Request::Any(length)) };
-    let length = subnet_pool::length(pool, length)?;
+    let length = subnet_pool::prefix_length(pool, length)?;
     let wrong = || rules::wrong_family("gateway_ip", gateway, pool.ip_version);
     if gateway.is_ipv4() != pool.is_ipv4() {
         return Err(wrong());

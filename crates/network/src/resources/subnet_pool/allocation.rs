@@ -3,8 +3,7 @@
 
 use ipnet::IpNet;
 use isospin_api_kit::{Caller, Fault};
-use isospin_store_kit::{Session, StoreError, Tx};
-use isospin_types::SubnetPoolId;
+use isospin_store_kit::{Session, Tx};
 
 use super::handlers::visible;
 use super::model::SubnetPool;
@@ -33,8 +32,8 @@ pub async fn allocate(
     request: Request,
 ) -> Result<IpNet, Fault> {
     let prefixlen = match request {
-        Request::Any(length) => rules::length(pool, length)?,
-        Request::Exactly(net) => rules::length(pool, Some(net.prefix_len()))?,
+        Request::Any(length) => rules::prefix_length(pool, length)?,
+        Request::Exactly(net) => rules::prefix_length(pool, Some(net.prefix_len()))?,
     };
     if pool.default_quota.is_some() {
         let has = store::allocated_to(tx, pool.id, project_id).await?;

@@ -139,7 +139,7 @@ fn lengths(body: &Body, current: Option<Lengths>, ip_version: u8) -> Result<Leng
 ///
 /// # Errors
 /// 400 naming the bound it is outside of.
-pub fn length(pool: &SubnetPool, wanted: Option<u8>) -> Result<u8, Fault> {
+pub fn prefix_length(pool: &SubnetPool, wanted: Option<u8>) -> Result<u8, Fault> {
     let prefixlen = wanted.unwrap_or(pool.lengths.default);
     let refused = |kind, word: &str, bound: u8| {
         Err(Fault::new(

@@ -1,6 +1,6 @@
 //! Reading ports with their addresses and groups: a constant number of queries.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use isospin_store_kit::{Row, Session, StoreError, Value, values};
 use isospin_types::{MacAddr, NetworkId, PortId, QosPolicyId, SecurityGroupId};
@@ -25,7 +25,8 @@ macro_rules! selected {
          ports.numa_affinity_policy, ports.propagate_uplink_status, ports.trusted, ports.created_at, \
          ports.updated_at, ports.revision_number, networks.project_id, networks.shared, \
          (SELECT policy_id FROM port_qos_policies WHERE port_id = ports.id), \
-         (SELECT policy_id FROM network_qos_policies WHERE network_id = ports.network_id)"
+         (SELECT policy_id FROM network_qos_policies WHERE network_id = ports.network_id), \
+         EXISTS (SELECT 1 FROM trunks WHERE trunks.port_id = ports.id)"
     };
 }
 macro_rules! selected_from {
@@ -71,7 +72,7 @@ pub async fn get(session: &mut Session, id: PortId) -> Result<Option<Port>, Stor
 /// The port of this id with its tags and facts of its network.
 pub async fn find(session: &mut Session, id: PortId) -> Result<Option<Found>, StoreError> {
     let answers = session.rows_many(whole(id)).await?;
-    assembled(answers.into_iter())
+    assembled(session, answers.into_iter()).await
 }
 
 /// As [`find`], with the network shared where it is with this project.
@@ -84,7 +85,7 @@ pub async fn find_for(
     queries.push((ACCESS, values![id, project_id]));
     let mut answers = session.rows_many(queries).await?;
     let access = Access::from_rows(answers.pop().unwrap_or_default())?;
-    let found = assembled(answers.into_iter())?;
+    let found = assembled(session, answers.into_iter()).await?;
     Ok(found.map(|found| Found { network_shared: access.shared, ..found }))
 }
 
@@ -92,19 +93,21 @@ pub async fn find_for(
 const ACCESS: &str = "SELECT DISTINCT action FROM rbac_policies \
      WHERE object_id = (SELECT network_id FROM ports WHERE id = $1) AND target_project IN ('*', $2)";
 
-/// The queries for all of one port, none of which needs another's answer.
+/// The queries for what every port has, none of which needs another's answer.
 fn whole(id: PortId) -> Vec<(&'static str, Vec<Value>)> {
-    [BY_ID, ADDRESSES, GROUPS, TAGS, requests::OF_PORT, trunk::store::OF_PORT]
-        .map(|sql| (sql, values![id]))
-        .to_vec()
+    [BY_ID, ADDRESSES, GROUPS, TAGS].map(|sql| (sql, values![id])).to_vec()
 }
 
-fn assembled(mut answers: impl Iterator<Item = Vec<Row>>) -> Result<Option<Found>, StoreError> {
+async fn assembled(
+    session: &mut Session,
+    mut answers: impl Iterator<Item = Vec<Row>>,
+) -> Result<Option<Found>, StoreError> {
     let mut next = || answers.next().unwrap_or_default();
     let Some(row) = next().into_iter().next() else { return Ok(None) };
-    let mut found = vec![found(row)?];
-    attach(&mut found, [next(), next(), next(), next(), next()])?;
-    Ok(found.pop())
+    let mut found = vec![row_of_port(row)?];
+    attach(&mut found, [next(), next(), next()])?;
+    attach_seldom(session, &mut found).await?;
+    Ok(found.pop().map(|(found, _)| found))
 }
 
 /// Whether a port of the network has this MAC.
@@ -115,19 +118,19 @@ pub async fn has_mac(session: &mut Session, network_id: NetworkId, mac: MacAddr)
 
 /// Ports from rows of [`SELECTED`], in that order, with their children.
 pub async fn found_rows(session: &mut Session, rows: Vec<Row>) -> Result<Vec<Found>, StoreError> {
-    let mut ports = rows.into_iter().map(found).collect::<Result<Vec<_>, _>>()?;
+    let mut ports = rows.into_iter().map(row_of_port).collect::<Result<Vec<_>, _>>()?;
     if ports.is_empty() {
-        return Ok(ports);
+        return Ok(Vec::new());
     }
     let any = session.engine().any_of("$1");
-    let ids = Value::list(ports.iter().map(|found| found.port.id));
-    let queries = [ADDRESSES, GROUPS, TAGS, requests::OF_PORT, trunk::store::OF_PORT]
-        .map(|sql| sql.replace("= $1", &any));
+    let ids = Value::list(ports.iter().map(|(found, _)| found.port.id));
+    let queries = [ADDRESSES, GROUPS, TAGS].map(|sql| sql.replace("= $1", &any));
     let queries = queries.iter().map(|sql| (sql.as_str(), vec![ids.clone()])).collect();
     let mut answers = session.rows_many(queries).await?.into_iter();
     let mut next = || answers.next().unwrap_or_default();
-    attach(&mut ports, [next(), next(), next(), next(), next()])?;
-    Ok(ports)
+    attach(&mut ports, [next(), next(), next()])?;
+    attach_seldom(session, &mut ports).await?;
+    Ok(ports.into_iter().map(|(found, _)| found).collect())
 }
 
 /// The ports of these ids, in no order; unknown ids are left out.
@@ -137,48 +140,76 @@ pub async fn found_many(session: &mut Session, ids: &[PortId]) -> Result<Vec<Fou
     found_rows(session, rows).await
 }
 
-/// Gives each port its addresses, groups, tags, guarantees and trunk.
-fn attach(
-    ports: &mut [Found],
-    [addresses, groups, tags, guarantees, trunks]: [Vec<Row>; 5],
-) -> Result<(), StoreError> {
-    let index: BTreeMap<PortId, usize> =
-        ports.iter().enumerate().map(|(index, found)| (found.port.id, index)).collect();
+/// What few ports have, and is asked for only then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Seldom {
+    /// A policy of its own or of its network.
+    policy: bool,
+    trunk: bool,
+}
+
+/// Gives each port its addresses, groups and tags.
+fn attach(ports: &mut [(Found, Seldom)], [addresses, groups, tags]: [Vec<Row>; 3]) -> Result<(), StoreError> {
+    let index = places(ports);
     for row in addresses {
         let mut columns = row.columns();
-        if let Some(found) = index.get(&columns.parse()?).and_then(|at| ports.get_mut(*at)) {
+        if let Some((found, _)) = index.get(&columns.parse()?).and_then(|at| ports.get_mut(*at)) {
             let fixed_ip = FixedIp { subnet_id: columns.parse()?, ip_address: columns.parse()? };
             found.port.fixed_ips.push(fixed_ip);
         }
     }
     for row in groups {
         let mut columns = row.columns();
-        if let Some(found) = index.get(&columns.parse()?).and_then(|at| ports.get_mut(*at)) {
+        if let Some((found, _)) = index.get(&columns.parse()?).and_then(|at| ports.get_mut(*at)) {
             found.port.security_groups.push(columns.parse::<SecurityGroupId>()?);
         }
     }
     for row in tags {
         let mut columns = row.columns();
-        if let Some(found) = index.get(&columns.parse()?).and_then(|at| ports.get_mut(*at)) {
+        if let Some((found, _)) = index.get(&columns.parse()?).and_then(|at| ports.get_mut(*at)) {
             found.tags.push(columns.text()?);
         }
     }
-    for row in guarantees {
+    Ok(())
+}
+
+/// Gives the ports that are under a policy its guarantees, and parents their trunk.
+async fn attach_seldom(session: &mut Session, ports: &mut [(Found, Seldom)]) -> Result<(), StoreError> {
+    let of = |has: fn(&Seldom) -> bool| -> Vec<PortId> {
+        ports.iter().filter(|(_, seldom)| has(seldom)).map(|(found, _)| found.port.id).collect()
+    };
+    let (guaranteed, parents) = (of(|seldom| seldom.policy), of(|seldom| seldom.trunk));
+    if guaranteed.is_empty() && parents.is_empty() {
+        return Ok(());
+    }
+    let any = session.engine().any_of("$1");
+    let queries = [requests::OF_PORT, trunk::store::OF_PORT].map(|sql| sql.replace("= $1", &any));
+    let ids = [Value::list(guaranteed), Value::list(parents)];
+    let queries = queries.iter().zip(ids).map(|(sql, ids)| (sql.as_str(), vec![ids])).collect();
+    let mut answers = session.rows_many(queries).await?.into_iter();
+    let index = places(ports);
+    for row in answers.next().unwrap_or_default() {
         let mut columns = row.columns();
-        if let Some(found) = index.get(&columns.parse()?).and_then(|at| ports.get_mut(*at)) {
+        if let Some((found, _)) = index.get(&columns.parse()?).and_then(|at| ports.get_mut(*at)) {
             found.guarantees.push(Guarantee::from_columns(&mut columns)?);
         }
     }
-    for row in trunks {
+    for row in answers.next().unwrap_or_default() {
         let mut columns = row.columns();
-        if let Some(found) = index.get(&columns.parse()?).and_then(|at| ports.get_mut(*at)) {
+        if let Some((found, _)) = index.get(&columns.parse()?).and_then(|at| ports.get_mut(*at)) {
             trunk::store::add_details(&mut found.trunk, &mut columns)?;
         }
     }
     Ok(())
 }
 
-fn found(row: Row) -> Result<Found, StoreError> {
+/// Where each port is in the list.
+fn places(ports: &[(Found, Seldom)]) -> HashMap<PortId, usize> {
+    ports.iter().enumerate().map(|(index, (found, _))| (found.port.id, index)).collect()
+}
+
+/// A row of [`SELECTED`], still without its children.
+fn row_of_port(row: Row) -> Result<(Found, Seldom), StoreError> {
     let mut columns = row.columns();
     let mut port = Port {
         id: columns.parse()?,
@@ -223,15 +254,21 @@ fn found(row: Row) -> Result<Found, StoreError> {
     };
     let (network_project_id, network_shared) = (columns.text()?, columns.flag()?);
     port.qos_policy_id = columns.opt_parse()?;
-    Ok(Found {
+    let qos_network_policy_id: Option<QosPolicyId> = columns.opt_parse()?;
+    let seldom = Seldom {
+        policy: port.qos_policy_id.is_some() || qos_network_policy_id.is_some(),
+        trunk: columns.flag()?,
+    };
+    let found = Found {
         port,
         network_project_id,
         network_shared,
         tags: Vec::new(),
-        qos_network_policy_id: columns.opt_parse()?,
+        qos_network_policy_id,
         guarantees: Vec::new(),
         trunk: None,
-    })
+    };
+    Ok((found, seldom))
 }
 
 /// A JSON column: written by us, so anything unreadable is damage, not input.
