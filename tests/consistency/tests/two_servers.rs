@@ -77,7 +77,8 @@ async fn what_was_acknowledged_stays_and_nothing_is_given_twice() -> Result<()> 
         Ok(text) => text.parse()?,
         Err(_) => REQUESTS,
     };
-    let mut lab = tokio::task::spawn_blocking(|| Lab::start(2)).await??;
+    // On this thread: PostgreSQL ends with the thread that started it.
+    let mut lab = tokio::task::block_in_place(|| Lab::start(2))?;
     let admin = lab.servers[0].session().await?;
     let run = Arc::new(prepare(&admin, requests).await?);
     let mut clients = tokio::task::JoinSet::new();
