@@ -26,11 +26,11 @@ pub use conntrack::{Conntrack, Flow, FlowFilter};
 pub use error::HostError;
 pub use links::{
     Address, AddressScope, BridgeSpec, FdbEntry, Link, LinkChange, LinkEvent, LinkEventKind, LinkEvents,
-    Links, Neighbour, RouteEntry, RouteScope, VethSpec, VxlanSpec,
+    Links, Neighbour, RouteEntry, RouteScope, VethSpec, VxlanSpec, checksums_in_software,
 };
 pub use netns::{Namespace, Place};
 pub use nft::{Nft, NftEvent, NftEvents};
 pub use openflow::Switch;
 pub use ovsdb::Ovsdb;
 pub use process::Tools;
-pub use watch::{NamespaceChange, NamespaceWatch};
+pub use watch::{NamespaceChange, NamespaceWatch, SettingWatch};

@@ -72,7 +72,7 @@ fn equal(now: &str, wanted: &str) -> bool {
     now.split_whitespace().eq(wanted.split_whitespace())
 }
 
-fn path_of(key: &str) -> PathBuf {
+pub(crate) fn path_of(key: &str) -> PathBuf {
     let relative = if key.contains('/') { key.to_owned() } else { key.replace('.', "/") };
     PathBuf::from("/proc/sys").join(relative)
 }

@@ -28,6 +28,7 @@ const FREE: &[&str] = &[
     "isospin-conformance",
     "isospin-consistency",
     "isospin-system",
+    "xtask",
 ];
 
 fn metadata() -> Value {

@@ -10,7 +10,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use isospin_host_io::{HostError, LinkEvents, Links, Namespace, NamespaceWatch, Nft, NftEvents};
+use isospin_host_io::{
+    HostError, LinkEvents, Links, Namespace, NamespaceWatch, Nft, NftEvents, SettingWatch,
+};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -20,6 +22,15 @@ use tracing::{debug, warn};
 const REOPEN: Duration = Duration::from_secs(1);
 /// Namespaces the agent makes; others are none of its business.
 const OUR_NAMESPACES: [&str; 2] = ["qrouter-", "qdhcp-"];
+/// Settings of the host that traffic depends on (N14).
+const SETTINGS: [&str; 4] = [
+    "net.bridge.bridge-nf-call-iptables",
+    "net.bridge.bridge-nf-call-ip6tables",
+    "net.ipv4.ip_forward",
+    "net.ipv6.conf.all.forwarding",
+];
+/// How often those are looked for that were not there.
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
 /// What was noticed since the last look.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -73,7 +84,7 @@ impl HostNotices {
     }
 }
 
-/// Watches devices, rules and namespaces of the host until `shutdown` and puts what
+/// Watches devices, rules, settings and namespaces of the host until `shutdown` and puts what
 /// others changed on the board. Rules changed by this process are not noticed.
 ///
 /// Returns once all watches are open: a pass after that misses nothing.
@@ -88,12 +99,14 @@ pub async fn watch(
 ) -> Result<(), HostError> {
     let devices = links.events().await?;
     let rules = nft.events().await?;
+    let settings = SettingWatch::open(&SETTINGS)?;
     let namespaces = NamespaceWatch::open()?;
     let known = Namespace::list()?.into_iter().filter(|name| is_ours(name)).collect();
     tokio::spawn(async move {
         tokio::select! {
             () = watch_devices(&notices, &links, devices) => {}
             () = watch_rules(&notices, &nft, rules) => {}
+            () = watch_settings(&notices, settings) => {}
             () = watch_namespaces(&notices, namespaces, known) => {}
             () = shutdown.cancelled() => {}
         }
@@ -122,6 +135,22 @@ async fn watch_rules(notices: &HostNotices, nft: &Nft, mut events: NftEvents) {
         }
         events = reopen("rules", || nft.events()).await;
         notices.everything();
+    }
+}
+
+async fn watch_settings(notices: &HostNotices, mut watch: SettingWatch) {
+    loop {
+        match tokio::time::timeout(LOOK_AGAIN, watch.next()).await {
+            Ok(Some(())) => {
+                debug!("a setting of the kernel was written");
+                notices.everything();
+            }
+            Ok(None) => {
+                watch = reopen("settings", || async { SettingWatch::open(&SETTINGS) }).await;
+                notices.everything();
+            }
+            Err(_) => watch = reopen("settings", || async { SettingWatch::open(&SETTINGS) }).await,
+        }
     }
 }
 

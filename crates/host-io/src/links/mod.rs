@@ -20,6 +20,7 @@ use std::net::IpAddr;
 use self::kernel::KernelLinks;
 use crate::{HostError, Place};
 
+pub use offload::checksums_in_software;
 pub use values::{
     Address, AddressScope, BridgeSpec, FdbEntry, Link, LinkChange, LinkEvent, LinkEventKind, Neighbour,
     RouteEntry, RouteScope, VethSpec, VxlanSpec,
@@ -91,7 +92,7 @@ impl Links {
         self.kernel.create_veth(spec).await?;
         if self.software_checksums {
             let inner = spec.peer_namespace.clone().map_or_else(|| self.place.clone(), Place::Namespace);
-            offload::in_software(&inner, &spec.peer_name).await?;
+            checksums_in_software(&inner, &spec.peer_name).await?;
         }
         Ok(())
     }

@@ -23,7 +23,7 @@ struct Value {
 ///
 /// # Errors
 /// When there is no such device.
-pub async fn in_software(place: &Place, device: &str) -> Result<(), HostError> {
+pub async fn checksums_in_software(place: &Place, device: &str) -> Result<(), HostError> {
     let name = device.to_owned();
     let done = place.run(move || switch_off(&name)).await?;
     done.map_err(|source| HostError::kernel("switch off checksum offload of", device, source))

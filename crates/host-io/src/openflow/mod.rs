@@ -2,8 +2,8 @@
 //!
 //! Flows are typed values ([`Flow`]); what differs is sent as one bundle, which the
 //! switch takes whole or not at all. Bundles go through `ovs-ofctl`, which costs some
-//! 15 ms each (docs/adr/0006-open-vswitch.md); [`Switch::alive`] is a connection of our
-//! own that ends in the moment the switch does.
+//! 15 ms each (docs/adr/0006-open-vswitch.md); [`Switch::watch`] is a connection of our
+//! own that tells when flows go, and ends in the moment the switch does.
 
 mod connection;
 mod flow;
@@ -12,9 +12,9 @@ mod table;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub use connection::Alive;
+pub use connection::Watched;
 pub use flow::{Action, CtState, Field, Flow, ethertype};
-pub use table::{Difference, FlowTable};
+pub use table::{Difference, FlowTable, Repair};
 
 use crate::{HostError, Place, process};
 
@@ -64,7 +64,7 @@ impl Switch {
     ///
     /// # Errors
     /// When the switch is not there.
-    pub async fn compare(&self, bridge: &str, cookie: u64, wanted: &FlowTable) -> Result<String, HostError> {
+    pub async fn compare(&self, bridge: &str, cookie: u64, wanted: &FlowTable) -> Result<Repair, HostError> {
         let target = self.target(bridge);
         let arguments = ["-O", "OpenFlow14", "diff-flows", target.as_str(), "/dev/stdin"];
         let text = wanted.text(cookie);
@@ -77,18 +77,18 @@ impl Switch {
     ///
     /// # Errors
     /// When the switch is not there or refuses; it is then as it was.
-    pub async fn repair(&self, bridge: &str, bundle: &str) -> Result<(), HostError> {
+    pub async fn repair(&self, bridge: &str, repair: &Repair) -> Result<(), HostError> {
         let target = self.target(bridge);
         let arguments = ["-O", "OpenFlow14", "--bundle", "add-flows", target.as_str(), "-"];
-        process::run(&self.place, TOOL, &arguments, bundle.as_bytes(), LIMIT).await?;
+        process::run(&self.place, TOOL, &arguments, repair.bundle.as_bytes(), LIMIT).await?;
         Ok(())
     }
 
-    /// A connection to the bridge that ends with the switch.
+    /// A connection to the bridge that tells when flows go, and ends with the switch.
     ///
     /// # Errors
     /// When the switch is not there.
-    pub async fn alive(&self, bridge: &str) -> Result<Alive, HostError> {
-        Alive::open(&self.socket(bridge)).await
+    pub async fn watch(&self, bridge: &str) -> Result<Watched, HostError> {
+        Watched::open(&self.socket(bridge)).await
     }
 }

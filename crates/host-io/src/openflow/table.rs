@@ -99,6 +99,12 @@ impl Difference {
         self.add.len() + self.remove.len()
     }
 
+    /// How many go.
+    #[must_use]
+    pub fn removed(&self) -> usize {
+        self.remove.len()
+    }
+
     /// Whether nothing changes.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -139,10 +145,20 @@ fn line(text: &mut String, cookie: u64, (table, priority, fields): &Key, actions
     text.push('\n');
 }
 
+/// A bundle that mends a switch.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Repair {
+    pub(super) bundle: String,
+    /// Flows it removes.
+    pub removed: usize,
+    /// Flows it removes and adds.
+    pub changes: usize,
+}
+
 /// Turns what `ovs-ofctl diff-flows SWITCH FILE` prints into a bundle: lines with `-`
 /// are on the switch only, lines with `+` in the file only.
-pub(super) fn repair(lines: &str, cookie: u64) -> String {
-    let mut bundle = String::new();
+pub(super) fn repair(lines: &str, cookie: u64) -> Repair {
+    let mut repair = Repair::default();
     let ours = format!("cookie={cookie:#x}");
     for line in lines.lines() {
         let (sign, flow) = line.split_at_checked(1).unwrap_or_default();
@@ -155,15 +171,17 @@ pub(super) fn repair(lines: &str, cookie: u64) -> String {
                 let matched = matched.trim().replacen(&ours, &format!("{ours}/-1"), 1);
                 // Without a table every one is meant.
                 let table = if matched.starts_with("table=") { "" } else { "table=0," };
-                let _ = writeln!(bundle, "delete_strict {table}{}", matched.replace(' ', ","));
+                let _ = writeln!(repair.bundle, "delete_strict {table}{}", matched.replace(' ', ","));
+                repair.removed += 1;
             }
             "+" => {
-                let _ = writeln!(bundle, "add {}", flow.replacen(" actions=", ",actions=", 1));
+                let _ = writeln!(repair.bundle, "add {}", flow.replacen(" actions=", ",actions=", 1));
             }
             _ => {}
         }
     }
-    bundle
+    repair.changes = repair.bundle.lines().count();
+    repair
 }
 
 #[cfg(test)]
@@ -208,7 +226,7 @@ mod tests {
              -table=20 priority=1,dl_vlan=1 cookie=0xab hard_timeout=300 actions=output:1\n\
              +table=4 priority=1,tun_id=0x5 cookie=0xab actions=drop\n";
         assert_eq!(
-            repair(lines, 0xab),
+            repair(lines, 0xab).bundle,
             "delete_strict table=0,priority=9,in_port=1,cookie=0xab/-1\n\
              add table=4 priority=1,tun_id=0x5 cookie=0xab,actions=drop\n"
         );

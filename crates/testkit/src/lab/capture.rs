@@ -1,29 +1,34 @@
-//! Everything that is heard in a namespace.
+//! Everything that is heard at a place.
 
 use std::io::Read as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use anyhow::{Context, Result};
+use nix::sys::socket::{setsockopt, sockopt};
 use socket2::{Domain, Protocol, Socket, Type};
-
-use super::Temporary;
 
 /// Every Ethernet type, as the kernel wants it.
 const EVERY: i32 = u16::to_be(0x0003) as i32;
+/// For what arrives between two looks.
+const BUFFER: usize = 16 << 20;
 
-/// A namespace that is listened to.
+/// A network that is listened to.
 #[derive(Debug)]
 pub struct Capture(Socket);
 
-impl Temporary {
-    /// Listens on all devices of the namespace, to what they send too.
-    pub async fn capture(&self) -> Capture {
-        let open =
-            || Socket::new(Domain::PACKET, Type::RAW.nonblocking().cloexec(), Some(Protocol::from(EVERY)));
-        Capture(self.place().run(open).await.expect("the namespace").expect("a packet socket"))
-    }
-}
-
 impl Capture {
+    /// Listens to all devices of the calling thread's network, to what they send too.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn open() -> Result<Self> {
+        let kind = Type::RAW.nonblocking().cloexec();
+        let socket =
+            Socket::new(Domain::PACKET, kind, Some(Protocol::from(EVERY))).context("a packet socket")?;
+        setsockopt(&socket, sockopt::RcvBufForce, &BUFFER)?;
+        Ok(Self(socket))
+    }
+
     /// The frames since the last look.
     pub fn frames(&mut self) -> Vec<Vec<u8>> {
         let mut frames = Vec::new();

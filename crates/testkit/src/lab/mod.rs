@@ -1,174 +1,142 @@
-//! Hosts as namespaces, each with an Open vSwitch of its own, on an underlay of two
-//! networks: one for tunnels, one for provider networks. Instances are namespaces.
+//! Several hosts on this machine, with one real server and real agents.
 //!
-//! Everything ends with the value that stands for it, also when a test fails: daemons
-//! are children that die with this process.
+//! ```text
+//! fabric      bridges mgmt 10.98.0.0/24, tunnel 10.99.0.0/24, provider (no addresses)
+//! controller  10.98.0.1: isospin server
+//! host1 …     10.98.0.11 …: isospin agent, its Open vSwitch; instances are its named namespaces
+//! ```
+//!
+//! Each is a [`Machine`]: namespaces for network, mounts, processes and host name. Who
+//! starts the lab is 10.98.0.254 on the management network. Everything ends with the
+//! value that stands for it, also when a test is killed.
 
 mod capture;
-mod guest;
+mod controller;
+mod fabric;
+mod host;
+mod instance;
+mod machine;
 mod switch;
 
-use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use isospin_host_io::{Namespace, Place};
+use anyhow::{Context, Result, bail};
+use tempfile::TempDir;
 
 pub use capture::{Capture, ends};
-pub use guest::Guest;
+pub use controller::{Controller, PHYSICAL};
+pub use fabric::{Fabric, Network, OUTSIDE_NIC};
+pub use host::{Driver, Host, addresses};
+pub use instance::{Instance, Plug};
+pub use machine::{Life, Machine};
 pub use switch::Switch;
 
-static COUNTER: AtomicU32 = AtomicU32::new(0);
+/// Time anything may take to be there.
+const LIMIT: Duration = Duration::from_secs(20);
+/// Lines of a log that are shown when something failed.
+const LINES: usize = 20;
 
-/// NIC of a host on the network for tunnels, and on the one for provider networks.
-const TUNNEL_NIC: &str = "eth-tun";
-/// NIC of a host on the provider network.
-pub const PROVIDER_NIC: &str = "eth-prov";
-/// Bridges of the underlay they lead to.
-const NETWORKS: [(&str, &str); 2] = [(TUNNEL_NIC, "tunnel"), (PROVIDER_NIC, "provider")];
-
-/// A namespace that goes with the value.
+/// All of it.
 #[derive(Debug)]
-pub struct Temporary(Namespace);
-
-impl Temporary {
-    fn new(what: &str) -> Self {
-        let count = COUNTER.fetch_add(1, Ordering::Relaxed);
-        let name = format!("lab-{}-{count}-{what}", std::process::id());
-        Self(Namespace::create(&name).expect("a namespace"))
-    }
-
-    /// The namespace as a place to work at.
-    #[must_use]
-    pub fn place(&self) -> Place {
-        Place::Namespace(self.0.clone())
-    }
-
-    /// Name under /run/netns.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        self.0.name()
-    }
-
-    /// Runs a command inside that must succeed; what it printed.
-    pub fn run(&self, command: &str) -> String {
-        let words: Vec<&str> = command.split_whitespace().collect();
-        sh("ip", &[&["netns", "exec", self.name()][..], &words[..]].concat())
-    }
-
-    /// Runs a command inside; whether it succeeded.
-    #[must_use]
-    pub fn succeeds(&self, command: &str) -> bool {
-        let words = command.split_whitespace();
-        let mut child = Command::new("ip");
-        child.args(["netns", "exec", self.name()]).args(words);
-        child.output().expect("ip runs").status.success()
-    }
+pub struct Lab {
+    pub hosts: Vec<Host>,
+    pub controller: Controller,
+    pub fabric: Fabric,
+    // Removed last.
+    _folder: Option<TempDir>,
 }
 
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        let _ = Namespace::delete(self.0.name());
+impl Lab {
+    /// A lab with these hosts that ends with the value. The calling thread's network
+    /// should be its own.
+    ///
+    /// # Errors
+    /// Something does not start.
+    pub fn start(binary: &Path, drivers: &[Driver]) -> Result<Self> {
+        let folder = tempfile::Builder::new().prefix("isospin-lab-").tempdir()?;
+        let lab = Self::start_in(folder.path(), binary, drivers, Life::Mine)?;
+        Ok(Self { _folder: Some(folder), ..lab })
     }
-}
 
-/// What lies between the hosts.
-#[derive(Debug)]
-pub struct Underlay {
-    pub namespace: Temporary,
-}
-
-/// A host.
-#[derive(Debug)]
-pub struct Host {
-    // Dropped first: the switch lets go of its devices.
-    pub switch: Switch,
-    pub namespace: Temporary,
-    pub tunnel_ip: Ipv4Addr,
-}
-
-impl Underlay {
-    /// Two bridges without hosts.
-    #[must_use]
-    pub fn new() -> Self {
-        let namespace = Temporary::new("underlay");
-        for (_, bridge) in NETWORKS {
-            namespace.run(&format!("ip link add {bridge} type bridge"));
-            namespace.run(&format!("ip link set {bridge} up"));
+    /// The same, with what its machines keep in this folder.
+    ///
+    /// # Errors
+    /// Something does not start.
+    pub fn start_in(folder: &Path, binary: &Path, drivers: &[Driver], life: Life) -> Result<Self> {
+        if !binary.exists() {
+            bail!("there is no {}: `cargo build -p isospin` makes it", binary.display());
         }
-        Self { namespace }
-    }
-
-    /// One more host: 10.99.0.`number` on the network for tunnels.
-    #[must_use]
-    pub fn host(&self, number: u8) -> Host {
-        let namespace = Temporary::new(&format!("host{number}"));
-        namespace.run("ip link set lo up");
-        for (nic, bridge) in NETWORKS {
-            let here = format!("{bridge}{number}");
-            self.namespace
-                .run(&format!("ip link add {here} type veth peer name {nic} netns {}", namespace.name()));
-            self.namespace.run(&format!("ip link set {here} master {bridge} up"));
-            namespace.run(&format!("ip link set {nic} up"));
+        let fabric = Fabric::start(folder, life)?;
+        fabric.let_in()?;
+        let controller = Controller::start(&fabric, binary, folder, life)?;
+        let start = |numbered| Host::start(&fabric, &controller, binary, folder, numbered, life);
+        let hosts: Vec<Host> = (1..).zip(drivers.iter().copied()).map(start).collect::<Result<_>>()?;
+        for host in &hosts {
+            host.settled()?;
         }
-        let tunnel_ip = Ipv4Addr::new(10, 99, 0, number);
-        let switch = Switch::start(namespace.name());
-        // A userspace datapath reaches tunnels through a bridge of its own only.
-        switch.vsctl(&format!(
-            "add-br br-phy -- set bridge br-phy datapath_type=netdev -- add-port br-phy {TUNNEL_NIC}"
-        ));
-        let host = Host { switch, namespace, tunnel_ip };
-        host.configure();
-        host
+        Ok(Self { hosts, controller, fabric, _folder: None })
+    }
+
+    /// Its machines.
+    #[must_use]
+    pub fn machines(&self) -> Vec<&Machine> {
+        let hosts = self.hosts.iter().map(|host| &host.machine);
+        [&self.fabric.machine, &self.controller.machine].into_iter().chain(hosts).collect()
+    }
+
+    /// Leaves it running when this value goes.
+    pub fn leave(self) {
+        self.hosts.into_iter().for_each(Host::leave);
+        self.controller.leave();
     }
 }
 
-impl Host {
-    fn configure(&self) {
-        let add = format!("ip address add {}/24 dev br-phy", self.tunnel_ip);
-        until("br-phy", || self.namespace.succeeds(&add).then_some(()));
-        self.namespace.run("ip link set br-phy up");
+/// What hosts with Open vSwitch need and this machine lacks.
+fn missing() -> Option<&'static str> {
+    if !nix::unistd::geteuid().is_root() {
+        return Some("root");
     }
-}
-
-impl Default for Underlay {
-    fn default() -> Self {
-        Self::new()
-    }
+    (!PathBuf::from("/usr/sbin/ovs-vswitchd").exists()).then_some("openvswitch-switch")
 }
 
 /// Whether hosts can be made; says aloud why not.
 #[must_use]
 pub fn can_run() -> bool {
-    let missing = if !nix::unistd::geteuid().is_root() {
-        "root"
-    } else if !std::path::Path::new("/usr/sbin/ovs-vswitchd").exists() {
-        "openvswitch-switch"
-    } else {
-        return true;
-    };
+    let Some(missing) = missing() else { return true };
     assert!(std::env::var_os("CI").is_none(), "tests with hosts need {missing}");
     eprintln!("SKIPPED: needs {missing}");
     false
 }
 
 /// Runs a tool that must succeed; what it printed.
-fn sh(program: &str, arguments: &[&str]) -> String {
-    let output = Command::new(program).args(arguments).output().expect("the tool runs");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{program} {}: {said}", arguments.join(" "));
-    String::from_utf8_lossy(&output.stdout).into_owned()
+fn sh(command: &[&str]) -> Result<String> {
+    let (program, arguments) = command.split_first().context("no command")?;
+    let output = Command::new(program).args(arguments).output().with_context(|| format!("no {program}"))?;
+    if !output.status.success() {
+        bail!("{}: {}", command.join(" "), String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// Looks until there is something, for ten seconds at most.
-pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let end = Instant::now() + Duration::from_secs(10);
+/// The end of a log of a machine.
+fn last_lines(machine: &Machine, name: &str) -> String {
+    let log = std::fs::read_to_string(machine.folder().join(format!("logs/{name}.log"))).unwrap_or_default();
+    let lines: Vec<&str> = log.lines().collect();
+    format!("{name} of {}: {}", machine.name(), lines[lines.len().saturating_sub(LINES)..].join("\n"))
+}
+
+/// Looks until there is something, for twenty seconds at most.
+fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> Result<T> {
+    let end = Instant::now() + LIMIT;
     loop {
         if let Some(found) = look() {
-            return found;
+            return Ok(found);
         }
-        assert!(Instant::now() < end, "{what}: not in time");
+        if Instant::now() > end {
+            bail!("{what}: not within {} s", LIMIT.as_secs());
+        }
         pause();
     }
 }

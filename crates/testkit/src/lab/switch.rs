@@ -1,104 +1,165 @@
-//! An Open vSwitch of a host: database server and switch, with a run directory of their own.
+//! An Open vSwitch: database server and switch.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use anyhow::{Context, Result};
 use tempfile::TempDir;
 
+use super::machine::Machine;
 use super::{sh, until};
+
+/// Where its sockets are on a machine, as on any host.
+const RUN_DIR: &str = "/run/openvswitch";
 
 /// The daemons, as long as this is kept.
 #[derive(Debug)]
 pub struct Switch {
-    folder: TempDir,
+    home: Home,
     database: Child,
     switch: Child,
 }
 
+/// What it runs on.
+#[derive(Debug)]
+enum Home {
+    Machine(Machine),
+    /// A named network namespace, and a run directory of its own.
+    Namespace(String, TempDir),
+}
+
 impl Switch {
-    /// Starts both in a namespace.
-    #[must_use]
-    pub fn start(namespace: &str) -> Self {
-        let folder = tempfile::Builder::new().prefix("isospin-ovs-").tempdir().expect("a folder");
-        let path = |name: &str| folder.path().join(name).display().to_string();
-        sh("ovsdb-tool", &["create", &path("conf.db"), "/usr/share/openvswitch/vswitch.ovsschema"]);
-        let database = daemon(
-            namespace,
-            folder.path(),
-            &[
-                "ovsdb-server",
-                &path("conf.db"),
-                &format!("--remote=punix:{}", path("db.sock")),
-                &format!("--unixctl={}", path("ovsdb.ctl")),
-            ],
-        );
-        until("the database", || folder.path().join("db.sock").exists().then_some(()));
-        let switch = start_switch(namespace, folder.path());
-        let this = Self { folder, database, switch };
-        this.vsctl("--no-wait init");
-        this
+    /// Starts both on a machine.
+    ///
+    /// # Errors
+    /// One of them does not start.
+    pub fn on(machine: &Machine) -> Result<Self> {
+        Self::start(Home::Machine(machine.clone()))
+    }
+
+    /// Starts both in a named namespace.
+    ///
+    /// # Errors
+    /// One of them does not start.
+    pub fn in_namespace(namespace: &str) -> Result<Self> {
+        let folder = tempfile::Builder::new().prefix("isospin-ovs-").tempdir()?;
+        Self::start(Home::Namespace(namespace.to_owned(), folder))
+    }
+
+    fn start(home: Home) -> Result<Self> {
+        let path = |name: &str| home.run_dir().join(name).display().to_string();
+        home.run(&["ovsdb-tool", "create", &path("conf.db"), "/usr/share/openvswitch/vswitch.ovsschema"])?;
+        let database = home.daemon(&[
+            "ovsdb-server",
+            &path("conf.db"),
+            &format!("--remote=punix:{}", path("db.sock")),
+            &format!("--unixctl={}", path("ovsdb.ctl")),
+        ])?;
+        let database_is = format!("--db=unix:{}", path("db.sock"));
+        until("the database of Open vSwitch", || {
+            home.run(&["ovs-vsctl", &database_is, "--no-wait", "--timeout=5", "init"]).ok()
+        })?;
+        let switch = home.start_switch()?;
+        Ok(Self { home, database, switch })
     }
 
     /// Folder with the sockets.
     #[must_use]
-    pub fn run_dir(&self) -> PathBuf {
-        self.folder.path().to_owned()
+    pub fn run_dir(&self) -> &Path {
+        self.home.run_dir()
     }
 
     /// `ovs-vsctl`; what it printed.
-    pub fn vsctl(&self, arguments: &str) -> String {
-        let database = format!("--db=unix:{}", self.folder.path().join("db.sock").display());
-        let words: Vec<&str> =
-            [database.as_str(), "--timeout=10"].into_iter().chain(arguments.split_whitespace()).collect();
-        sh("ovs-vsctl", &words)
+    ///
+    /// # Errors
+    /// It failed.
+    pub fn vsctl(&self, arguments: &str) -> Result<String> {
+        let database = format!("--db=unix:{}", self.run_dir().join("db.sock").display());
+        let words = ["ovs-vsctl", &database, "--timeout=10"].into_iter().chain(arguments.split_whitespace());
+        self.home.run(&words.collect::<Vec<_>>())
     }
 
     /// The flows of a bridge as operators see them.
-    #[must_use]
-    pub fn flows(&self, bridge: &str) -> String {
-        let socket = format!("unix:{}", self.folder.path().join(format!("{bridge}.mgmt")).display());
-        sh("ovs-ofctl", &["-O", "OpenFlow14", "--no-stats", "dump-flows", &socket])
+    ///
+    /// # Errors
+    /// There is no such bridge.
+    pub fn flows(&self, bridge: &str) -> Result<String> {
+        let socket = format!("unix:{}", self.run_dir().join(format!("{bridge}.mgmt")).display());
+        self.home.run(&["ovs-ofctl", "-O", "OpenFlow14", "--no-stats", "--names", "dump-flows", &socket])
     }
 
-    /// `ovs-appctl` to the switch; what it printed.
+    /// The process of the switch.
     #[must_use]
-    pub fn appctl(&self, arguments: &[&str]) -> String {
-        let target = self.folder.path().join("vswitchd.ctl").display().to_string();
-        sh("ovs-appctl", &[&["-t", target.as_str()][..], arguments].concat())
+    pub fn pid(&self) -> u32 {
+        self.switch.id()
+    }
+
+    /// Kills the switch outright and starts another.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub fn restart(&mut self) -> Result<()> {
+        self.switch.kill()?;
+        self.switch.wait()?;
+        self.switch = self.home.start_switch()?;
+        Ok(())
+    }
+
+    /// Leaves both running when this value goes, for as long as the machine runs.
+    pub fn leave(self) {
+        std::mem::forget(self);
     }
 }
 
 impl Drop for Switch {
     fn drop(&mut self) {
-        end(&mut self.switch);
-        end(&mut self.database);
+        for daemon in [&mut self.switch, &mut self.database] {
+            // It may have ended by itself.
+            let _ = daemon.kill();
+            let _ = daemon.wait();
+        }
     }
 }
 
-fn end(child: &mut Child) {
-    let _ = child.kill();
-    let _ = child.wait();
-}
+impl Home {
+    fn run_dir(&self) -> &Path {
+        match self {
+            Self::Machine(_) => Path::new(RUN_DIR),
+            Self::Namespace(_, folder) => folder.path(),
+        }
+    }
 
-fn start_switch(namespace: &str, folder: &Path) -> Child {
-    let path = |name: &str| folder.join(name).display().to_string();
-    let database = format!("unix:{}", path("db.sock"));
-    let control = format!("--unixctl={}", path("vswitchd.ctl"));
-    daemon(namespace, folder, &["ovs-vswitchd", &database, &control])
-}
+    fn run(&self, command: &[&str]) -> Result<String> {
+        match self {
+            Self::Machine(machine) => machine.run(command),
+            Self::Namespace(..) => sh(command),
+        }
+    }
 
-/// A child inside the namespace that dies with its parent.
-fn daemon(namespace: &str, folder: &Path, command: &[&str]) -> Child {
-    let log = |name: &str| Stdio::from(std::fs::File::create(folder.join(name)).expect("a log"));
-    let name = command.first().copied().unwrap_or_default();
-    let mut child = Command::new("ip");
-    child
-        .args(["netns", "exec", namespace, "setpriv", "--pdeathsig", "KILL"])
-        .args(command)
-        .args(["-vconsole:warn", "-vsyslog:off", "-vfile:off"])
-        .env("OVS_RUNDIR", folder)
-        .stdin(Stdio::null())
-        .stdout(log(&format!("{name}.out")))
-        .stderr(log(&format!("{name}.log")));
-    child.spawn().expect("the daemon starts")
+    fn start_switch(&self) -> Result<Child> {
+        let path = |name: &str| self.run_dir().join(name).display().to_string();
+        let database = format!("unix:{}", path("db.sock"));
+        self.daemon(&["ovs-vswitchd", &database, &format!("--unixctl={}", path("vswitchd.ctl"))])
+    }
+
+    fn daemon(&self, command: &[&str]) -> Result<Child> {
+        let (program, arguments) = command.split_first().context("a daemon")?;
+        let quiet = ["-vconsole:warn", "-vsyslog:off", "-vfile:off"];
+        match self {
+            Self::Machine(machine) => {
+                let mut child = Command::new(program);
+                child.args(arguments).args(quiet);
+                machine.daemon(program, child)
+            }
+            Self::Namespace(name, folder) => {
+                let log: PathBuf = folder.path().join(format!("{program}.log"));
+                let mut child = Command::new("ip");
+                // It dies with its parent.
+                child.args(["netns", "exec", name, "setpriv", "--pdeathsig", "KILL", program]);
+                child.args(arguments).args(quiet).env("OVS_RUNDIR", folder.path());
+                child.stdin(Stdio::null()).stdout(Stdio::null()).stderr(std::fs::File::create(log)?);
+                child.spawn().with_context(|| format!("cannot start {program}"))
+            }
+        }
+    }
 }

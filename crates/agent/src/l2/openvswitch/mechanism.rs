@@ -4,6 +4,7 @@
 //! bundle. A port without flows is closed, so the order cannot leave one open; a port the
 //! switch has not numbered yet is passed over, and the number wakes the next pass (N30).
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -42,7 +43,8 @@ pub struct OpenVSwitch {
     door: Switch,
     links: Option<Links>,
     database: Option<Database>,
-    life: Option<Life>,
+    /// By bridge.
+    lives: BTreeMap<String, Life>,
     /// What each bridge holds; nothing is known of those that are absent.
     held: BTreeMap<String, FlowTable>,
     /// Flows of rules, with the policy they were made from.
@@ -62,7 +64,7 @@ impl OpenVSwitch {
             notices,
             links: None,
             database: None,
-            life: None,
+            lives: BTreeMap::new(),
             held: BTreeMap::new(),
             rules: None,
             guarded: None,
@@ -115,9 +117,10 @@ impl OpenVSwitch {
             let socket = self.switch.run_dir.join("db.sock");
             self.database = Some(Database::open(socket, self.notices.clone()).await?);
         }
-        if self.life.as_ref().is_some_and(Life::is_over) {
+        let before = self.lives.len();
+        self.lives.retain(|_, life| !life.is_over());
+        if self.lives.len() < before {
             tracing::warn!("the switch has gone; its flows are made anew");
-            self.life = None;
             self.held.clear();
         }
         let devices = links.list().await?.into_iter().map(|link| link.name).collect();
@@ -170,28 +173,32 @@ impl OpenVSwitch {
         scope: &Scope,
     ) -> Result<u64, HostError> {
         let mut changes = 0;
-        if self.life.is_none() && observed.ofport(&self.switch.integration_bridge).is_some() {
-            let bridge = &self.switch.integration_bridge;
-            self.life = Some(Life::watch(&self.door, bridge, self.notices.clone()).await?);
-        }
         for (bridge, table) in wanted {
             // The switch has not made it yet; its number will come as an event.
             if observed.ofport(&bridge).is_none() {
                 continue;
             }
+            let life = match self.lives.entry(bridge.clone()) {
+                Entry::Occupied(life) => life.into_mut(),
+                Entry::Vacant(gap) => {
+                    gap.insert(Life::watch(&self.door, &bridge, self.notices.clone()).await?)
+                }
+            };
             changes += match self.held.remove(&bridge).filter(|_| *scope != Scope::Everything) {
                 Some(before) => {
                     let difference = table.since(&before);
+                    life.will_remove(difference.removed());
                     self.door.apply(&bridge, COOKIE, &difference).await?;
                     difference.len() as u64
                 }
                 None => {
-                    let bundle = self.door.compare(&bridge, COOKIE, &table).await?;
-                    let count = bundle.lines().count() as u64;
-                    if count > 0 {
-                        self.door.repair(&bridge, &bundle).await?;
+                    let repair = self.door.compare(&bridge, COOKIE, &table).await?;
+                    life.compared();
+                    life.will_remove(repair.removed);
+                    if repair.changes > 0 {
+                        self.door.repair(&bridge, &repair).await?;
                     }
-                    count
+                    repair.changes as u64
                 }
             };
             self.held.insert(bridge, table);

@@ -1,6 +1,8 @@
 //! Watches the switch and its database, and puts what changes on the board.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use isospin_host_io::ovsdb::OvsdbEvents;
 use isospin_host_io::{Ovsdb, Switch};
@@ -46,9 +48,14 @@ async fn rows(mut events: OvsdbEvents, notices: HostNotices) {
     notices.everything();
 }
 
-/// The switch itself: when it goes its flows go with it.
+/// A bridge of the switch: when the switch goes its flows go with it, and somebody may
+/// take them away.
 #[derive(Debug)]
-pub struct Life(JoinHandle<()>);
+pub struct Life {
+    task: JoinHandle<()>,
+    /// Flows that go by our own hand, of which nothing need be said.
+    ours: Arc<AtomicUsize>,
+}
 
 impl Life {
     /// Watches a bridge.
@@ -60,22 +67,42 @@ impl Life {
         bridge: &str,
         notices: HostNotices,
     ) -> Result<Self, isospin_host_io::HostError> {
-        let alive = switch.alive(bridge).await?;
-        Ok(Self(tokio::spawn(async move {
-            alive.ended().await;
+        let mut watched = switch.watch(bridge).await?;
+        let ours = Arc::new(AtomicUsize::new(0));
+        let expected = Arc::clone(&ours);
+        let task = tokio::spawn(async move {
+            while let Some(count) = watched.removed().await {
+                let left = |known: usize| Some(known.saturating_sub(count));
+                let known = expected.fetch_update(Ordering::Relaxed, Ordering::Relaxed, left).unwrap_or(0);
+                if count > known {
+                    tracing::warn!(flows = count - known, "somebody took flows away");
+                    notices.everything();
+                }
+            }
             notices.everything();
-        })))
+        });
+        Ok(Self { task, ours })
     }
 
     /// Whether it has gone since.
     #[must_use]
     pub fn is_over(&self) -> bool {
-        self.0.is_finished()
+        self.task.is_finished()
+    }
+
+    /// So many flows will go by our own hand.
+    pub fn will_remove(&self, count: usize) {
+        self.ours.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// The bridge was compared: flows that were to go and had gone count no more.
+    pub fn compared(&self) {
+        self.ours.store(0, Ordering::Relaxed);
     }
 }
 
 impl Drop for Life {
     fn drop(&mut self) {
-        self.0.abort();
+        self.task.abort();
     }
 }

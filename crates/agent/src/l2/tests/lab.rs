@@ -89,9 +89,9 @@ impl Lab {
         let host = Temporary::new("host");
         let links = Links::open(&host.place()).await.expect("links");
         links.set("lo", &LinkChange { up: Some(true), ..LinkChange::default() }).await.expect("lo up");
-        let switch = Switch::start(host.0.name());
+        let switch = Switch::in_namespace(host.0.name()).expect("switch");
         config.wiring = Wiring::OpenVSwitch(OpenVSwitchConfig {
-            run_dir: switch.run_dir(),
+            run_dir: switch.run_dir().to_owned(),
             datapath_type: "netdev".to_owned(),
             ..OpenVSwitchConfig::default()
         });
