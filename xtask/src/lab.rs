@@ -57,7 +57,7 @@ impl Drivers {
     fn of(self, index: u8) -> Driver {
         match self {
             Self::OpenVSwitch => Driver::OpenVSwitch,
-            Self::Mixed if index % 2 == 0 => Driver::OpenVSwitch,
+            Self::Mixed if index.is_multiple_of(2) => Driver::OpenVSwitch,
             Self::LinuxBridge | Self::Mixed => Driver::LinuxBridge,
         }
     }

@@ -12,8 +12,8 @@ use anyhow::{Context, Result, anyhow};
 use nix::sys::socket::{setsockopt, sockopt};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::inside;
 use crate::wait::pause;
+use crate::{Guest, inside};
 
 /// A request every millisecond.
 const PACE: Duration = Duration::from_millis(1);
@@ -50,7 +50,18 @@ impl Ping {
     /// # Errors
     /// No such namespace.
     pub fn start(from: &str, to: Ipv4Addr) -> Result<Self> {
-        let socket = inside(from, || open(to))?;
+        Self::over(inside(from, || open(to))?)
+    }
+
+    /// Pings from an instance of a lab.
+    ///
+    /// # Errors
+    /// It has gone.
+    pub fn from(guest: &Guest, to: Ipv4Addr) -> Result<Self> {
+        Self::over(guest.instance.within(|| open(to))?)
+    }
+
+    fn over(socket: Socket) -> Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let seen = Arc::clone(&stop);
         let id = NEXT.fetch_add(1, Ordering::Relaxed) ^ (std::process::id() as u16);

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 
 use anyhow::{Context, Result};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::Value;
 
 use super::controller::{Controller, PHYSICAL};
@@ -145,6 +147,17 @@ impl Host {
     pub fn start_agent_of(&mut self, binary: &Path) -> Result<()> {
         self.binary = binary.to_owned();
         self.start_agent()
+    }
+
+    /// Asks the agent to end, and waits until it has.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub fn stop_agent(&mut self) -> Result<()> {
+        let mut agent = self.agent.take().context("the agent does not run")?;
+        kill(Pid::from_raw(i32::try_from(agent.id())?), Signal::SIGTERM)?;
+        agent.wait()?;
+        Ok(())
     }
 
     /// Kills the agent outright.

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::net::IpAddr;
+use std::process::{Child, Command};
 
 use anyhow::{Context, Result};
 use nix::sched::{CloneFlags, setns};
@@ -83,6 +84,14 @@ impl Instance {
     pub fn run(&self, command: &str) -> Result<String> {
         let words = ["ip", "netns", "exec", &self.name].into_iter().chain(command.split_whitespace());
         self.machine.run(&words.collect::<Vec<_>>())
+    }
+
+    /// Starts a process inside.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn spawn(&self, mut command: Command) -> Result<Child> {
+        self.within(move || command.spawn().with_context(|| format!("cannot run {command:?}")))
     }
 
     /// Whether an answer comes within a few tries.

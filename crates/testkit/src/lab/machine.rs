@@ -61,10 +61,15 @@ struct Inner {
 impl Drop for Inner {
     fn drop(&mut self) {
         if let Some(mut init) = self.init.take() {
-            // It may have ended by itself. It is gone once everything on the machine is, what
-            // this process started there and waited for included.
+            // It may have ended by itself. It is gone once everything on the machine is: children
+            // of this process there that nobody waits for keep it, so this waits a while only.
             let _ = init.kill();
-            let _ = init.wait();
+            for _ in 0..100 {
+                if !matches!(init.try_wait(), Ok(None)) {
+                    break;
+                }
+                super::pause();
+            }
         }
     }
 }
