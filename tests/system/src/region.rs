@@ -83,7 +83,7 @@ impl Region {
         let port = self.admin.create("ports", "port", &wanted)?;
         let id = port["id"].as_str().context("no id")?;
         let plug = Plug {
-            name: &format!("vm-{}", id.get(..8).context("a short id")?),
+            name: &format!("vm-{}", id.get(..11).context("a short id")?),
             tap: &format!("tap{}", id.get(..11).context("a short id")?),
             mac: port["mac_address"].as_str().context("no MAC")?,
             mtu: u32::try_from(network["mtu"].as_u64().context("no MTU")?)?,
