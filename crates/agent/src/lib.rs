@@ -11,6 +11,7 @@ pub mod firewall;
 pub mod host_notices;
 pub mod l2;
 pub mod l3;
+pub mod limits;
 pub mod metadata;
 pub mod session;
 pub mod simulated;

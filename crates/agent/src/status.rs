@@ -47,6 +47,10 @@ pub struct AgentStatus {
     pub feed_to_applied_us: Option<u64>,
     /// Items that failed in the last pass over them.
     pub failed: Vec<FailedItem>,
+    /// What was counted under metering labels, when it was last read: once a minute at
+    /// least.
+    #[serde(default)]
+    pub metered: Vec<Metered>,
     /// Records of the server that could not be read.
     pub set_aside: Vec<SetAsideRecord>,
 }
@@ -62,6 +66,19 @@ pub struct FailedItem {
     pub party: String,
     /// Why.
     pub reason: String,
+}
+
+/// What passed the gateway of a router and counts under a label, since the label was
+/// first counted on this host. It starts over when the router comes to another host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Metered {
+    /// Id of the router.
+    pub router: String,
+    /// Id of the metering label.
+    pub label: String,
+    pub packets: u64,
+    /// With IP headers, without those of the link.
+    pub bytes: u64,
 }
 
 /// A record that could not be read.

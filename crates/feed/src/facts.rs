@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 use isospin_types::{
-    AddressGroupId, AddressScopeId, FloatingIpId, MacAddr, NetworkId, PortId, RouterId, SecurityGroupId,
-    SecurityGroupRuleId, SubnetId,
+    AddressGroupId, AddressScopeId, FloatingIpId, MacAddr, MeteringLabelId, NetworkId, PortId, RouterId,
+    SecurityGroupId, SecurityGroupRuleId, SubnetId,
 };
 
 /// The key of one fact.
@@ -130,7 +130,7 @@ pub struct Port {
     pub qos: Qos,
 }
 
-/// What the policy a port is under asks of its host.
+/// What the policy of a port, a floating IP or a gateway asks of its host.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Qos {
     /// In thousands of bits.
@@ -232,6 +232,23 @@ pub struct Router {
     pub interface_port_ids: BTreeSet<PortId>,
     pub routes: Vec<Route>,
     pub conntrack_helpers: BTreeSet<ConntrackHelper>,
+    /// For what passes the gateway with its own address; egress leaves by it.
+    pub gateway_qos: Qos,
+    /// What is counted of what passes the gateway, by label.
+    pub metering: BTreeMap<MeteringLabelId, BTreeSet<MeteringRule>>,
+}
+
+/// Traffic that counts under a label, or does not. Addresses are those inner networks
+/// see, not translated ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct MeteringRule {
+    /// Ingress comes in by the gateway.
+    pub direction: Direction,
+    pub excluded: bool,
+    /// `None` = any.
+    pub source: Option<IpNet>,
+    /// `None` = any; of the same IP version as the source.
+    pub destination: Option<IpNet>,
 }
 
 /// A protocol whose side connections a router follows.
@@ -254,6 +271,8 @@ pub struct FloatingIp {
     pub fixed: Option<Fixed>,
     pub floating_network_id: NetworkId,
     pub port_forwardings: Vec<PortForwarding>,
+    /// For what passes the gateway with this address; egress leaves by it.
+    pub qos: Qos,
 }
 
 /// Where a floating IP leads.

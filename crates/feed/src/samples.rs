@@ -97,6 +97,14 @@ fn rates() -> impl Strategy<Value = BTreeMap<Direction, Rate>> {
     btree_map(direction, rate, 0..3)
 }
 
+fn qos() -> impl Strategy<Value = Qos> {
+    (rates(), rates(), option::of(0..64_u8)).prop_map(|(bandwidth, packets, dscp)| Qos {
+        bandwidth,
+        packets,
+        dscp,
+    })
+}
+
 prop_compose! {
     fn port()(
         (id, network_id, mac) in (any_id(), any_id(), mac()),
@@ -108,12 +116,11 @@ prop_compose! {
         pairs in vec((prefix(), mac()), 0..3),
         options in vec((text(), text(), any::<bool>()), 0..3),
         tunnel_ip in option::of(address()),
-        (bandwidth, packets, dscp) in (rates(), rates(), option::of(0..64_u8)),
+        qos in qos(),
     ) -> Port {
         Port {
             id, name, network_id, project_id, mac, device_id, device_owner, admin_state_up,
-            port_security_enabled, security_group_ids, host, hostname, tunnel_ip,
-            qos: Qos { bandwidth, packets, dscp },
+            port_security_enabled, security_group_ids, host, hostname, tunnel_ip, qos,
             fixed_ips: fixed_ips
                 .into_iter()
                 .map(|(subnet_id, ip_address)| FixedIp { subnet_id, ip_address })
@@ -168,13 +175,25 @@ prop_compose! {
         enable_snat in any::<bool>(), gateway_port_id in option::of(any_id()),
         interface_port_ids in btree_set(any_id(), 0..3), routes in vec(route(), 0..3),
         helpers in btree_set(("[a-z0-9-]{1,12}", any::<u8>(), any::<u16>()), 0..3),
+        gateway_qos in qos(), metering in btree_map(any_id(), btree_set(metering_rule(), 0..3), 0..3),
     ) -> Router {
         let helper = |(helper, protocol, port)| ConntrackHelper { helper, protocol, port };
         let conntrack_helpers = helpers.into_iter().map(helper).collect();
         Router {
             id, name, project_id, admin_state_up, enable_snat, gateway_port_id, interface_port_ids, routes,
-            conntrack_helpers,
+            conntrack_helpers, gateway_qos, metering,
         }
+    }
+}
+
+prop_compose! {
+    fn metering_rule()(
+        ingress in any::<bool>(), excluded in any::<bool>(), source in option::of(prefix()),
+        destination in option::of(prefix()),
+    ) -> MeteringRule {
+        let direction = if ingress { Direction::Ingress } else { Direction::Egress };
+        let same = |net: &IpNet| source.is_none_or(|source| source.addr().is_ipv4() == net.addr().is_ipv4());
+        MeteringRule { direction, excluded, source, destination: destination.filter(same) }
     }
 }
 
@@ -182,10 +201,10 @@ prop_compose! {
     fn floating_ip()(
         id in any_id(), router_id in any_id(), floating_ip_address in address(),
         fixed in option::of((address(), any_id())), floating_network_id in any_id(),
-        port_forwardings in vec(port_forwarding(), 0..3),
+        port_forwardings in vec(port_forwarding(), 0..3), qos in qos(),
     ) -> FloatingIp {
         let fixed = fixed.map(|(ip_address, port_id)| Fixed { ip_address, port_id });
-        FloatingIp { id, router_id, floating_ip_address, fixed, floating_network_id, port_forwardings }
+        FloatingIp { id, router_id, floating_ip_address, fixed, floating_network_id, port_forwardings, qos }
     }
 }
 

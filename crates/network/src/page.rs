@@ -10,6 +10,9 @@ use isospin_store_kit::query::Select;
 use isospin_store_kit::{Row, Session};
 use serde_json::{Map, Value};
 
+#[cfg(test)]
+mod tests;
+
 /// Ids named in one statement at most; both engines take as many parameters.
 pub const BATCH: usize = 8192;
 

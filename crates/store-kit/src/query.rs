@@ -108,6 +108,14 @@ impl Select {
         self
     }
 
+    /// As [`Select::order_by`], where null is less than everything else: engines differ
+    /// in that, and an index may serve the plain form only.
+    pub fn order_by_nullable(&mut self, expression: &str, descending: bool) -> &mut Self {
+        self.order
+            .push(format!("{expression} {}", if descending { "DESC NULLS LAST" } else { "ASC NULLS FIRST" }));
+        self
+    }
+
     /// At most `limit` rows.
     pub fn limit(&mut self, limit: u64) -> &mut Self {
         self.limit = Some(limit);

@@ -24,8 +24,12 @@ const EXTENSIONS: &[&str] = &[
     "extra_dhcp_opt",
     "extraroute",
     "net-mtu",
+    "metering",
+    "port-resource-request-groups",
     "port-security",
     "provider",
+    "qos-fip",
+    "qos-gateway-ip",
     "quotas",
     "revision-if-match",
     "router",
@@ -37,7 +41,7 @@ const EXTENSIONS: &[&str] = &[
 ];
 
 /// Features this release does not have: a client that asks must be told so.
-const ABSENT: &[&str] = &["dvr", "l3-ha", "metering", "qos-fip", "trunk", "vlan-transparent"];
+const ABSENT: &[&str] = &["dvr", "l3-ha", "logging", "qos-bw-minimum-ingress", "trunk", "vlan-transparent"];
 
 /// What agents are given to serve, and what is taken from them.
 const WORK: &[Line] = &[

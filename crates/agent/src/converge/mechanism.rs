@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use futures::future::BoxFuture;
 use isospin_feed::facts::{FactKey, Facts};
 
+use crate::status::Metered;
+
 /// Where a pass must look at least. Looking wider is always correct.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scope {
@@ -43,6 +45,8 @@ pub struct PassReport {
     pub items: Vec<Item>,
     /// Items of ours removed by this pass because no fact wants them any more.
     pub swept: u64,
+    /// All that this mechanism has counted under metering labels, as last read.
+    pub metered: Vec<Metered>,
     /// Whether something failed and another pass is wanted soon.
     pub retry: bool,
 }

@@ -13,7 +13,7 @@ use tracing::{debug, error, info, warn};
 
 use super::items::Items;
 use super::pending::Pending;
-use super::{Mechanism, Scope};
+use super::{Mechanism, PassReport, Scope};
 use crate::config::AgentConfig;
 use crate::host_notices::HostNotices;
 use crate::session::FeedSource;
@@ -222,7 +222,7 @@ impl Converge {
 
     /// One pass of every mechanism.
     async fn round(&mut self, scope: &Scope, received: Option<Instant>) {
-        let (mut changes, mut swept, mut retry) = (0, 0, false);
+        let mut whole = PassReport::default();
         let may_sweep = self.replica.may_sweep();
         for mechanism in &mut self.mechanisms {
             let party = mechanism.party();
@@ -231,9 +231,10 @@ impl Converge {
             histogram!("isospin_agent_pass_seconds", "party" => party).record(begun.elapsed());
             counter!("isospin_agent_changes_total", "party" => party).increment(report.changes);
             counter!("isospin_agent_swept_total", "party" => party).increment(report.swept);
-            changes += report.changes;
-            swept += report.swept;
-            retry |= report.retry;
+            whole.changes += report.changes;
+            whole.swept += report.swept;
+            whole.retry |= report.retry;
+            whole.metered.extend(report.metered);
             self.items.record(party, report.items);
             // A port's state does not wait for the mechanisms that come after.
             self.items.report(*self.applied.borrow());
@@ -245,11 +246,11 @@ impl Converge {
         self.items.forget_missing(self.replica.facts(), touched);
         self.applied.send_replace(self.replica.version());
         self.items.report(self.replica.version());
-        self.retry.after_round(retry || self.items.any_failed());
-        self.publish(scope, changes, swept, received);
+        self.retry.after_round(whole.retry || self.items.any_failed());
+        self.publish(scope, whole, received);
     }
 
-    fn publish(&self, scope: &Scope, changes: u64, swept: u64, received: Option<Instant>) {
+    fn publish(&self, scope: &Scope, whole: PassReport, received: Option<Instant>) {
         let full = *scope == Scope::Everything;
         let failed = self.items.failed();
         counter!("isospin_agent_rounds_total", "scope" => if full { "everything" } else { "touched" })
@@ -275,8 +276,9 @@ impl Converge {
             status.ready |= self.replica.may_sweep() && full;
             status.passes += 1;
             status.full_passes += u64::from(full);
-            status.changes += changes;
-            status.swept += swept;
+            status.changes += whole.changes;
+            status.swept += whole.swept;
+            status.metered = whole.metered;
             status.failed = failed;
             status.set_aside = set_aside.collect();
             if let Some(took) = took {

@@ -77,9 +77,14 @@ fn note(outcome: &mut Outcome, step: &Step, reason: String) -> bool {
         }
         // Neighbours find the address by asking.
         Step::Announce { .. } => false,
-        // One route that leads nowhere does not spoil its device, and one helper the kernel
-        // lacks not the router.
-        Step::PutRoute(_) | Step::RemoveRoute(_) | Step::ForgetFlows(_) | Step::Helper(_) => {
+        // One route that leads nowhere does not spoil its device, and one helper or limit the
+        // kernel lacks not the router.
+        Step::PutRoute(_)
+        | Step::RemoveRoute(_)
+        | Step::ForgetFlows(_)
+        | Step::Helper(_)
+        | Step::Qos(_)
+        | Step::Metering(_) => {
             outcome.others.push(reason);
             false
         }
@@ -113,7 +118,11 @@ async fn one(
             doors.links.set("lo", &change).await
         }
         Step::Settings(settings) => settings_that_exist(doors, settings).await,
-        Step::Rules(script) | Step::Scopes(script) | Step::Helper(script) => doors.nft.apply(script).await,
+        Step::Rules(script)
+        | Step::Scopes(script)
+        | Step::Helper(script)
+        | Step::Qos(script)
+        | Step::Metering(script) => doors.nft.apply(script).await,
         Step::RemovePair { device, tap } => {
             host.delete(tap).await?;
             doors.links.delete(device).await
@@ -184,6 +193,8 @@ impl Step {
             | Self::Rules(_)
             | Self::Helper(_)
             | Self::Scopes(_)
+            | Self::Qos(_)
+            | Self::Metering(_)
             | Self::ForgetFlows(_) => None,
         }
     }
@@ -196,6 +207,8 @@ impl Step {
             Self::Rules(_) => "rules",
             Self::Helper(_) => "conntrack helper",
             Self::Scopes(_) => "address scopes",
+            Self::Qos(_) => "limits",
+            Self::Metering(_) => "counters",
             Self::RemovePair { .. } => "remove device",
             Self::CreatePair { .. } => "create device",
             Self::Resize { .. } => "set MTU",

@@ -8,13 +8,14 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 use isospin_feed::facts::{
-    ConntrackHelper, Facts, FloatingIp, ForwardedPorts, Ipv6Mode, Network, Port, Router, Subnet,
+    ConntrackHelper, Facts, FloatingIp, ForwardedPorts, Ipv6Mode, Network, Port, Qos, Router, Subnet,
 };
 use isospin_host_io::{RouteEntry, RouteScope};
 use isospin_types::{FloatingIpId, MacAddr, RouterId};
 
 use super::scopes::Scopes;
-use super::{conntrack_helpers, owned};
+use super::table::Whole;
+use super::{conntrack_helpers, metering, owned, qos};
 
 /// Routers of this host.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -37,12 +38,23 @@ pub(super) struct RouterIntent {
     pub(super) nat: Nat,
     pub(super) helpers: BTreeSet<ConntrackHelper>,
     pub(super) scopes: Scopes,
+    /// For what passes the gateway with one of these addresses.
+    pub(super) qos: qos::Asked,
+    /// What is counted of what passes the gateway.
+    pub(super) metering: metering::Labels,
     /// By device name.
     pub(super) advertisements: BTreeMap<String, Advertisement>,
     /// What each floating IP needs, or why it cannot be had.
     pub(super) floating_ips: BTreeMap<FloatingIpId, Result<Ipv4Addr, String>>,
     /// Parts that cannot be made, one line each.
     pub(super) problems: Vec<String>,
+}
+
+impl RouterIntent {
+    /// The table that keeps the limits of what passes the gateway, if there are any.
+    pub(super) fn qos_table(&self) -> Option<Whole> {
+        qos::table(&self.nat.gateway.as_ref()?.device, &self.qos)
+    }
 }
 
 /// One port of a router.
@@ -160,6 +172,8 @@ impl<'a> Builder<'a> {
             nat: Nat::default(),
             helpers: router.conntrack_helpers.clone(),
             scopes: Scopes::default(),
+            qos: qos::Asked::new(),
+            metering: metering::Labels::new(),
             advertisements: BTreeMap::new(),
             floating_ips: BTreeMap::new(),
             problems: Vec::new(),
@@ -258,6 +272,10 @@ impl<'a> Builder<'a> {
             IpAddr::V4(ip) => Some(*ip),
             IpAddr::V6(_) => None,
         });
+        if self.router.gateway_qos != Qos::default() {
+            self.intent.qos.extend(address.map(|ip| (ip, self.router.gateway_qos.clone())));
+        }
+        self.intent.metering.clone_from(&self.router.metering);
         let snat = address.filter(|_| self.router.enable_snat);
         let scopes = &mut self.intent.scopes;
         scopes.translated = snat.map(|_| device.clone());
@@ -293,6 +311,9 @@ impl<'a> Builder<'a> {
         let interface = interface.ok_or("the router has no gateway on this host")?;
         interface.addresses.insert(IpNet::from(IpAddr::V4(outer)));
         self.intent.nat.floating.extend(fixed.map(|inner| (outer, inner)));
+        if floating.qos != Qos::default() {
+            self.intent.qos.insert(outer, floating.qos.clone());
+        }
         if !forwards.is_empty() {
             self.intent.nat.forwarded.insert(outer, forwards);
         }

@@ -16,12 +16,15 @@ mod conntrack_helpers;
 mod flows;
 mod forwards;
 mod intent;
+mod metering;
 mod observe;
 mod owned;
 mod plan;
+mod qos;
 mod render;
 mod router;
 mod scopes;
+mod table;
 #[cfg(test)]
 mod tests;
 
@@ -88,6 +91,7 @@ impl L3 {
         if may_sweep {
             self.sweep(&intents, scope, &around, &mut report).await;
         }
+        report.metered = self.routers.iter().flat_map(|(id, running)| running.metered(*id)).collect();
         report
     }
 

@@ -9,7 +9,8 @@ use serde_json::Value;
 
 use super::forwards::Elements;
 use super::render::{Table, chain_line};
-use super::{conntrack_helpers, owned, scopes};
+use super::table::{Listed, listed};
+use super::{conntrack_helpers, metering, owned};
 
 /// The open doors into one router's namespace. They keep it alive.
 #[derive(Debug, Clone)]
@@ -62,7 +63,11 @@ pub(super) struct Inside {
     /// Tables of conntrack helpers.
     pub(super) helpers: conntrack_helpers::Tables,
     /// The table that keeps address scopes apart; `None` when there is none.
-    pub(super) scopes: Option<scopes::Listed>,
+    pub(super) scopes: Option<Listed>,
+    /// The table that limits what passes the gateway; `None` when there is none.
+    pub(super) qos: Option<Listed>,
+    /// The table that counts what passes the gateway; `None` when there is none.
+    pub(super) metering: Option<metering::Observed>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,12 +114,17 @@ pub(super) async fn inside(doors: &Doors, settings: &[String]) -> Result<Inside,
     // With numbers: the names of protocols are those of this host.
     inside.table = doors.nft.list_table_numeric("ip", owned::TABLE).await?.as_ref().and_then(table);
     for (family, name) in doors.nft.list_tables().await? {
-        if family == "ip" && name.starts_with(owned::HELPER_PREFIX) {
-            let listing = doors.nft.list_table("ip", &name).await?;
+        let is = |wanted: &str, table: &str| family == wanted && name == table;
+        if is("inet", owned::SCOPES_TABLE) {
+            inside.scopes = doors.nft.list_table(&family, &name).await?.as_ref().map(listed);
+        } else if is("ip", owned::QOS_TABLE) {
+            inside.qos = doors.nft.list_table(&family, &name).await?.as_ref().map(listed);
+        } else if is("inet", owned::METERING_TABLE) {
+            let listing = doors.nft.list_table(&family, &name).await?;
+            inside.metering = listing.as_ref().map(metering::Observed::of);
+        } else if family == "ip" && name.starts_with(owned::HELPER_PREFIX) {
+            let listing = doors.nft.list_table(&family, &name).await?;
             inside.helpers.insert(name, listing.as_ref().map(conntrack_helpers::listed).unwrap_or_default());
-        } else if family == "inet" && name == owned::SCOPES_TABLE {
-            let listing = doors.nft.list_table("inet", &name).await?;
-            inside.scopes = listing.as_ref().map(scopes::listed);
         }
     }
     Ok(inside)

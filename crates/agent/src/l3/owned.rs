@@ -7,8 +7,8 @@
 //!   it leaves an empty unmarked one; it is marked when its router is wanted
 //!   again, and left alone otherwise;
 //! - inside, devices named `qr-*` and `qg-*`, routes with our protocol number and
-//!   the tables [`TABLE`], [`SCOPES_TABLE`] and [`HELPER_PREFIX`]`*` are ours; everything else there is
-//!   somebody else's;
+//!   the tables [`TABLE`], [`SCOPES_TABLE`], [`QOS_TABLE`], [`METERING_TABLE`] and [`HELPER_PREFIX`]`*`
+//!   are ours; everything else there is somebody else's;
 //! - outside, `tap<port id>` of a router port is ours when it is a veth device.
 
 use isospin_types::{PortId, RouterId};
@@ -24,6 +24,10 @@ pub(super) const TABLE: &str = "isospin_router";
 pub(super) const HELPER_PREFIX: &str = "isospin_helper_";
 /// The nftables table of family `inet` there that keeps address scopes apart.
 pub(super) const SCOPES_TABLE: &str = "isospin_scopes";
+/// The nftables table of family `ip` there that limits what passes the gateway.
+pub(super) const QOS_TABLE: &str = "isospin_qos";
+/// The nftables table of family `inet` there that counts what passes the gateway.
+pub(super) const METERING_TABLE: &str = "isospin_metering";
 
 /// What the names of routers' namespaces begin with.
 pub(super) const NAMESPACE_PREFIX: &str = "qrouter-";

@@ -15,7 +15,8 @@ use isospin_types::MacAddr;
 
 use super::intent::{Interface, Nat, RouterIntent};
 use super::observe::{Device, Inside, Observed};
-use super::{conntrack_helpers, owned, render, scopes};
+use super::table::{self, Listed, Whole};
+use super::{conntrack_helpers, metering, owned, render};
 
 /// One thing to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +32,10 @@ pub(super) enum Step {
     Helper(String),
     /// A script that makes or removes the table that keeps address scopes apart.
     Scopes(String),
+    /// A script that makes or removes the table that limits what passes the gateway.
+    Qos(String),
+    /// A script that changes what is counted.
+    Metering(String),
     /// Removes a pair of devices by its host end, then by its inner end.
     RemovePair {
         device: String,
@@ -135,7 +140,9 @@ pub(super) fn plan(intent: &RouterIntent, observed: &Observed, mark: &str, may_r
     planner.settings(inside, fresh);
     planner.rules(inside);
     planner.helpers(inside);
-    planner.scopes(inside);
+    planner.whole(intent.scopes.table(), inside.scopes.as_ref(), ("inet", owned::SCOPES_TABLE), Step::Scopes);
+    planner.whole(intent.qos_table(), inside.qos.as_ref(), ("ip", owned::QOS_TABLE), Step::Qos);
+    planner.metering(inside);
     planner.unwanted_devices(inside);
     let mut announcements = Vec::new();
     for (device, interface) in &intent.interfaces {
@@ -199,16 +206,26 @@ impl Planner<'_> {
         }
     }
 
-    fn scopes(&mut self, inside: &Inside) {
-        match self.intent.scopes.table() {
-            Some(wanted) if inside.scopes.as_ref() != Some(&wanted.listed()) => {
-                self.steps.push(Step::Scopes(wanted.script()));
-            }
-            None if self.may_remove && inside.scopes.is_some() => {
-                self.steps.push(Step::Scopes(scopes::remove()));
-            }
+    /// Steps of a table that is written whole.
+    fn whole(
+        &mut self,
+        wanted: Option<Whole>,
+        now: Option<&Listed>,
+        (family, name): (&str, &str),
+        step: fn(String) -> Step,
+    ) {
+        match wanted {
+            Some(wanted) if now != Some(&wanted.listed()) => self.steps.push(step(wanted.script())),
+            None if self.may_remove && now.is_some() => self.steps.push(step(table::remove(family, name))),
             _ => {}
         }
+    }
+
+    fn metering(&mut self, inside: &Inside) {
+        let device = self.intent.nat.gateway.as_ref().map_or("", |gateway| &gateway.device);
+        let script =
+            metering::script(device, &self.intent.metering, inside.metering.as_ref(), self.may_remove);
+        self.steps.extend(script.map(Step::Metering));
     }
 
     fn unwanted_devices(&mut self, inside: &Inside) {

@@ -4,15 +4,17 @@ use std::collections::BTreeMap;
 
 use isospin_feed::facts::FactKey;
 use isospin_host_io::{HostError, Links, Namespace};
-use isospin_types::RouterId;
+use isospin_types::{MeteringLabelId, RouterId};
 
 use super::advertise::Advertiser;
 use super::apply::{self, Outcome};
 use super::intent::RouterIntent;
+use super::metering::Count;
 use super::observe::{self, Doors, Observed};
 use super::owned;
 use super::plan::{self, Step};
 use crate::converge::{Item, ItemState};
+use crate::status::Metered;
 
 /// What the agent keeps of a router between passes. Losing it costs time only.
 #[derive(Debug, Default)]
@@ -23,6 +25,8 @@ pub(super) struct Running {
     applied: Option<RouterIntent>,
     /// By device.
     advertisers: BTreeMap<String, Advertiser>,
+    /// What was counted under each label, when it was last looked at.
+    counts: BTreeMap<MeteringLabelId, Count>,
 }
 
 /// What all routers of a pass share.
@@ -53,6 +57,16 @@ impl Running {
         self.applied.as_ref() == Some(intent)
             && inode == Namespace::current_inode(&owned::namespace_name(intent.id))
             && !self.advertisers.values().any(Advertiser::has_failed)
+    }
+
+    /// What was counted for this router, when it was last looked at.
+    pub(super) fn metered(&self, router: RouterId) -> impl Iterator<Item = Metered> {
+        self.counts.iter().map(move |(label, count)| Metered {
+            router: router.to_string(),
+            label: label.to_string(),
+            packets: count.packets,
+            bytes: count.bytes,
+        })
     }
 
     /// Opens the doors into the namespace that is there now. Those into one that
@@ -99,6 +113,9 @@ async fn make_equal(
         Some(doors) => Some(observe::inside(doors, &plan::setting_keys(intent)).await?),
         None => None,
     };
+    let counted = inside.as_ref().and_then(|inside| inside.metering.as_ref());
+    let count = |label: &MeteringLabelId| counted.map(|counted| counted.count(*label)).unwrap_or_default();
+    running.counts = intent.metering.keys().map(|label| (*label, count(label))).collect();
     let observed = Observed { inside, taps: around.taps.clone() };
     let mut steps = plan::plan(intent, &observed, &around.mark, around.may_remove);
     if around.may_remove {

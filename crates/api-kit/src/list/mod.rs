@@ -20,8 +20,7 @@ pub struct ListQuery {
     pub own: Vec<(&'static str, Vec<String>)>,
     /// Keys wanted in the answer; empty = all.
     pub fields: Vec<String>,
-    /// Columns to sort by; true = descending.
-    pub(crate) sort: Vec<(&'static str, bool)>,
+    pub(crate) sort: Vec<SortKey>,
     /// 0 = no limit.
     pub limit: u64,
     pub marker: Option<String>,
@@ -31,6 +30,15 @@ pub struct ListQuery {
     pub changed_since: Option<String>,
     /// The query text, for links.
     pub(crate) raw: Vec<(String, String)>,
+}
+
+/// A column to sort by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SortKey {
+    pub(crate) column: &'static str,
+    pub(crate) descending: bool,
+    /// Whether rows may hold null there, which counts as less than everything else.
+    pub(crate) nullable: bool,
 }
 
 /// Conditions on tags.
@@ -53,6 +61,26 @@ pub struct Table {
     pub tags: &'static str,
 }
 
+impl SortKey {
+    /// The condition that a row holds this value there.
+    fn equals(self, table: &Table, value: &str) -> String {
+        let sign = if self.nullable { "IS NOT DISTINCT FROM" } else { "=" };
+        format!("{}.{} {sign} {value}", table.name, self.column)
+    }
+
+    /// The condition that a row holds what comes after this value in the order asked for.
+    fn follows(self, table: &Table, value: &str, reverse: bool) -> String {
+        let column = format!("{}.{}", table.name, self.column);
+        let up = self.descending == reverse;
+        let beyond = format!("{column} {} {value}", if up { ">" } else { "<" });
+        match (self.nullable, up) {
+            (false, _) => beyond,
+            (true, true) => format!("({beyond} OR ({column} IS NOT NULL AND {value} IS NULL))"),
+            (true, false) => format!("({beyond} OR ({column} IS NULL AND {value} IS NOT NULL))"),
+        }
+    }
+}
+
 impl ListQuery {
     /// Adds conditions, order and limit to a select over `table`.
     ///
@@ -70,8 +98,13 @@ impl ListQuery {
             let condition = self.after(table, marker, select);
             select.condition(condition);
         }
-        for (column, descending) in &self.sort {
-            select.order_by(&format!("{}.{column}", table.name), *descending != self.reverse);
+        for SortKey { column, descending, nullable } in &self.sort {
+            let (column, descending) = (format!("{}.{column}", table.name), *descending != self.reverse);
+            if *nullable {
+                select.order_by_nullable(&column, descending);
+            } else {
+                select.order_by(&column, descending);
+            }
         }
         select.order_by(&format!("{}.{}", table.name, table.id), self.reverse);
         if self.limit > 0 {
@@ -108,23 +141,20 @@ impl ListQuery {
     /// Rows that come after the marker in the order asked for.
     fn after(&self, table: &Table, marker: &str, select: &mut Select) -> String {
         let marker = select.bind(marker);
-        let mut keys: Vec<(&str, bool)> = self.sort.clone();
-        keys.push((table.id, false));
+        let of_marker = |column: &str| {
+            if column == table.id {
+                return marker.clone();
+            }
+            format!("(SELECT m.{column} FROM {} m WHERE m.{} = {marker})", table.name, table.id)
+        };
+        let mut keys = self.sort.clone();
+        keys.push(SortKey { column: table.id, descending: false, nullable: false });
         let mut alternatives = Vec::with_capacity(keys.len());
-        for (index, (column, descending)) in keys.iter().enumerate() {
-            let of_marker = |column: &str| {
-                if column == table.id {
-                    marker.clone()
-                } else {
-                    format!("(SELECT m.{column} FROM {} m WHERE m.{} = {marker})", table.name, table.id)
-                }
-            };
-            let mut parts: Vec<String> = keys[..index]
-                .iter()
-                .map(|(equal, _)| format!("{}.{equal} = {}", table.name, of_marker(equal)))
-                .collect();
-            let sign = if *descending == self.reverse { ">" } else { "<" };
-            parts.push(format!("{}.{column} {sign} {}", table.name, of_marker(column)));
+        for (index, key) in keys.iter().enumerate() {
+            let before = keys.iter().take(index);
+            let mut parts: Vec<String> =
+                before.map(|key| key.equals(table, &of_marker(key.column))).collect();
+            parts.push(key.follows(table, &of_marker(key.column), self.reverse));
             alternatives.push(format!("({})", parts.join(" AND ")));
         }
         format!("({})", alternatives.join(" OR "))

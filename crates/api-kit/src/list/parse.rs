@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{ListQuery, TagFilter};
+use super::{ListQuery, SortKey, TagFilter};
 use crate::attribute::{Filter, ResourceType, check};
 use crate::{Fault, FaultType};
 
@@ -92,9 +92,9 @@ impl ListQuery {
             return Err(Fault::bad_request("The number of sort_keys and sort_dirs must be same"));
         }
         for (index, key) in keys.iter().enumerate() {
-            let column = resource
+            let (column, nullable) = resource
                 .attribute(key)
-                .and_then(|attribute| attribute.sort)
+                .and_then(|attribute| Some((attribute.sort?, attribute.nullable)))
                 .ok_or_else(|| Fault::bad_request(format!("['{key}'] is invalid attribute for sort_key")))?;
             let descending = match dirs.get(index).map(String::as_str) {
                 None | Some("asc") => false,
@@ -105,7 +105,7 @@ impl ListQuery {
                     )));
                 }
             };
-            self.sort.push((column, descending));
+            self.sort.push(SortKey { column, descending, nullable });
         }
         Ok(())
     }

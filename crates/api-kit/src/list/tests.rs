@@ -9,6 +9,7 @@ const THING: ResourceType = ResourceType {
         Attribute::read_only("id", Check::Uuid).column("id"),
         Attribute::settable("name", Check::Text(255), Absent::EMPTY_TEXT).column("name"),
         Attribute::settable("up", Check::Bool, Absent::TRUE).column("up"),
+        Attribute::settable("owner", Check::Text(255), Absent::NULL).or_null().column("owner"),
         Attribute::settable("secret", Check::Text(255), Absent::Unset),
     ]],
 };
@@ -33,6 +34,14 @@ fn filters_sort_and_page_become_sql() {
         "SELECT id FROM things WHERE ((things.name < (SELECT m.name FROM things m WHERE m.id = $1)) OR \
          (things.name = (SELECT m.name FROM things m WHERE m.id = $1) AND things.id > $1)) \
          ORDER BY things.name DESC, things.id ASC"
+    );
+    assert_eq!(
+        sql("sort_key=owner&marker=x"),
+        "SELECT id FROM things WHERE ((\
+         (things.owner > (SELECT m.owner FROM things m WHERE m.id = $1) \
+         OR (things.owner IS NOT NULL AND (SELECT m.owner FROM things m WHERE m.id = $1) IS NULL))) OR \
+         (things.owner IS NOT DISTINCT FROM (SELECT m.owner FROM things m WHERE m.id = $1) AND things.id > $1)) \
+         ORDER BY things.owner ASC NULLS FIRST, things.id ASC"
     );
     assert_eq!(sql("name="), "SELECT id FROM things WHERE things.name = $1 ORDER BY things.id ASC");
     assert_eq!(sql("sort_key=&marker=&fields="), "SELECT id FROM things ORDER BY things.id ASC");

@@ -1,13 +1,16 @@
 //! Facts to wire.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+
+use ipnet::IpNet;
+use isospin_types::MeteringLabelId;
 
 use super::Fact;
 use crate::facts::{
-    AddressGroup, ConntrackHelper, DhcpService, Direction, FloatingIp, IpVersion, Ipv6Mode, Network, Port,
-    PortForwarding, Qos, Rate, Remote, Route, Router, SecurityGroup, SecurityGroupMember, SecurityGroupRule,
-    Segment, Subnet,
+    AddressGroup, ConntrackHelper, DhcpService, Direction, FloatingIp, IpVersion, Ipv6Mode, MeteringRule,
+    Network, Port, PortForwarding, Qos, Rate, Remote, Route, Router, SecurityGroup, SecurityGroupMember,
+    SecurityGroupRule, Segment, Subnet,
 };
 use crate::proto::{self, record::Fact as WireFact};
 
@@ -134,7 +137,7 @@ impl From<&Port> for proto::Port {
             hostname: it.hostname.clone(),
             tunnel_ip: optional(it.tunnel_ip),
             segment_id: String::new(),
-            qos: (it.qos != Qos::default()).then(|| (&it.qos).into()),
+            qos: asked(&it.qos),
         }
     }
 }
@@ -216,8 +219,21 @@ impl From<&Router> for proto::Router {
             interface_port_ids: texts(&it.interface_port_ids),
             routes: it.routes.iter().map(Into::into).collect(),
             conntrack_helpers: it.conntrack_helpers.iter().map(Into::into).collect(),
+            gateway_qos: asked(&it.gateway_qos),
+            metering_labels: it.metering.iter().map(metering_label).collect(),
         }
     }
+}
+
+fn metering_label((id, rules): (&MeteringLabelId, &BTreeSet<MeteringRule>)) -> proto::MeteringLabel {
+    let text = |net: Option<IpNet>| net.map(|net| net.to_string()).unwrap_or_default();
+    let rule = |it: &MeteringRule| proto::MeteringRule {
+        ingress: it.direction == Direction::Ingress,
+        excluded: it.excluded,
+        source_prefix: text(it.source),
+        destination_prefix: text(it.destination),
+    };
+    proto::MeteringLabel { id: id.to_string(), rules: rules.iter().map(rule).collect() }
 }
 
 impl From<&ConntrackHelper> for proto::ConntrackHelper {
@@ -236,6 +252,7 @@ impl From<&FloatingIp> for proto::FloatingIp {
             floating_network_id: it.floating_network_id.to_string(),
             port_id: it.fixed.map(|fixed| fixed.port_id.to_string()).unwrap_or_default(),
             port_forwardings: it.port_forwardings.iter().map(Into::into).collect(),
+            qos: asked(&it.qos),
         }
     }
 }
@@ -262,6 +279,10 @@ impl From<&DhcpService> for proto::DhcpService {
         let network_id = it.network_id.to_string();
         Self { id: network_id.clone(), network_id, port_id: it.port_id.to_string() }
     }
+}
+
+fn asked(qos: &Qos) -> Option<proto::Qos> {
+    (*qos != Qos::default()).then(|| qos.into())
 }
 
 fn texts<T: ToString>(values: impl IntoIterator<Item = T>) -> Vec<String> {

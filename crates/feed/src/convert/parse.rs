@@ -1,17 +1,18 @@
 //! Wire to facts, one record at a time.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::str::FromStr;
 
 use ipnet::IpNet;
-use isospin_types::MacAddr;
+use isospin_types::{MacAddr, MeteringLabelId};
 
 use super::key::parse_id;
 use super::{Fact, RecordError};
 use crate::facts::{
     AddressGroup, AddressPair, ConntrackHelper, DhcpOption, DhcpService, Direction, Fixed, FixedIp,
-    FloatingIp, ForwardedPorts, IpVersion, Ipv6Mode, Network, Port, PortForwarding, Qos, Rate, Remote, Route,
-    Router, SecurityGroup, SecurityGroupMember, SecurityGroupRule, Segment, Subnet,
+    FloatingIp, ForwardedPorts, IpVersion, Ipv6Mode, MeteringRule, Network, Port, PortForwarding, Qos, Rate,
+    Remote, Route, Router, SecurityGroup, SecurityGroupMember, SecurityGroupRule, Segment, Subnet,
 };
 use crate::proto::{self, record::Fact as WireFact};
 
@@ -133,8 +134,13 @@ fn port(it: &proto::Port) -> Parsed<Port> {
         host: it.host.clone(),
         hostname: it.hostname.clone(),
         tunnel_ip: optional("tunnel_ip", &it.tunnel_ip, address)?,
-        qos: it.qos.as_ref().map(qos).transpose()?.unwrap_or_default(),
+        qos: asked(it.qos.as_ref())?,
     })
+}
+
+/// Nothing said is nothing asked.
+fn asked(it: Option<&proto::Qos>) -> Parsed<Qos> {
+    it.map(qos).transpose().map(Option::unwrap_or_default)
 }
 
 fn qos(it: &proto::Qos) -> Parsed<Qos> {
@@ -282,7 +288,28 @@ fn router(it: &proto::Router) -> Parsed<Router> {
         interface_port_ids: each("interface_port_ids", &it.interface_port_ids, parse_id)?,
         routes: it.routes.iter().map(route).collect::<Parsed<_>>()?,
         conntrack_helpers: it.conntrack_helpers.iter().map(conntrack_helper).collect::<Parsed<_>>()?,
+        gateway_qos: asked(it.gateway_qos.as_ref())?,
+        metering: it.metering_labels.iter().map(metering_label).collect::<Parsed<_>>()?,
     })
+}
+
+fn metering_label(it: &proto::MeteringLabel) -> Parsed<(MeteringLabelId, BTreeSet<MeteringRule>)> {
+    let id = parse_id("metering_labels.id", &it.id)?;
+    Ok((id, it.rules.iter().map(metering_rule).collect::<Parsed<_>>()?))
+}
+
+fn metering_rule(it: &proto::MeteringRule) -> Parsed<MeteringRule> {
+    let net = |field, text: &str| optional(field, text, prefix).map(|net| net.map(|net| net.trunc()));
+    let source = net("metering_labels.rules.source_prefix", &it.source_prefix)?;
+    let destination = net("metering_labels.rules.destination_prefix", &it.destination_prefix)?;
+    if let (Some(source), Some(destination)) = (source, destination)
+        && source.addr().is_ipv4() != destination.addr().is_ipv4()
+    {
+        let field = "metering_labels.rules.destination_prefix";
+        return Err(RecordError::field(field, destination, "not of the source's IP version"));
+    }
+    let direction = if it.ingress { Direction::Ingress } else { Direction::Egress };
+    Ok(MeteringRule { direction, excluded: it.excluded, source, destination })
 }
 
 /// The name goes into a script of another program: only plain ones may (N21).
@@ -310,6 +337,7 @@ fn floating_ip(it: &proto::FloatingIp) -> Parsed<FloatingIp> {
         },
         floating_network_id: parse_id("floating_network_id", &it.floating_network_id)?,
         port_forwardings: it.port_forwardings.iter().map(port_forwarding).collect::<Parsed<_>>()?,
+        qos: asked(it.qos.as_ref())?,
     })
 }
 

@@ -57,9 +57,18 @@ const RULES: &[Line] = &[
 const USE: &[Line] = &[
     ("network set --qos-policy policy-one public", ""),
     ("network show public -f value -c qos_policy_id", "{policy}"),
+    ("floating := floating ip create --qos-policy policy-one public -f value -c id", ""),
+    ("floating ip show {floating} -f value -c qos_policy_id", "{policy}"),
+    ("router create limited", ""),
+    ("router set --external-gateway public --qos-policy policy-one limited", ""),
 ];
 
 const UNUSED: &[Line] = &[
+    ("floating ip unset --qos-policy {floating}", ""),
+    ("floating ip show {floating} -f value -c qos_policy_id", "None"),
+    ("floating ip delete {floating}", ""),
+    ("router unset --qos-policy limited", ""),
+    ("router delete limited", ""),
     ("network set --no-qos-policy public", ""),
     ("network show public -f value -c qos_policy_id", "None"),
     ("network qos policy delete policy-one", ""),

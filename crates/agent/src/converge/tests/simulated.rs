@@ -39,6 +39,8 @@ fn step() -> impl Strategy<Value = (Fact, bool)> {
                 interface_port_ids: BTreeSet::new(),
                 routes: Vec::new(),
                 conntrack_helpers: BTreeSet::new(),
+                gateway_qos: Default::default(),
+                metering: Default::default(),
             })
         }),
         (0..3_u8, 0..2_u8).prop_map(|(n, router)| {
@@ -49,6 +51,7 @@ fn step() -> impl Strategy<Value = (Fact, bool)> {
                 fixed: Some(Fixed { ip_address: [10, 1, 0, n].into(), port_id: id(n) }),
                 floating_network_id: id(0),
                 port_forwardings: Vec::new(),
+                qos: Default::default(),
             })
         }),
     ];

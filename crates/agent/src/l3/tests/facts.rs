@@ -154,6 +154,8 @@ impl World {
             interface_port_ids: BTreeSet::new(),
             routes: Vec::new(),
             conntrack_helpers: BTreeSet::new(),
+            gateway_qos: Default::default(),
+            metering: Default::default(),
         };
         self.facts.routers.insert(id, Arc::new(router));
         id
@@ -195,9 +197,14 @@ impl World {
             fixed: Some(Fixed { ip_address: ip(inner), port_id: random() }),
             floating_network_id: self.external,
             port_forwardings: Vec::new(),
+            qos: Default::default(),
         };
         self.facts.floating_ips.insert(id, Arc::new(floating));
         id
+    }
+
+    pub fn change_floating(&mut self, id: FloatingIpId, change: impl FnOnce(&mut FloatingIp)) {
+        change(Arc::make_mut(self.facts.floating_ips.get_mut(&id).expect("floating IP")));
     }
 
     /// A floating IP that forwards ports.
@@ -215,6 +222,7 @@ impl World {
             fixed: None,
             floating_network_id: self.external,
             port_forwardings: forwards.iter().map(forward).collect(),
+            qos: Default::default(),
         };
         self.facts.floating_ips.insert(id, Arc::new(floating));
         id

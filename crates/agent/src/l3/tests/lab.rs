@@ -1,6 +1,8 @@
 //! Routers with real namespaces and packets: a host, an outside world and
 //! instances, each a namespace; bridges built by the test in place of l2.
 
+mod metering;
+mod qos;
 mod services;
 
 use std::collections::BTreeSet;

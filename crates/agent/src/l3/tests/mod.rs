@@ -3,6 +3,8 @@
 
 mod facts;
 mod lab;
+mod metering;
 mod model;
 mod pure;
+mod qos;
 mod scopes;

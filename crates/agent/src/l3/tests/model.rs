@@ -5,14 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use ipnet::IpNet;
-use isospin_types::MacAddr;
+use isospin_feed::facts::{Direction, MeteringRule};
+use isospin_types::{MacAddr, MeteringLabelId};
 use proptest::prelude::*;
 
 use super::facts::World;
 use crate::l3::intent::{self, RouterIntent};
 use crate::l3::observe::{Device, Inside, Observed};
 use crate::l3::plan::{SETTINGS, Step, plan, setting_keys};
-use crate::l3::{conntrack_helpers, forwards, render};
+use crate::l3::{conntrack_helpers, forwards, metering, render};
 
 const MARK: &str = "isospin l3 host-1";
 
@@ -43,6 +44,11 @@ fn carry_out(host: &mut Observed, intent: &RouterIntent, steps: Vec<Step>) {
                 assert!(inside.devices.is_empty() || inside.table.is_some());
                 inside.scopes = intent.scopes.table().map(|table| table.listed());
             }
+            Step::Metering(_) => {
+                let device = intent.nat.gateway.as_ref().map_or("", |gateway| &gateway.device);
+                inside.metering = metering::expected(device, &intent.metering);
+            }
+            Step::Qos(_) => inside.qos = intent.qos_table().map(|table| table.listed()),
             Step::RemovePair { device, tap } => {
                 inside.devices.remove(&device);
                 inside.settings.remove(&format!("net/ipv6/conf/{device}/accept_ra"));
@@ -149,17 +155,24 @@ struct Shape {
     other_external: bool,
     /// Parts in the one scope there is; 9 is the external network.
     scoped: BTreeSet<u8>,
+    /// Mark of what leaves with the gateway's address, and with that of a floating IP.
+    marks: (Option<u8>, Option<u8>),
+    /// Labels, and of each the third octet of what counts.
+    metering: BTreeMap<u8, u8>,
 }
 
 fn shape() -> impl Strategy<Value = Shape> {
     let floating = proptest::collection::btree_map(1u8..6, 10u8..14, 0..4);
     let forwarded = proptest::collection::btree_map(1u8..4, (80u16..84, 0u16..4, any::<bool>()), 0..3);
     let helpers = proptest::collection::btree_set(20u16..23, 0..3);
+    let mark = || proptest::option::of(8u8..10);
+    let marks = (mark(), mark());
+    let metering = proptest::collection::btree_map(0u8..3, 0u8..3, 0..3);
     let routes = proptest::collection::btree_set((0u8..4, 0u8..4), 0..4);
     (
         (proptest::option::of(2u8..4), any::<bool>(), any::<bool>(), any::<bool>()),
         proptest::collection::btree_set(0u8..4, 0..4),
-        (floating, forwarded, helpers),
+        (floating, forwarded, helpers, marks, metering),
         routes,
         prop_oneof![Just(1450u32), Just(1400)],
         0u8..2,
@@ -169,7 +182,7 @@ fn shape() -> impl Strategy<Value = Shape> {
             |(
                 (gateway, gateway_known, snat, other_external),
                 interfaces,
-                (floating, forwarded, helpers),
+                (floating, forwarded, helpers, marks, metering),
                 routes,
                 mtu,
                 mac,
@@ -187,6 +200,8 @@ fn shape() -> impl Strategy<Value = Shape> {
                 mac,
                 other_external,
                 scoped,
+                marks,
+                metering,
             },
         )
 }
@@ -224,6 +239,8 @@ fn intent_of(shape: &Shape) -> RouterIntent {
     world.change(router, |router| {
         router.enable_snat = shape.snat;
         router.gateway_port_id = shape.gateway.map(|_| gateway);
+        router.gateway_qos.dscp = shape.marks.0;
+        router.metering = shape.metering.iter().map(|(label, net)| metered(*label, *net)).collect();
     });
     if !shape.gateway_known {
         let subnet = world.external_subnet;
@@ -233,7 +250,8 @@ fn intent_of(shape: &Shape) -> RouterIntent {
         world.subnet(world.external, "198.51.100.0/24", None);
     }
     for (outer, inner) in &shape.floating {
-        world.floating(router, &format!("172.24.9.{outer}"), &format!("10.0.0.{inner}"));
+        let id = world.floating(router, &format!("172.24.9.{outer}"), &format!("10.0.0.{inner}"));
+        world.change_floating(id, |floating| floating.qos.dscp = shape.marks.1);
     }
     for (outer, (first, more, shifted)) in &shape.forwarded {
         let external = (*first, first + more);
@@ -253,6 +271,12 @@ fn intent_of(shape: &Shape) -> RouterIntent {
     intent::routers(&world.facts, &world.host).up.remove(&router).expect("bound here")
 }
 
+fn metered(label: u8, net: u8) -> (MeteringLabelId, BTreeSet<MeteringRule>) {
+    let source = format!("10.{net}.0.0/24").parse().ok();
+    let rule = MeteringRule { direction: Direction::Egress, excluded: false, source, destination: None };
+    (super::facts::id(label.into()), BTreeSet::from([rule]))
+}
+
 /// What somebody else may do to a router.
 #[derive(Debug, Clone, Copy)]
 enum Damage {
@@ -260,6 +284,8 @@ enum Damage {
     Mark,
     Table,
     Scopes,
+    Qos,
+    Metering,
     Rule,
     Element,
     Tap(usize),
@@ -279,6 +305,8 @@ fn damage() -> impl Strategy<Value = Damage> {
         Just(Damage::Mark),
         Just(Damage::Table),
         Just(Damage::Scopes),
+        Just(Damage::Qos),
+        Just(Damage::Metering),
         Just(Damage::Rule),
         Just(Damage::Element),
         at.clone().prop_map(Damage::Tap),
@@ -309,6 +337,17 @@ fn hurt(host: &mut Observed, damage: Damage) {
         Damage::Scopes => {
             if let Some(scopes) = inside.scopes.as_mut() {
                 scopes.pop();
+            }
+        }
+        Damage::Qos => {
+            if let Some(qos) = inside.qos.as_mut() {
+                qos.pop();
+            }
+        }
+        Damage::Metering => {
+            if let Some(metering) = inside.metering.as_mut() {
+                metering.listed.pop();
+                metering.counters.pop_first();
             }
         }
         Damage::Rule => {

@@ -31,6 +31,8 @@ fn add_router(cloud: &mut Cloud, legs: &[PortId]) -> RouterId {
         interface_port_ids: legs.iter().copied().collect::<BTreeSet<_>>(),
         routes: Vec::new(),
         conntrack_helpers: BTreeSet::new(),
+        gateway_qos: Default::default(),
+        metering: Default::default(),
     };
     cloud.facts.routers.insert(id, Arc::new(router));
     id
@@ -44,6 +46,7 @@ fn add_floating(cloud: &mut Cloud, port: PortId, address: &str) -> FloatingIpId 
         fixed: Some(Fixed { ip_address: "10.0.0.5".parse().expect("address"), port_id: port }),
         floating_network_id: NetworkId::random(),
         port_forwardings: Vec::new(),
+        qos: Default::default(),
     };
     let id = floating.id;
     cloud.facts.floating_ips.insert(id, Arc::new(floating));

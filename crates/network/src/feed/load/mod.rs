@@ -3,8 +3,11 @@
 //! A row that cannot be read is set aside with a word in the log: it must not keep
 //! a host from serving everybody else (N05). Lists of ids may be of any length.
 
+mod floating_ip;
+mod metering;
 mod network;
 mod port;
+mod qos;
 mod router;
 mod security;
 
@@ -16,9 +19,10 @@ use tracing::error;
 
 use super::Key;
 
+pub(super) use floating_ip::floating_ips;
 pub(super) use network::{dhcp_services, networks, place, subnets, tells_all_ports, tunnel_addresses};
 pub(super) use port::ports;
-pub(super) use router::{floating_ips, routers};
+pub(super) use router::routers;
 pub(super) use security::{address_groups, members, rules, security_groups};
 
 /// Ids named in one statement at most; both engines take as many parameters.

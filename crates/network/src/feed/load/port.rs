@@ -2,12 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use isospin_feed::proto::{AddressPair, DhcpOption, FixedIp, Port, Qos, Rate};
+use isospin_feed::proto::{AddressPair, DhcpOption, FixedIp, Port};
 use isospin_store_kit::{Columns, Session, StoreError};
 
-use super::{Of, each, field, objects, select};
-use crate::resources::qos_rule::kind::Kind;
-use crate::resources::qos_rule::model::Direction;
+use super::{Of, each, field, objects, qos, select};
 
 /// Ports with all that is told of them: four queries, whatever their number.
 pub(in crate::feed) async fn ports(session: &mut Session, of: &Of) -> Result<Vec<Port>, StoreError> {
@@ -39,7 +37,7 @@ async fn portion_of_ports(session: &mut Session, of: &Of) -> Result<Vec<Port>, S
         "port_security_groups x JOIN ports p ON p.id = x.port_id",
         of,
     );
-    let (rule_sql, rule_values) = select("p.id, r.kind, r.direction, r.amount, r.burst", UNDER_RULES, of);
+    let (rule_sql, rule_values) = select(&format!("p.id, {}", qos::RULE), UNDER_RULES, of);
     let queries = vec![
         (sql.as_str(), values),
         (address_sql.as_str(), address_values),
@@ -65,9 +63,9 @@ async fn portion_of_ports(session: &mut Session, of: &Of) -> Result<Vec<Port>, S
             port.security_group_ids.push(group);
         }
     }
-    for (port_id, rule) in each("rule for a port", next(), rule) {
+    for (port_id, asked) in qos::asked(next()) {
         if let Some(port) = by_id.get_mut(&port_id) {
-            add_rule(port.qos.get_or_insert_default(), rule);
+            port.qos = Some(asked);
         }
     }
     Ok(by_id.into_values().map(complete).collect())
@@ -78,41 +76,7 @@ async fn portion_of_ports(session: &mut Session, of: &Of) -> Result<Vec<Port>, S
 const UNDER_RULES: &str = "ports p LEFT JOIN port_qos_policies own ON own.port_id = p.id \
      LEFT JOIN network_qos_policies theirs ON theirs.network_id = p.network_id \
      AND p.device_owner NOT LIKE 'network:%' \
-     JOIN qos_rules r ON r.policy_id = COALESCE(own.policy_id, theirs.policy_id)";
-
-/// A rule as far as hosts are told of it.
-enum HostRule {
-    Bandwidth(Direction, Rate),
-    Packets(Direction, Rate),
-    Mark(u32),
-    /// A guarantee: for placement, not for the host.
-    Other,
-}
-
-fn rule(columns: &mut Columns) -> Result<(String, HostRule), StoreError> {
-    let port_id = columns.text()?;
-    let (kind, direction): (Kind, Direction) = (columns.parse()?, columns.parse()?);
-    let amount: u32 = columns.number()?;
-    let rate = Rate { rate: amount, burst: columns.number()? };
-    let rule = match kind {
-        Kind::BandwidthLimit => HostRule::Bandwidth(direction, rate),
-        Kind::PacketRateLimit => HostRule::Packets(direction, rate),
-        Kind::DscpMarking => HostRule::Mark(amount),
-        Kind::MinimumBandwidth | Kind::MinimumPacketRate => HostRule::Other,
-    };
-    Ok((port_id, rule))
-}
-
-fn add_rule(qos: &mut Qos, rule: HostRule) {
-    match rule {
-        HostRule::Bandwidth(Direction::Ingress, rate) => qos.ingress_kbps = Some(rate),
-        HostRule::Bandwidth(_, rate) => qos.egress_kbps = Some(rate),
-        HostRule::Packets(Direction::Ingress, rate) => qos.ingress_kpps = Some(rate),
-        HostRule::Packets(_, rate) => qos.egress_kpps = Some(rate),
-        HostRule::Mark(mark) => qos.dscp = Some(mark),
-        HostRule::Other => {}
-    }
-}
+     JOIN qos_rules q ON q.policy_id = COALESCE(own.policy_id, theirs.policy_id)";
 
 fn port(columns: &mut Columns) -> Result<Port, StoreError> {
     let mut port = Port {

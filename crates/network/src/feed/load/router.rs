@@ -1,11 +1,11 @@
-//! Routers and floating IPs.
+//! Routers with all that is told of them.
 
 use std::collections::BTreeMap;
 
-use isospin_feed::proto::{ConntrackHelper, FloatingIp, PortForwarding, Route, Router};
+use isospin_feed::proto::{ConntrackHelper, Route, Router};
 use isospin_store_kit::{Columns, Session, StoreError};
 
-use super::{Of, each, rows, select};
+use super::{Of, each, metering, qos, select};
 use crate::resources::port_forwarding::model::Protocol;
 
 /// Routers with the host that carries each.
@@ -43,11 +43,16 @@ async fn portion_of_routers(session: &mut Session, of: &Of) -> Result<Vec<(Route
         of,
     );
     let helper_sql = format!("{helper_sql} ORDER BY x.router_id, x.helper, x.protocol, x.port");
+    let (metering_sql, metering_values) = select(metering::COLUMNS, metering::COUNTED, of);
+    let metering_sql = format!("{metering_sql} ORDER BY r.id, l.id, m.id");
+    let (rule_sql, rule_values) = select(&format!("r.id, {}", qos::RULE), UNDER_RULES, of);
     let queries = vec![
         (sql.as_str(), values),
         (interface_sql.as_str(), interface_values),
         (route_sql.as_str(), route_values),
         (helper_sql.as_str(), helper_values),
+        (rule_sql.as_str(), rule_values),
+        (metering_sql.as_str(), metering_values),
     ];
     let mut answers = session.rows_many(queries).await?.into_iter();
     let mut next = || answers.next().unwrap_or_default();
@@ -83,11 +88,26 @@ async fn portion_of_routers(session: &mut Session, of: &Of) -> Result<Vec<(Route
             router.conntrack_helpers.push(helper);
         }
     }
+    for (router_id, asked) in qos::asked(next()) {
+        if let Some((router, _)) = routers.get_mut(&router_id) {
+            router.gateway_qos = Some(asked);
+        }
+    }
+    for (router_id, labels) in metering::labels(next()) {
+        if let Some((router, _)) = routers.get_mut(&router_id) {
+            router.metering_labels = labels;
+        }
+    }
     for (router, _) in routers.values_mut() {
         router.interface_port_ids.sort();
     }
     Ok(routers.into_values().collect())
 }
+
+/// Routers with the rules for their gateways: those of the external network are for
+/// what it carries, not for its own ports.
+const UNDER_RULES: &str = "routers r JOIN router_qos_policies own ON own.router_id = r.id \
+     JOIN qos_rules q ON q.policy_id = own.policy_id";
 
 fn router(columns: &mut Columns) -> Result<(Router, String), StoreError> {
     let router = Router {
@@ -100,80 +120,4 @@ fn router(columns: &mut Columns) -> Result<(Router, String), StoreError> {
         ..Router::default()
     };
     Ok((router, columns.text()?))
-}
-
-/// Floating IPs that lead somewhere, as a whole or by ports; others are no agent's
-/// business.
-pub(in crate::feed) async fn floating_ips(
-    session: &mut Session,
-    of: &Of,
-) -> Result<Vec<FloatingIp>, StoreError> {
-    let found = rows(
-        session,
-        "id, floating_ip_address, floating_network_id, router_id, fixed_ip_address, port_id",
-        "floating_ips",
-        of,
-    )
-    .await?;
-    let carried: Vec<FloatingIp> = each("floating IP", found, |columns| {
-        Ok(FloatingIp {
-            id: columns.text()?,
-            floating_ip_address: columns.text()?,
-            floating_network_id: columns.text()?,
-            router_id: columns.opt_text()?.unwrap_or_default(),
-            fixed_ip_address: columns.opt_text()?.unwrap_or_default(),
-            port_id: columns.opt_text()?.unwrap_or_default(),
-            port_forwardings: Vec::new(),
-        })
-    });
-    let mut carried: BTreeMap<String, FloatingIp> = carried
-        .into_iter()
-        .filter(|floating_ip| !floating_ip.router_id.is_empty())
-        .map(|floating_ip| (floating_ip.id.clone(), floating_ip))
-        .collect();
-    let forwarding = carried.values().filter(|floating_ip| floating_ip.port_id.is_empty());
-    let ids = forwarding.map(|floating_ip| floating_ip.id.clone()).collect();
-    for (id, forwarding) in port_forwardings(session, ids).await? {
-        if let Some(floating_ip) = carried.get_mut(&id) {
-            floating_ip.port_forwardings.push(forwarding);
-        }
-    }
-    carried
-        .retain(|_, floating_ip| !floating_ip.port_id.is_empty() || !floating_ip.port_forwardings.is_empty());
-    Ok(carried.into_values().collect())
-}
-
-/// Port forwardings of these floating IPs, each with the id of its own.
-async fn port_forwardings(
-    session: &mut Session,
-    floating_ips: Vec<String>,
-) -> Result<Vec<(String, PortForwarding)>, StoreError> {
-    let found = rows(
-        session,
-        "floating_ip_id, protocol, internal_ip_address, external_first, external_last, internal_first, \
-         internal_last, id",
-        "port_forwardings",
-        &Of::Column("floating_ip_id", floating_ips),
-    )
-    .await?;
-    let mut forwardings = each("port forwarding", found, |columns| {
-        let floating_ip = columns.text()?;
-        let protocol: Protocol = columns.parse()?;
-        let internal_ip_address = columns.text()?;
-        let mut port = || {
-            let port = columns.opt_int()?;
-            Ok::<_, StoreError>(port.and_then(|port| u32::try_from(port).ok()).unwrap_or_default())
-        };
-        let forwarding = PortForwarding {
-            protocol: protocol.number().into(),
-            internal_ip_address,
-            external_first: port()?,
-            external_last: port()?,
-            internal_first: port()?,
-            internal_last: port()?,
-        };
-        Ok((columns.text()?, floating_ip, forwarding))
-    });
-    forwardings.sort_by(|one, other| one.0.cmp(&other.0));
-    Ok(forwardings.into_iter().map(|(_, floating_ip, forwarding)| (floating_ip, forwarding)).collect())
 }

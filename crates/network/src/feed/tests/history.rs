@@ -1,6 +1,8 @@
 //! Random histories, made through the API: what two hosts were told step by step
 //! equals what the tables say they need, however the changes are cut into batches.
 
+mod policies;
+
 use isospin_store_kit::Engine;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -56,6 +58,12 @@ enum Kind {
     Serve,
     Abandon,
     Tunnel,
+    Policy,
+    ChangeLimit,
+    AskPolicy,
+    Meter,
+    MeterRule,
+    DeleteMeter,
 }
 
 /// Kinds that lead somewhere more often than others.
@@ -126,6 +134,16 @@ const KINDS: &[Kind] = {
         Serve,
         Abandon,
         Tunnel,
+        Policy,
+        Policy,
+        ChangeLimit,
+        ChangeLimit,
+        AskPolicy,
+        AskPolicy,
+        AskPolicy,
+        Meter,
+        MeterRule,
+        DeleteMeter,
     ]
 };
 
@@ -165,6 +183,10 @@ struct World {
     routers: Vec<String>,
     floating_ips: Vec<String>,
     segments: Vec<String>,
+    policies: Vec<String>,
+    /// Paths of rules.
+    limits: Vec<String>,
+    meters: Vec<String>,
     made: usize,
 }
 
@@ -256,6 +278,12 @@ impl World {
             }
             Kind::DeleteAddressGroup => delete(api, "address-groups", &mut self.address_groups, a).await,
             Kind::DeleteRule => delete(api, "security-group-rules", &mut self.rules, a).await,
+            Kind::Policy
+            | Kind::ChangeLimit
+            | Kind::AskPolicy
+            | Kind::Meter
+            | Kind::MeterRule
+            | Kind::DeleteMeter => self.policies(api, change).await,
             _ => self.routing(api, change).await,
         }
     }

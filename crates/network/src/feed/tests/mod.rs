@@ -5,6 +5,7 @@ mod bad_rows;
 mod forwardings;
 mod history;
 mod live;
+mod metering;
 mod qos;
 mod registration;
 mod reports;

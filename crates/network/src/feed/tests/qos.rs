@@ -84,3 +84,82 @@ async fn ports_of_the_cloud_are_not_under_the_policy_of_their_network() {
     })
     .await;
 }
+
+/// What the host is told to do for the floating IP, and for the gateway of the router.
+async fn asked_of_router(api: &TestApi, floating_ip: &str, router: &str) -> (Option<Qos>, Option<Qos>) {
+    let told = fresh(api.store(), "h1").await;
+    let fact = |kind: Kind, id: &str| told[&(kind as i32, id.to_owned())].fact.clone();
+    let (Some(Fact::FloatingIp(floating_ip)), Some(Fact::Router(router))) =
+        (fact(Kind::FloatingIp, floating_ip), fact(Kind::Router, router))
+    else {
+        panic!("not told")
+    };
+    (floating_ip.qos, router.gateway_qos)
+}
+
+/// Floating IPs and routers that changed in the meantime.
+async fn routed_since(api: &TestApi, version: u64) -> Vec<String> {
+    let mut session = api.store().reader().await.expect("a session");
+    let rows = changes::since(&mut session, version, 100).await.expect("changes");
+    let routed = rows.into_iter().filter(|change| ["floating_ip", "router"].contains(&change.topic.as_str()));
+    routed.map(|change| change.id).collect()
+}
+
+async fn now(api: &TestApi) -> u64 {
+    *api.store().versions().borrow()
+}
+
+#[tokio::test]
+async fn a_host_is_told_what_floating_ips_and_gateways_ask() {
+    TestApi::on_each_engine(|api| async move {
+        join(&api, "h1", "").await;
+        let external = id(&create(&api, "networks", "network", json!({"router:external": true})).await);
+        let object = json!({"network_id": external, "ip_version": 4, "cidr": "172.24.0.0/24"});
+        create(&api, "subnets", "subnet", object).await;
+        let inner = network(&api, "10.1.0.0/24").await;
+        let instance = port(&api, &inner, "h1").await;
+        let gateway = json!({"external_gateway_info": {"network_id": external}});
+        let router = id(&create(&api, "routers", "router", gateway).await);
+        let subnet = super::shown(&api, "networks", "network", &inner, "subnets").await[0].take();
+        let path = format!("/v2.0/routers/{router}/add_router_interface");
+        api.expect(200, "admin", "PUT", &path, json!({"subnet_id": subnet})).await;
+        let object = json!({"floating_network_id": external, "port_id": instance});
+        let floating_ip = id(&create(&api, "floatingips", "floatingip", object).await);
+        assert_eq!(asked_of_router(&api, &floating_ip, &router).await, (None, None));
+
+        // That of the external network is for its floating IPs, not for the gateway.
+        let theirs = id(&create(&api, "qos/policies", "policy", json!({})).await);
+        let mark = rule(&api, &theirs, "dscp_marking", json!({"dscp_mark": 26})).await;
+        let before = now(&api).await;
+        change(&api, &format!("networks/{external}"), "network", json!({"qos_policy_id": theirs})).await;
+        assert_eq!(routed_since(&api, before).await, [floating_ip.as_str()]);
+        let marked = Qos { dscp: Some(26), ..Qos::default() };
+        assert_eq!(asked_of_router(&api, &floating_ip, &router).await, (Some(marked), None));
+        let before = now(&api).await;
+        change(&api, &mark, "dscp_marking_rule", json!({"dscp_mark": 8})).await;
+        assert_eq!(routed_since(&api, before).await, [floating_ip.as_str()]);
+
+        let own = id(&create(&api, "qos/policies", "policy", json!({})).await);
+        let limit = rule(&api, &own, "bandwidth_limit", json!({"max_kbps": 1000})).await;
+        let before = now(&api).await;
+        change(&api, &format!("floatingips/{floating_ip}"), "floatingip", json!({"qos_policy_id": own}))
+            .await;
+        let gateway = json!({"external_gateway_info": {"network_id": external, "qos_policy_id": own}});
+        change(&api, &format!("routers/{router}"), "router", gateway).await;
+        let told = routed_since(&api, before).await;
+        assert!(told.contains(&floating_ip) && told.contains(&router), "{told:?}");
+        let limited = |rate| Some(Qos { egress_kbps: Some(Rate { rate, burst: 0 }), ..Qos::default() });
+        assert_eq!(asked_of_router(&api, &floating_ip, &router).await, (limited(1000), limited(1000)));
+        let before = now(&api).await;
+        change(&api, &limit, "bandwidth_limit_rule", json!({"max_kbps": 2000})).await;
+        let mut told = routed_since(&api, before).await;
+        told.sort();
+        let mut both = [floating_ip.clone(), router.clone()];
+        both.sort();
+        assert_eq!(told, both);
+        let before = now(&api).await;
+        change(&api, &mark, "dscp_marking_rule", json!({"dscp_mark": 10})).await;
+        assert_eq!(routed_since(&api, before).await, [""; 0], "a policy they are not under");
+    })
+    .await;
+}

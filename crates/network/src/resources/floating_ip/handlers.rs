@@ -20,6 +20,7 @@ use super::{TYPE, rules, store, view};
 use crate::resources::network::model::Network;
 use crate::resources::port::model::{Addresses, FLOATING_IP, NewPort, Port, WantedIp};
 use crate::resources::qos_policy::bindings;
+use crate::resources::qos_policy::routed::{self, Asking};
 use crate::resources::{network, port, port_forwarding};
 use crate::{App, owner, page, quota};
 
@@ -89,6 +90,8 @@ pub async fn create(State(app): State<App>, context: Context, body: Bytes) -> Re
                 for new in wanted {
                     made.push(create_one(tx, &unit_app, &caller, new).await?);
                 }
+                let asking: Vec<Asking> = made.iter().filter_map(asking).collect();
+                routed::check(tx, &asking).await?;
                 Ok::<_, Fault>(made)
             })
         })
@@ -164,6 +167,11 @@ async fn create_one(
         }
         _ => Ok(made),
     }
+}
+
+/// The policy it asks for itself.
+fn asking(floating_ip: &FloatingIp) -> Option<Asking> {
+    Some(Asking::FloatingIp(floating_ip.id, floating_ip.qos_policy_id?))
 }
 
 async fn external_network(tx: &mut Tx, app: &App, caller: &Caller, id: NetworkId) -> Result<Network, Fault> {
@@ -242,6 +250,8 @@ pub async fn update(
                     let caller = &context.caller;
                     bindings::check_change(tx, &app, caller, before.qos_policy_id, policy_id).await?;
                     after.qos_policy_id = policy_id;
+                    let asking: Vec<Asking> = asking(&after).into_iter().collect();
+                    routed::check(tx, &asking).await?;
                 }
                 association::apply(tx, &app, &context.caller, &mut after, true, wish).await?;
                 if after != before {

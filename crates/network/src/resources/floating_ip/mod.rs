@@ -70,9 +70,8 @@ const OWN: &[Attribute] = &[
 ];
 
 const EXTENDED: &[Attribute] = &[
-    // Of no extension that is listed: the host of a router does not limit it yet.
-    Attribute::settable("qos_policy_id", Check::Uuid, Absent::NULL).or_null(),
-    Attribute::read_only("qos_network_policy_id", Check::Uuid),
+    Attribute::settable("qos_policy_id", Check::Uuid, Absent::NULL).or_null().alias("qos-fip"),
+    Attribute::read_only("qos_network_policy_id", Check::Uuid).alias("qos-fip-network-policy"),
     Attribute::read_only("port_details", Check::Object).form(PORT_DETAILS).alias("fip-port-details"),
     Attribute::read_only("port_forwardings", Check::Object)
         .form(FORWARDINGS)
@@ -101,6 +100,18 @@ const EXTENSIONS: &[Extension] = &[
         name: "Floating IP Pools Extension",
         description: "Provides a floating IP pools API.",
         updated: "2018-03-21T10:00:00-00:00",
+    },
+    Extension {
+        alias: "qos-fip",
+        name: "Floating IP QoS",
+        description: "The floating IP Quality of Service extension",
+        updated: "2017-07-20T00:00:00-00:00",
+    },
+    Extension {
+        alias: "qos-fip-network-policy",
+        name: "QoS floating IP network policy ID",
+        description: "Adds a the QoS network ID to the floating IP definition",
+        updated: "2021-11-15T10:00:00-00:00",
     },
 ];
 

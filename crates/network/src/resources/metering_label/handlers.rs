@@ -85,7 +85,7 @@ pub async fn delete(
                 let found = visible(tx, &app, &context.caller, &id).await?;
                 let target = Target::owned_by(&found.project_id);
                 app.policy.check("delete_metering_label", &context.caller, &target)?;
-                store::delete(tx, found.id).await?;
+                store::delete(tx, &found).await?;
                 Ok::<_, Fault>(())
             })
         })

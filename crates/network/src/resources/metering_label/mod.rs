@@ -1,7 +1,8 @@
 //! Metering labels: names under which traffic of a project's routers is to be
 //! counted (reference/network-api-core §20). Their rules say which traffic.
 //!
-//! Labels are kept; nothing counts under them yet, so the extension is not listed.
+//! The hosts of routers count what passes their gateways, and show the counts in their
+//! own status: one for each router and label.
 
 mod handlers;
 pub mod model;
@@ -11,6 +12,7 @@ pub mod store;
 mod tests;
 
 use isospin_api_kit::attribute::{Absent, Attribute, Check, ResourceType};
+use isospin_api_kit::extension::Extension;
 use isospin_api_kit::list::Table;
 use isospin_api_kit::policy::Rule;
 use isospin_api_kit::{Fault, FaultType};
@@ -25,11 +27,13 @@ pub const TYPE: ResourceType = ResourceType {
     name: "metering_label",
     collection: "metering_labels",
     attributes: &[&[
-        Attribute::read_only("id", Check::Uuid).column("id"),
-        Attribute::fixed("name", Check::Text(255), Absent::EMPTY_TEXT).column("name"),
-        Attribute::fixed("description", Check::Text(1024), Absent::EMPTY_TEXT).column("description"),
-        Attribute::fixed("shared", Check::Bool, Absent::FALSE).column("shared"),
-        Attribute::fixed("project_id", Check::Text(255), Absent::Unset).column("project_id"),
+        Attribute::read_only("id", Check::Uuid).column("id").alias(ALIAS),
+        Attribute::fixed("name", Check::Text(255), Absent::EMPTY_TEXT).column("name").alias(ALIAS),
+        Attribute::fixed("description", Check::Text(1024), Absent::EMPTY_TEXT)
+            .column("description")
+            .alias(ALIAS),
+        Attribute::fixed("shared", Check::Bool, Absent::FALSE).column("shared").alias(ALIAS),
+        Attribute::fixed("project_id", Check::Text(255), Absent::Unset).column("project_id").alias(ALIAS),
     ]],
 };
 
@@ -43,8 +47,19 @@ const POLICY: &[Rule] = &[
     Rule::new("delete_metering_label", "rule:admin_or_owner_manager"),
 ];
 
+/// The extension that brings labels and rules.
+pub const ALIAS: &str = "metering";
+
+/// What clients detect it by.
+const EXTENSIONS: &[Extension] = &[Extension {
+    alias: ALIAS,
+    name: "Neutron Metering",
+    description: "Neutron Metering extension.",
+    updated: "2013-06-12T10:00:00-00:00",
+}];
+
 /// What this folder brings to the API.
-pub const RESOURCE: Resource = Resource::new(POLICY, || routes().into());
+pub const RESOURCE: Resource = Resource::new(POLICY, || routes().into()).extensions(EXTENSIONS);
 
 /// The URLs of metering labels.
 fn routes() -> Collection {

@@ -3,8 +3,8 @@
 use isospin_api_kit::list::ListQuery;
 use isospin_api_kit::{Caller, Fault};
 use isospin_store_kit::query::Select;
-use isospin_store_kit::{Row, Session, StoreError, Tx, values};
-use isospin_types::MeteringLabelId;
+use isospin_store_kit::{ChangeKind, Row, Session, StoreError, Tx, values};
+use isospin_types::{MeteringLabelId, RouterId};
 
 use super::model::MeteringLabel;
 use super::{TABLE, not_found};
@@ -52,6 +52,20 @@ pub async fn list(
     Ok(rows.into_iter().map(read).collect::<Result<_, _>>()?)
 }
 
+/// Notes a change of every router that counts under a label.
+///
+/// # Errors
+/// The store's.
+pub async fn tell_routers(tx: &mut Tx, label: &MeteringLabel) -> Result<(), StoreError> {
+    let sql = "SELECT id FROM routers WHERE gateway_port_id IS NOT NULL AND host <> '' \
+        AND (project_id = $1 OR $2 = TRUE) ORDER BY id";
+    for row in tx.rows(sql, values![&label.project_id, label.shared]).await? {
+        let id: RouterId = row.columns().parse()?;
+        tx.record("router", ChangeKind::Set, id);
+    }
+    Ok(())
+}
+
 /// Stores a new label.
 ///
 /// # Errors
@@ -62,14 +76,14 @@ pub async fn insert(tx: &mut Tx, new: &MeteringLabel) -> Result<(), StoreError> 
         values![new.id, &new.project_id, &new.name, &new.description, new.shared],
     )
     .await?;
-    Ok(())
+    tell_routers(tx, new).await
 }
 
 /// Removes a label; its rules go with it.
 ///
 /// # Errors
 /// The store's.
-pub async fn delete(tx: &mut Tx, id: MeteringLabelId) -> Result<(), StoreError> {
-    tx.execute_later("DELETE FROM metering_labels WHERE id = $1", values![id]).await?;
-    Ok(())
+pub async fn delete(tx: &mut Tx, label: &MeteringLabel) -> Result<(), StoreError> {
+    tx.execute_later("DELETE FROM metering_labels WHERE id = $1", values![label.id]).await?;
+    tell_routers(tx, label).await
 }

@@ -77,6 +77,7 @@ async fn create_one(tx: &mut Tx, app: &App, caller: &Caller, body: &Body) -> Res
     rules::check_prefixes(&new)?;
     rules::check_overlap(&new, &store::of_label(tx, label.id).await?)?;
     store::insert(tx, &new).await?;
+    metering_label::store::tell_routers(tx, &label).await?;
     Ok(shown(app, caller, &[], &new, &label.project_id))
 }
 
@@ -97,6 +98,9 @@ pub async fn delete(
                 let target = Target::owned_by(&project);
                 app.policy.check("delete_metering_label_rule", &context.caller, &target)?;
                 store::delete(tx, found.id).await?;
+                if let Some(label) = metering_label::store::get(tx, found.label_id).await? {
+                    metering_label::store::tell_routers(tx, &label).await?;
+                }
                 Ok::<_, Fault>(())
             })
         })

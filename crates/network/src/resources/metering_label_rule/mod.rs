@@ -10,9 +10,11 @@ mod store;
 mod tests;
 
 use isospin_api_kit::attribute::{Absent, Attribute, Check, ResourceType};
+use isospin_api_kit::extension::Extension;
 use isospin_api_kit::list::Table;
 use isospin_api_kit::policy::Rule;
 
+use crate::resources::metering_label::ALIAS;
 use crate::resources::registration::Resource;
 use crate::routes::{Collection, Routes};
 
@@ -21,19 +23,33 @@ pub const TYPE: ResourceType = ResourceType {
     name: "metering_label_rule",
     collection: "metering_label_rules",
     attributes: &[&[
-        Attribute::read_only("id", Check::Uuid).column("id"),
-        Attribute::fixed("metering_label_id", Check::Uuid, Absent::Required).column("metering_label_id"),
+        Attribute::read_only("id", Check::Uuid).column("id").alias(ALIAS),
+        Attribute::fixed("metering_label_id", Check::Uuid, Absent::Required)
+            .column("metering_label_id")
+            .alias(ALIAS),
         Attribute::fixed("direction", Check::OneOf(&["ingress", "egress"]), Absent::Required)
-            .column("direction"),
-        prefix("remote_ip_prefix"),
-        prefix("source_ip_prefix"),
-        prefix("destination_ip_prefix"),
-        Attribute::fixed("excluded", Check::Bool, Absent::FALSE).column("excluded"),
+            .column("direction")
+            .alias(ALIAS),
+        prefix("remote_ip_prefix", ALIAS),
+        prefix("source_ip_prefix", BOTH_ENDS),
+        prefix("destination_ip_prefix", BOTH_ENDS),
+        Attribute::fixed("excluded", Check::Bool, Absent::FALSE).column("excluded").alias(ALIAS),
     ]],
 };
 
-const fn prefix(name: &'static str) -> Attribute {
-    Attribute::fixed(name, Check::Cidr, Absent::NULL).or_null().column(name)
+/// The extension that names both ends of traffic.
+const BOTH_ENDS: &str = "metering_source_and_destination_fields";
+
+/// What clients detect it by.
+const EXTENSIONS: &[Extension] = &[Extension {
+    alias: BOTH_ENDS,
+    name: "Neutron Metering with source and destination filtering",
+    description: "Neutron Metering extension that enables the use of source and destination IP prefixes to create metering label rules.",
+    updated: "2020-08-21T08:12:00-00:00",
+}];
+
+const fn prefix(name: &'static str, alias: &'static str) -> Attribute {
+    Attribute::fixed(name, Check::Cidr, Absent::NULL).or_null().column(name).alias(alias)
 }
 
 /// Where metering label rules are stored.
@@ -47,7 +63,7 @@ const POLICY: &[Rule] = &[
 ];
 
 /// What this folder brings to the API.
-pub const RESOURCE: Resource = Resource::new(POLICY, || routes().into());
+pub const RESOURCE: Resource = Resource::new(POLICY, || routes().into()).extensions(EXTENSIONS);
 
 /// The URLs of metering label rules.
 fn routes() -> Collection {

@@ -13,7 +13,7 @@ pub struct MeteringLabelRule {
     pub direction: String,
     /// Whether the traffic is left out instead of counted.
     pub excluded: bool,
-    /// The other end, whichever that is in this direction; alone.
+    /// The inner end: where it comes from on its way out, where it goes on its way in; alone.
     pub remote: Option<IpNet>,
     /// `None` = any.
     pub source: Option<IpNet>,

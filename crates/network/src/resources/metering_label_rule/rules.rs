@@ -19,9 +19,15 @@ pub fn check_prefixes(rule: &MeteringLabelRule) -> Result<(), Fault> {
     let reason = match (rule.remote.is_some(), ends) {
         (true, true) => "remote_ip_prefix cannot be used with source_ip_prefix or destination_ip_prefix",
         (false, false) => "one of remote_ip_prefix, source_ip_prefix and destination_ip_prefix must be given",
+        _ if !one_version(rule) => "source_ip_prefix and destination_ip_prefix are not of one IP version",
         _ => return Ok(()),
     };
     Err(Fault::new(FaultType::BadRequest, format!("Bad metering_label_rule request: {reason}.")))
+}
+
+fn one_version(rule: &MeteringLabelRule) -> bool {
+    let is_v4 = |net: IpNet| net.addr().is_ipv4();
+    rule.source.zip(rule.destination).is_none_or(|(source, destination)| is_v4(source) == is_v4(destination))
 }
 
 /// Refuses a rule whose traffic another rule of the label names already, in the same

@@ -85,6 +85,13 @@ async fn rules_name_traffic_once() {
         let both = json!({"remote_ip_prefix": "10.9.0.0/24", "source_ip_prefix": "10.9.0.0/24"});
         assert_eq!(refused(400, both).await.0, "BadRequest");
         assert_eq!(refused(400, json!({"remote_ip_prefix": "x"})).await.0, "HTTPBadRequest");
+        let mixed = json!({"source_ip_prefix": "10.9.0.0/24", "destination_ip_prefix": "fd00::/64"});
+        let (kind, text) = refused(400, mixed).await;
+        assert_eq!(kind, "BadRequest");
+        assert!(
+            text.contains("source_ip_prefix and destination_ip_prefix are not of one IP version"),
+            "{text}"
+        );
         let nowhere = json!({"metering_label_id": NOWHERE, "remote_ip_prefix": "10.9.0.0/24"});
         assert_eq!(refused(404, nowhere).await.0, "MeteringLabelNotFound");
         let body = json!({"metering_label_rule": of(json!({"remote_ip_prefix": "10.9.0.0/24"}))});

@@ -114,7 +114,10 @@ const QOS: &[Attribute] = &[
     Attribute::read_only("qos_network_policy_id", Check::Uuid).alias("qos-port-network-policy"),
     // Shown, but of no extension that is listed: no driver sets aside what is asked for,
     // or carries trunks.
-    Attribute::read_only("resource_request", Check::Object).form(forms::RESOURCE_REQUEST).show(Show::Ruled),
+    Attribute::read_only("resource_request", Check::Object)
+        .form(forms::RESOURCE_REQUEST)
+        .show(Show::Ruled)
+        .alias("port-resource-request"),
     Attribute::read_only("trunk_details", Check::Object).form(forms::TRUNK_DETAILS),
 ];
 
@@ -248,6 +251,18 @@ const EXTENSIONS: &[Extension] = &[
         name: "Neutron Port MAC address regenerate",
         description: "Network port MAC address regenerate",
         updated: "2018-05-03T10:00:00-00:00",
+    },
+    Extension {
+        alias: "port-resource-request",
+        name: "Port Resource Request",
+        description: "Expose resource request to Port",
+        updated: "2018-05-08T10:00:00-00:00",
+    },
+    Extension {
+        alias: "port-resource-request-groups",
+        name: "Port Resource Request Groups",
+        description: "Support requesting multiple groups of resources and traits from the same RP subtree in resource_request",
+        updated: "2021-08-02T10:00:00-00:00",
     },
     Extension {
         alias: "tag-ports-during-bulk-creation",

@@ -11,7 +11,7 @@ use isospin_types::{NetworkId, PortId, QosPolicyId};
 
 use super::policy::target;
 use super::rules::{not_found, not_removable, not_supported};
-use super::store;
+use super::{routed, store};
 use crate::App;
 use crate::drivers::qos;
 use crate::resources::qos_rule;
@@ -266,6 +266,7 @@ pub async fn change_of_network(
     }
     let sql = concat!("SELECT p.id, p.network_id, p.binding_host", ports_of_network!());
     tell_hosts(tx, sql, values![id]).await?;
+    routed::tell_of_network(tx, id).await?;
     Ok(())
 }
 

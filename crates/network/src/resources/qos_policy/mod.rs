@@ -3,13 +3,14 @@
 //!
 //! A policy belongs to a project and can be opened to others. A project may have one
 //! default policy, which its new networks get. Who uses which policy is in
-//! [`bindings`]; what a port's policy asks of placement is in [`requests`].
+//! [`bindings`], and more of what routers carry in [`routed`]; what a port's policy asks of placement is in [`requests`].
 
 pub mod bindings;
 pub mod handlers;
 pub mod model;
 mod policy;
 pub mod requests;
+pub mod routed;
 pub mod rules;
 pub mod store;
 #[cfg(test)]

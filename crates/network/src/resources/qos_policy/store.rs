@@ -10,7 +10,7 @@ use isospin_types::QosPolicyId;
 
 use super::model::{QosPolicy, QosPolicyDetails};
 use super::rules::{in_use, not_found, set_aside};
-use super::{SHAREABLE, TABLE, bindings};
+use super::{SHAREABLE, TABLE, bindings, routed};
 use crate::page;
 use crate::resources::qos_rule::kind::Kind;
 use crate::resources::rbac_policy::{self, Access, access};
@@ -229,10 +229,12 @@ pub async fn rules_changed(tx: &mut Tx, id: QosPolicyId, kind: Kind) -> Result<(
     let rules = qos_rule::store::of_policy(tx, id).await?;
     let wirings = bindings::wirings_under(tx, id).await?;
     bindings::check_supported(&rules, &wirings)?;
+    routed::check_rules(tx, id, &rules).await?;
     if kind.is_guarantee() && bindings::has_instances_under(tx, id).await? {
         return Err(set_aside());
     }
     bindings::tell_hosts_under(tx, id).await?;
+    routed::tell_under(tx, id).await?;
     Ok(())
 }
 

@@ -14,6 +14,7 @@ use crate::background::scheduling::routers as scheduling;
 use crate::resources::network::model::Network;
 use crate::resources::port::model::{Addresses, FixedIp, NewPort, Port, ROUTER_GATEWAY};
 use crate::resources::qos_policy::bindings;
+use crate::resources::qos_policy::routed::{self, Asking};
 use crate::resources::{network, port, subnet};
 
 /// Gives the router the gateway asked for and changes `router` accordingly; the
@@ -35,6 +36,8 @@ pub async fn set(
     if let Some(wanted) = request.qos_policy_id {
         bindings::check_change(tx, app, caller, router.qos_policy_id, wanted).await?;
         router.qos_policy_id = wanted;
+        let asking = wanted.map(|policy_id| Asking::Gateway(router.id, policy_id));
+        routed::check(tx, asking.as_slice()).await?;
     }
     let subnets = subnet::store::of_network(tx, network.id).await?;
     let wanted: Vec<IpAddr> = request.fixed_ips.iter().flatten().filter_map(|wanted| wanted.ip).collect();

@@ -103,10 +103,10 @@ pub fn given_routes(body: &Body) -> Option<Vec<Route>> {
     Some(items.filter_map(route).collect())
 }
 
-/// Check of `distributed` and `ha`: kinds of router that are not offered.
+/// Check of `distributed` and `ha`: kinds of router no loaded driver makes.
 pub fn never(value: &Value) -> Result<Value, String> {
     if check::boolean(value)? {
-        return Err("such routers are not offered by this server".to_owned());
+        return Err(format!("'{value}' is not possible: no loaded driver makes such routers, only false is"));
     }
     Ok(Value::Bool(false))
 }

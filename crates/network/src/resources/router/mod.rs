@@ -127,6 +127,12 @@ const EXTENSIONS: &[Extension] = &[
         updated: "2016-05-17T00:00:00-00:00",
     },
     Extension {
+        alias: "qos-gateway-ip",
+        name: "Router gateway IP QoS",
+        description: "The Router gateway IP Quality of Service extension",
+        updated: "2018-02-24T00:00:00-00:00",
+    },
+    Extension {
         alias: "router_availability_zone",
         name: "Router Availability Zone",
         description: "Availability zone support for router.",

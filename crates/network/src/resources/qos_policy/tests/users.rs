@@ -169,3 +169,49 @@ async fn floating_ips_and_gateways_ask_for_policies() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn nothing_can_be_guaranteed_to_floating_ips_and_gateways() {
+    TestApi::on_each_engine(|api| async move {
+        let promise = id(&policy(&api, "admin", json!({"shared": true})).await);
+        let path_of = |policy: &str| format!("/v2.0/qos/policies/{policy}/minimum_bandwidth_rules");
+        let body = json!({"minimum_bandwidth_rule": {"min_kbps": 100}});
+        api.expect(201, "admin", "POST", &path_of(&promise), body.clone()).await;
+        let limit = id(&policy(&api, "admin", json!({"shared": true})).await);
+        let external = json!({"router:external": true});
+        let outside = id(&api.create("admin", "/v2.0/networks", "network", external).await);
+        let subnet = json!({"network_id": outside, "ip_version": 4, "cidr": "172.24.2.0/24"});
+        api.create("admin", "/v2.0/subnets", "subnet", subnet).await;
+
+        let wanted = json!({"floatingip": {"floating_network_id": outside, "qos_policy_id": promise}});
+        let (kind, text) = api.refused(409, "member", "POST", "/v2.0/floatingips", wanted).await;
+        assert_eq!(kind, "QosRuleNotSupported");
+        assert!(text.starts_with("Rule minimum_bandwidth is not supported by floating IP "), "{text}");
+        let wanted = json!({"floating_network_id": outside, "qos_policy_id": limit});
+        let made = id(&api.create("member", "/v2.0/floatingips", "floatingip", wanted).await);
+        let change = json!({"floatingip": {"qos_policy_id": promise}});
+        api.expect(409, "member", "PUT", &format!("/v2.0/floatingips/{made}"), change).await;
+        let expected = |by: String| {
+            let text = format!("Rule minimum_bandwidth is not supported by {by}");
+            ("QosRuleNotSupported".to_owned(), text)
+        };
+        let refused = api.refused(409, "admin", "POST", &path_of(&limit), body.clone()).await;
+        assert_eq!(refused, expected(format!("floating IP {made}")));
+        api.expect(204, "member", "DELETE", &format!("/v2.0/floatingips/{made}"), Value::Null).await;
+
+        let gateway = |policy: &str| {
+            json!({"router": {"external_gateway_info": {"network_id": outside, "qos_policy_id": policy}}})
+        };
+        let (kind, text) = api.refused(409, "member", "POST", "/v2.0/routers", gateway(&promise)).await;
+        assert_eq!(kind, "QosRuleNotSupported");
+        assert!(text.contains("is not supported by the gateway of router "), "{text}");
+        let router = api.expect(201, "member", "POST", "/v2.0/routers", gateway(&limit)).await;
+        let router = id(&router["router"]);
+        let refused = api.refused(409, "admin", "POST", &path_of(&limit), body).await;
+        assert_eq!(refused, expected(format!("the gateway of router {router}")));
+        let (kind, text) = api.refused(409, "admin", "DELETE", &path(&limit), Value::Null).await;
+        let in_use = format!("QoS Policy {limit} is used by router {router}.");
+        assert_eq!((kind.as_str(), text), ("QosPolicyInUse", in_use));
+    })
+    .await;
+}
