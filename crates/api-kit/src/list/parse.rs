@@ -94,7 +94,8 @@ impl ListQuery {
         for (index, key) in keys.iter().enumerate() {
             let (column, nullable) = resource
                 .attribute(key)
-                .and_then(|attribute| Some((attribute.sort?, attribute.nullable)))
+                // An id is always there, and found by its index.
+                .and_then(|attribute| Some((attribute.sort?, attribute.nullable && attribute.name != "id")))
                 .ok_or_else(|| Fault::bad_request(format!("['{key}'] is invalid attribute for sort_key")))?;
             let descending = match dirs.get(index).map(String::as_str) {
                 None | Some("asc") => false,

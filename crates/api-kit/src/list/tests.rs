@@ -43,6 +43,10 @@ fn filters_sort_and_page_become_sql() {
          (things.owner IS NOT DISTINCT FROM (SELECT m.owner FROM things m WHERE m.id = $1) AND things.id > $1)) \
          ORDER BY things.owner ASC NULLS FIRST, things.id ASC"
     );
+    assert_eq!(
+        sql("sort_key=id&sort_dir=desc"),
+        "SELECT id FROM things ORDER BY things.id DESC, things.id ASC"
+    );
     assert_eq!(sql("name="), "SELECT id FROM things WHERE things.name = $1 ORDER BY things.id ASC");
     assert_eq!(sql("sort_key=&marker=&fields="), "SELECT id FROM things ORDER BY things.id ASC");
 }

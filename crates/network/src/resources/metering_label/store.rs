@@ -57,7 +57,7 @@ pub async fn list(
 /// # Errors
 /// The store's.
 pub async fn tell_routers(tx: &mut Tx, label: &MeteringLabel) -> Result<(), StoreError> {
-    let sql = "SELECT id FROM routers WHERE gateway_port_id IS NOT NULL AND host <> '' \
+    let sql = "SELECT id FROM routers WHERE host <> '' \
         AND (project_id = $1 OR $2 = TRUE) ORDER BY id";
     for row in tx.rows(sql, values![&label.project_id, label.shared]).await? {
         let id: RouterId = row.columns().parse()?;
