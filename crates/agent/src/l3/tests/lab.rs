@@ -85,6 +85,11 @@ impl Lab {
         links.add_address("eth0", net.parse().expect("net")).await.expect("address");
         links.set("lo", &up()).await.expect("up");
         links.set("eth0", &up()).await.expect("up");
+        // What is sent before the kernel has taken notice is lost.
+        for (place, link) in [(&self.host, tap.as_str()), (&machine, "eth0")] {
+            let shown = async || run(place, "ip", &["link", "show", link]).await;
+            until("the link carries", async || shown().await.is_ok_and(|it| it.contains("state UP"))).await;
+        }
         if let Some(gateway) = gateway {
             let default = if gateway.contains(':') { "::/0" } else { "0.0.0.0/0" };
             run(&machine, "ip", &["route", "add", default, "via", gateway]).await.expect("route");
