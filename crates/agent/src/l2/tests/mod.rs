@@ -1,6 +1,7 @@
 //! Real packets: each test is a host in a namespace with guests behind taps.
 
 mod closing;
+mod corpus;
 mod facts;
 mod frames;
 mod groups;
