@@ -14,14 +14,18 @@ use crate::fault::Fault;
 use crate::generation::{self, Generation};
 use crate::passwords::{Passwords, PasswordsError};
 use crate::resources::catalog::Catalog;
+use crate::resources::user::{self, Watch};
 use crate::routes::Route;
 use crate::tokens::Tokens;
-use crate::tokens::authenticate::password::Failures;
+use crate::tokens::authenticate::failures::Failures;
 use crate::tokens::keys::{KeyError, KeyRepository};
 use crate::{discovery, policy, request, resources, routes};
 
 /// Bodies above this are refused with 413 (reference/identity-api.md §2).
 const MAX_BODY: usize = 114_688;
+
+/// Wrong passcodes a user may send in a minute: there are but a million.
+const MOST_WRONG_PASSCODES: u32 = 10;
 
 /// Why the service cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -46,11 +50,14 @@ pub struct IdentityApp {
     pub(crate) policy: Arc<Policy>,
     pub(crate) passwords: Arc<Passwords>,
     pub(crate) failures: Arc<Failures>,
+    pub(crate) wrong_passcodes: Arc<Failures>,
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) catalog: Arc<Catalog>,
     /// What credentials are sealed with.
     pub(crate) credential_keys: Arc<KeyRepository>,
     generation: Arc<Generation>,
+    /// Ends with the last of the clones that were handed out.
+    _inactivity: Option<Arc<Watch>>,
 }
 
 /// Opens the service on a store that has its tables ([`crate::MIGRATIONS`]). Makes
@@ -75,17 +82,23 @@ pub async fn open_with(
     let config = Arc::new(config);
     let generation = Generation::follow(&store).await?;
     let tokens = Tokens::open(store.clone(), Arc::clone(&generation), Arc::clone(&config)).await?;
-    Ok(IdentityApp {
+    let mut app = IdentityApp {
         policy: Arc::new(policy),
         passwords: Arc::new(Passwords::new(&config.passwords)?),
         failures: Arc::new(Failures::new(config.passwords.failures_per_minute)),
+        wrong_passcodes: Arc::new(Failures::new(
+            config.passwords.failures_per_minute.map(|most| most.min(MOST_WRONG_PASSCODES)),
+        )),
         tokens: Arc::new(tokens),
         catalog: Arc::new(Catalog::new(Arc::clone(&generation))),
         credential_keys: Arc::new(KeyRepository::of_folder(&config.credential_key_folder)?),
         store,
         config,
         generation,
-    })
+        _inactivity: None,
+    };
+    app._inactivity = user::watch(&app);
+    Ok(app)
 }
 
 impl IdentityApp {

@@ -11,8 +11,9 @@ use serde_json::{Map, json};
 
 use crate::IdentityApp;
 use crate::fault::Fault;
-use crate::passwords;
+use crate::passwords::{self, day};
 use crate::resources::project::{self, Project};
+use crate::resources::user::{NewPassword, store_password};
 use crate::resources::{domain, json_text, new_id};
 use crate::tokens::now;
 use crate::tokens::scope::end_tokens;
@@ -132,21 +133,22 @@ const ROLES: &[&str] = &["admin", "manager", "member", "reader", "service"];
 const IMPLIED: &[(&str, &str)] = &[("admin", "manager"), ("manager", "member"), ("member", "reader")];
 const INTERFACES: &[&str] = &["public", "internal", "admin"];
 
-/// Hashes of passwords by the users they are for.
-type Hashes = BTreeMap<String, String>;
+/// Passwords by the users they are for.
+type Passwords = BTreeMap<String, NewPassword>;
 
 /// Fills the service. All or nothing, except for key files.
 ///
 /// # Errors
 /// The store fails, or a password is too long to be hashed.
 pub async fn bootstrap(app: &IdentityApp, spec: BootstrapSpec) -> Result<Bootstrapped, BootstrapError> {
-    let hashes = hash_missing(app, &spec).await?;
-    Ok(app.write("bootstrap", move |tx| Box::pin(async move { fill(tx, &spec, &hashes).await })).await?)
+    let passwords = hash_missing(app, &spec).await?;
+    Ok(app.write("bootstrap", move |tx| Box::pin(async move { fill(tx, &spec, &passwords).await })).await?)
 }
 
 /// Hashes the passwords that will be stored, all at the same time: each takes a
-/// good part of the time a start may take.
-async fn hash_missing(app: &IdentityApp, spec: &BootstrapSpec) -> Result<Hashes, BootstrapError> {
+/// good part of the time a start may take. They need not be changed at the first use:
+/// who sets up a service has chosen them.
+async fn hash_missing(app: &IdentityApp, spec: &BootstrapSpec) -> Result<Passwords, BootstrapError> {
     let mut reader = app.store.reader().await?;
     let mut running = Vec::new();
     let admin = (spec.admin.name.as_str(), Some(&spec.admin.password));
@@ -160,14 +162,17 @@ async fn hash_missing(app: &IdentityApp, spec: &BootstrapSpec) -> Result<Hashes,
         running
             .push((name.to_owned(), tokio::task::spawn_blocking(move || passwords::hash(&password, rounds))));
     }
-    let mut hashes = BTreeMap::new();
+    let rules = &app.passwords.rules;
+    let mut passwords = BTreeMap::new();
     for (name, task) in running {
-        hashes.insert(name, task.await??);
+        let (hash, expires_at) = (Some(task.await??), rules.expiry(false, now()));
+        let new = NewPassword { hash, expires_at, self_service: false, remembered: rules.unique_count() };
+        passwords.insert(name, new);
     }
-    Ok(hashes)
+    Ok(passwords)
 }
 
-async fn fill(tx: &mut Tx, spec: &BootstrapSpec, hashes: &Hashes) -> Result<Bootstrapped, Fault> {
+async fn fill(tx: &mut Tx, spec: &BootstrapSpec, passwords: &Passwords) -> Result<Bootstrapped, Fault> {
     let admin = &spec.admin;
     default_domain(tx).await?;
     roles(tx).await?;
@@ -175,13 +180,13 @@ async fn fill(tx: &mut Tx, spec: &BootstrapSpec, hashes: &Hashes) -> Result<Boot
     let admin_project_id =
         project_named(tx, &admin.project, "Bootstrap project for initializing the cloud.").await?;
     let service_project_id = project_named(tx, "service", "Keystone Service Project").await?;
-    let admin_user_id = user(tx, &admin.name, hashes).await?;
+    let admin_user_id = user(tx, &admin.name, passwords).await?;
     assign(tx, &admin_user_id, ("project", &admin_project_id), &admin.role).await?;
     assign(tx, &admin_user_id, ("system", ""), &admin.role).await?;
     let (mut demo_user_id, mut demo_project_id) = (None, None);
     if spec.demo_password.is_some() {
         let project = project_named(tx, DEMO, "").await?;
-        let demo = user(tx, DEMO, hashes).await?;
+        let demo = user(tx, DEMO, passwords).await?;
         assign(tx, &demo, ("project", &project), "member").await?;
         // The administrator sees the demo project as one of theirs, as DevStack has it.
         assign(tx, &admin_user_id, ("project", &project), &admin.role).await?;
@@ -241,23 +246,28 @@ async fn user_id(session: &mut Session, name: &str) -> Result<Option<String>, St
     session.row(sql, values![domain::DEFAULT, name]).await?.map(|row| row.columns().text()).transpose()
 }
 
-async fn user(tx: &mut Tx, name: &str, hashes: &Hashes) -> Result<String, Fault> {
-    let hash = hashes.get(name).cloned();
-    if let Some(id) = user_id(tx, name).await? {
-        if let Some(hash) = hash {
-            let sql = format!(
-                "UPDATE users SET password_hash = $1, failures = 0, enabled = true, {} WHERE id = $3",
-                end_tokens("$2")
-            );
-            tx.execute(&sql, values![hash, now(), &id]).await?;
+async fn user(tx: &mut Tx, name: &str, passwords: &Passwords) -> Result<String, Fault> {
+    let password = passwords.get(name);
+    let id = match user_id(tx, name).await? {
+        Some(id) if password.is_none() => return Ok(id),
+        Some(id) => {
+            let ends = end_tokens("$1");
+            let sql = format!("UPDATE users SET enabled = true, last_active_day = $2, {ends} WHERE id = $3");
+            tx.execute(&sql, values![now(), day(now()), &id]).await?;
+            id
         }
-        return Ok(id);
+        None => {
+            let id = new_id();
+            let sql = "INSERT INTO users (id, domain_id, name, description, default_project_id, enabled, options, \
+                       extra, tokens_after, failures, failed_at, last_active_day) \
+                       VALUES ($1, $2, $3, NULL, NULL, true, '{}', '{}', 0, 0, 0, $4)";
+            tx.execute(sql, values![&id, domain::DEFAULT, name, day(now())]).await?;
+            id
+        }
+    };
+    if let Some(password) = password {
+        store_password(tx, &id, password).await?;
     }
-    let id = new_id();
-    let sql = "INSERT INTO users (id, domain_id, name, description, default_project_id, enabled, options, extra, \
-               password_hash, tokens_after, failures, failed_at) \
-               VALUES ($1, $2, $3, NULL, NULL, true, '{}', '{}', $4, 0, 0, 0)";
-    tx.execute(sql, values![&id, domain::DEFAULT, name, hash]).await?;
     Ok(id)
 }
 

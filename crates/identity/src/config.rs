@@ -16,6 +16,8 @@ pub struct IdentityConfig {
     pub max_project_depth: u32,
     /// How limits of domains and projects go together.
     pub limit_model: LimitModel,
+    /// Objects in a list, when the client does not say how many.
+    pub list_limit: Option<u64>,
     /// Folder of the keys credentials are sealed with; servers of one region share its content.
     pub credential_key_folder: PathBuf,
 }
@@ -62,6 +64,29 @@ pub struct PasswordConfig {
     pub failures_per_minute: Option<u32>,
     /// Refuse a user after failed logins in a row.
     pub lockout: Option<Lockout>,
+    pub compliance: SecurityCompliance,
+    /// Passcodes (totp) of so many periods before this one are accepted too; 0 to 10.
+    pub previous_passcodes: u32,
+}
+
+/// Rules about passwords and idle users, under the names Keystone has for them. The default
+/// asks for nothing.
+#[derive(Debug, Clone, Default)]
+pub struct SecurityCompliance {
+    /// Days a password is good.
+    pub password_expires_days: Option<u32>,
+    /// Passwords a user may not choose again, the one in use among them.
+    pub unique_last_password_count: u32,
+    /// Days before a password somebody chose may be changed by them.
+    pub minimum_password_age: u32,
+    /// What a password has to match from its beginning.
+    pub password_regex: Option<String>,
+    /// The same in words, for users.
+    pub password_regex_description: Option<String>,
+    /// Days without a login after which a user is disabled.
+    pub disable_user_account_days_inactive: Option<u32>,
+    /// Whether a password given by an administrator is only good for choosing another.
+    pub change_password_upon_first_use: bool,
 }
 
 /// When a user is locked out.
@@ -97,7 +122,10 @@ impl IdentityConfig {
                 queue: 256,
                 failures_per_minute: Some(60),
                 lockout: None,
+                compliance: SecurityCompliance::default(),
+                previous_passcodes: 1,
             },
+            list_limit: None,
             max_project_depth: 5,
             limit_model: LimitModel::default(),
             credential_key_folder,

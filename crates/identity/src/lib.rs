@@ -39,5 +39,10 @@ pub const MIGRATIONS: MigrationSet = MigrationSet {
         Migration { id: 2, name: "delegation", sql: include_str!("../migrations/0002_delegation.sql") },
         Migration { id: 3, name: "resources", sql: include_str!("../migrations/0003_resources.sql") },
         Migration { id: 5, name: "tokens", sql: include_str!("../migrations/0005_tokens.sql") },
+        Migration {
+            id: 6,
+            name: "security_compliance",
+            sql: include_str!("../migrations/0006_security_compliance.sql"),
+        },
     ],
 };

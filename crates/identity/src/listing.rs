@@ -42,8 +42,8 @@ impl Filter {
     }
 }
 
-/// Adds the filters the query names, and its page (ordered by `id`). Other keys are
-/// passed over, as Keystone does.
+/// Adds the filters the query names, and its page (ordered by `id`), for an answer that is
+/// a [`page`]. Other keys are passed over, as Keystone does.
 pub fn restrict(select: &mut Select, id: &str, filters: &[Filter], context: &Context) -> Result<(), Fault> {
     for (key, value) in &context.query {
         let (name, operator) = key.split_once("__").unwrap_or((key, ""));
@@ -67,7 +67,8 @@ pub fn restrict(select: &mut Select, id: &str, filters: &[Filter], context: &Con
         select.condition(format!("{id} > {marker}"));
     }
     if let Some(limit) = page_size(context)? {
-        select.limit(limit);
+        // One more tells whether there are more.
+        select.limit(limit.saturating_add(1));
     }
     select.order_by(id, false);
     Ok(())
@@ -102,7 +103,7 @@ fn comparison(select: &mut Select, column: &str, operator: &str, value: &str) ->
 }
 
 fn page_size(context: &Context) -> Result<Option<u64>, Fault> {
-    let Some(text) = context.query("limit") else { return Ok(None) };
+    let Some(text) = context.query("limit") else { return Ok(context.list_limit) };
     match text.parse::<u64>() {
         Ok(limit) if limit > 0 => Ok(Some(limit)),
         _ => Err(Fault::bad_request(format!(
@@ -111,18 +112,31 @@ fn page_size(context: &Context) -> Result<Option<u64>, Fault> {
     }
 }
 
-/// `{"<plural>": [...], "links": {...}}`; the next page is linked when this one is full.
+/// All there is: `{"<plural>": [...], "links": {...}}`.
 pub fn collection(context: &Context, plural: &str, items: Vec<Value>) -> Response {
-    let full = page_size(context).ok().flatten().is_some_and(|limit| items.len() as u64 >= limit);
+    answer(StatusCode::OK, &listed(context, plural, items, None))
+}
+
+/// What a SELECT found that [`restrict`] has made a page of. A list that was cut says so, and
+/// links to the rest.
+pub fn page(context: &Context, plural: &str, mut items: Vec<Value>) -> Result<Response, Fault> {
+    let most = page_size(context)?.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX));
+    let cut = most.filter(|most| items.len() > *most);
+    items.truncate(cut.unwrap_or(items.len()));
     let last = items.last().and_then(|item| item.get("id")).and_then(Value::as_str);
-    let next = match last {
-        Some(last) if full => Value::String(url(context, Some(last))),
-        _ => Value::Null,
-    };
+    let next = last.filter(|_| cut.is_some()).map(|last| url(context, Some(last)));
+    let mut body = listed(context, plural, items, next);
+    if cut.is_some() {
+        body.insert("truncated".to_owned(), Value::Bool(true));
+    }
+    Ok(answer(StatusCode::OK, &body))
+}
+
+fn listed(context: &Context, plural: &str, items: Vec<Value>, next: Option<String>) -> Map<String, Value> {
     let mut body = Map::new();
     body.insert(plural.to_owned(), Value::Array(items));
     body.insert("links".to_owned(), json!({"next": next, "self": url(context, None), "previous": null}));
-    answer(StatusCode::OK, &body)
+    body
 }
 
 /// The URL of this request, or of the page after `marker`.

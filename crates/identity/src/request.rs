@@ -20,6 +20,8 @@ use crate::IdentityApp;
 use crate::fault::Fault;
 use crate::tokens::{TokenError, ValidToken};
 
+const NOT_FOUND: &str = "The resource could not be found.";
+
 /// What every handler knows of its request, before anybody is known.
 #[derive(Debug, Clone)]
 pub struct Origin {
@@ -38,6 +40,8 @@ pub struct Context {
     pub path: String,
     /// The query, decoded, in order.
     pub query: Vec<(String, String)>,
+    /// Objects in a list, when the query does not say how many.
+    pub list_limit: Option<u64>,
 }
 
 impl Context {
@@ -110,29 +114,64 @@ impl<S: Send + Sync> FromRequestParts<S> for Origin {
     }
 }
 
-/// The bytes of a body within the limit.
+/// The bytes of a body within the limit, without a NUL character in its texts: databases
+/// keep none.
 pub struct RawBody(pub Bytes);
 
 impl<S: Send + Sync> FromRequest<S> for RawBody {
     type Rejection = Fault;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Fault> {
-        Bytes::from_request(request, state).await.map(Self).map_err(|rejection: BytesRejection| {
+        let body = Bytes::from_request(request, state).await.map_err(|rejection: BytesRejection| {
             Fault::new(rejection.status(), "Request is too large or was cut off.")
-        })
+        })?;
+        if has_nul(&body) {
+            return Err(Fault::bad_request(
+                "A text in the request body has a NUL character (\\u0000) in it.",
+            ));
+        }
+        Ok(Self(body))
     }
+}
+
+/// Whether a JSON text has the escape of the NUL character in it; the character itself may not
+/// stand in one.
+fn has_nul(json: &[u8]) -> bool {
+    let mut rest = json;
+    while let Some(at) = rest.iter().position(|byte| *byte == b'\\') {
+        let escape = &rest[at + 1..];
+        if escape.starts_with(b"u0000") {
+            return true;
+        }
+        // Whatever is escaped is no escape itself.
+        rest = escape.get(1..).unwrap_or_default();
+    }
+    false
+}
+
+/// Refuses URLs that are too long, or with a NUL character: nothing is called that.
+fn check_url(uri: &http::Uri) -> Result<(), Fault> {
+    if uri.to_string().len() > MAX_URL {
+        return Err(Fault::new(StatusCode::URI_TOO_LONG, "The URI is longer than 8192 characters."));
+    }
+    if uri.path().contains("%00") {
+        return Err(Fault::new(StatusCode::NOT_FOUND, NOT_FOUND));
+    }
+    if uri.query().is_some_and(|query| query.contains("%00")) {
+        return Err(Fault::bad_request("The query has a NUL character (%00) in it."));
+    }
+    Ok(())
 }
 
 /// Middleware: request id, URL length, and the headers and form every answer has.
 pub async fn identify(mut request: Request, next: Next) -> Response {
     let request_id = format!("req-{}", Uuid::new_v4());
     let root = base_url(&request);
-    let too_long = request.uri().to_string().len() > MAX_URL;
+    let checked = check_url(request.uri());
     request.extensions_mut().insert(Origin { request_id: request_id.clone(), root: root.clone() });
-    let response = if too_long {
-        Fault::new(StatusCode::URI_TOO_LONG, "The URI is longer than 8192 characters.").into_response()
-    } else {
-        next.run(request).await
+    let response = match checked {
+        Ok(()) => next.run(request).await,
+        Err(fault) => fault.into_response(),
     };
     let mut response = in_form(response);
     let unauthorized = response.status() == StatusCode::UNAUTHORIZED;
@@ -189,6 +228,7 @@ pub async fn authenticate(State(app): State<IdentityApp>, mut request: Request, 
         token,
         path: request.uri().path().to_owned(),
         query: form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
+        list_limit: app.config.list_limit,
     };
     request.extensions_mut().insert(context);
     next.run(request).await
@@ -215,5 +255,28 @@ pub fn header(headers: &HeaderMap, name: &str) -> Result<String, Fault> {
 
 /// For unknown URLs.
 pub async fn not_found() -> Fault {
-    Fault::new(StatusCode::NOT_FOUND, "The resource could not be found.")
+    Fault::new(StatusCode::NOT_FOUND, NOT_FOUND)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nul_character_is_found_and_nothing_else() {
+        for (json, expected) in [
+            (r#"{"a": "\u0000"}"#, true),
+            (r#"{"\u0000": 1}"#, true),
+            (r#""\\\u0000""#, true),
+            (r#""\"\u0000""#, true),
+            (r#""\\u0000""#, false),
+            (r#""\u00001""#, true),
+            (r#""\u0001""#, false),
+            (r#""u0000""#, false),
+            ("\\", false),
+            ("", false),
+        ] {
+            assert_eq!(has_nul(json.as_bytes()), expected, "{json}");
+        }
+    }
 }

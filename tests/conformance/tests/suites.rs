@@ -6,8 +6,16 @@ use isospin_conformance::{Api, Installation, run_suite};
 use serde_json::{Value, json};
 
 /// A class of these suites makes more routers and groups than a project may have by
-/// default; segments for vlan networks are what the suites ask for unless told otherwise.
+/// default; segments for vlan networks are what the suites ask for unless told otherwise. The
+/// rules about passwords are those DevStack sets.
 const CONFIGURATION: &str = "\
+[identity]
+lockout_failure_attempts = 2
+lockout_duration = 5
+
+[identity.security_compliance]
+unique_last_password_count = 2
+
 [network]
 vlan_ranges = { external = [\"1:4000\"] }
 
@@ -58,8 +66,10 @@ impl Cloud {
              [auth]\nadmin_username = admin\nadmin_password = {password}\n\
              admin_project_name = admin\nadmin_domain_name = Default\n\
              tempest_roles = member\ncreate_isolated_networks = false\n\
-             [identity]\nuri_v3 = {identity}/v3\n\
+             [identity]\nuri_v3 = {identity}/v3\nuser_unique_last_password_count = 2\n\
+             user_lockout_failure_attempts = 2\nuser_lockout_duration = 5\n\
              [identity-feature-enabled]\napplication_credentials = true\naccess_rules = true\n\
+             security_compliance = true\n\
              [service_available]\n\
              neutron = true\nnova = false\nglance = false\ncinder = false\nswift = false\n\
              [network]\npublic_network_id = {public}\nfloating_network_name = public\n\

@@ -4,6 +4,7 @@
 //! for a user who does not exist or has no password (K12).
 
 mod pool;
+mod rules;
 mod schemes;
 
 use zeroize::Zeroizing;
@@ -12,22 +13,32 @@ use crate::config::PasswordConfig;
 use crate::fault::Fault;
 use pool::Pool;
 
+pub use rules::{Rules, day};
 pub use schemes::hash;
 
 /// Passwords longer than this are refused before anything is computed (K06), in bytes.
 pub const MAX_PASSWORD: usize = 4096;
+
+/// Earlier passcodes a server may be told to accept.
+const MOST_WINDOWS: u32 = 10;
 
 /// Why there can be no hashing.
 #[derive(Debug, thiserror::Error)]
 pub enum PasswordsError {
     #[error("password_rounds: {0} is not between 4 and 31")]
     Rounds(u32),
+    #[error("password_regex is not a regular expression")]
+    Pattern(#[source] Box<fancy_regex::Error>),
+    #[error("totp_included_previous_windows: {0} is not between 0 and 10")]
+    Windows(u32),
     #[error("cannot start the threads that hash")]
     Threads(#[from] std::io::Error),
 }
 
 /// Hashes and checks passwords.
 pub struct Passwords {
+    /// What new ones have to be.
+    pub rules: Rules,
     rounds: u32,
     pool: Pool,
     /// What a password is checked against when there is none to check against.
@@ -39,9 +50,13 @@ impl Passwords {
         if !(4..=31).contains(&config.rounds) {
             return Err(PasswordsError::Rounds(config.rounds));
         }
+        if config.previous_passcodes > MOST_WINDOWS {
+            return Err(PasswordsError::Windows(config.previous_passcodes));
+        }
+        let rules = Rules::new(config.compliance.clone())?;
         // Looks like a hash and costs like one, but is that of no known password.
         let nobody = format!("$2b${:02}${}.{}.", config.rounds, random_text(21), random_text(30));
-        Ok(Self { rounds: config.rounds, pool: Pool::start(config.threads, config.queue)?, nobody })
+        Ok(Self { rules, rounds: config.rounds, pool: Pool::start(config.threads, config.queue)?, nobody })
     }
 
     /// The hash to store.

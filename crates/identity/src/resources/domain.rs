@@ -12,7 +12,7 @@ use super::project::{self, Project};
 use crate::IdentityApp;
 use crate::fault::Fault;
 use crate::input::{Field, IMMUTABLE_OPTION, Kind, Schema};
-use crate::listing::{Filter, collection, restrict};
+use crate::listing::{Filter, page, restrict};
 use crate::request::{Context, RawBody};
 use crate::routes::Routes;
 
@@ -87,7 +87,7 @@ async fn list(State(app): State<IdentityApp>, context: Context) -> Result<Respon
         select.one_of("id", vec![own.into()]);
     }
     let found = app.store.read_apart(move |session| Box::pin(project::select_all(session, select))).await?;
-    Ok(collection(&context, "domains", found.iter().map(|domain| view(domain, &context)).collect()))
+    page(&context, "domains", found.iter().map(|domain| view(domain, &context)).collect())
 }
 
 async fn show(

@@ -14,7 +14,7 @@ use super::{catalog, region, service};
 use crate::IdentityApp;
 use crate::fault::Fault;
 use crate::input::{Field, Input, Kind, Schema, stored_object};
-use crate::listing::{Filter, collection, restrict};
+use crate::listing::{Filter, page, restrict};
 use crate::request::{Context, RawBody};
 use crate::routes::Routes;
 
@@ -157,7 +157,7 @@ async fn list(State(app): State<IdentityApp>, context: Context) -> Result<Respon
     let mut select = select();
     restrict(&mut select, "id", FILTERS, &context)?;
     let found = select_all(&mut *app.store.reader().await?, select).await?;
-    Ok(collection(&context, "endpoints", found.iter().map(|endpoint| endpoint.view(&context)).collect()))
+    page(&context, "endpoints", found.iter().map(|endpoint| endpoint.view(&context)).collect())
 }
 
 async fn show(

@@ -13,7 +13,7 @@ use super::{held, user};
 use crate::IdentityApp;
 use crate::fault::Fault;
 use crate::input::{Field, Input, Kind, Schema, stored_object};
-use crate::listing::{Filter, collection, restrict};
+use crate::listing::{Filter, page, restrict};
 use crate::request::{Context, RawBody};
 use crate::routes::Routes;
 
@@ -148,7 +148,7 @@ async fn list(State(app): State<IdentityApp>, context: Context) -> Result<Respon
         select.one_of("domain_id", vec![domain.into()]);
     }
     let found = app.store.read_apart(move |session| Box::pin(select_all(session, select))).await?;
-    Ok(collection(&context, "groups", found.iter().map(|group| group.view(&context)).collect()))
+    page(&context, "groups", found.iter().map(|group| group.view(&context)).collect())
 }
 
 /// The group, if the caller may do this with it.
@@ -269,7 +269,7 @@ async fn members(
     let group = select.bind(&id);
     select.condition(format!("id IN (SELECT user_id FROM group_members WHERE group_id = {group})"));
     let found = app.store.read_apart(move |session| Box::pin(user::select_all(session, select))).await?;
-    Ok(collection(&context, "users", found.iter().map(|user| user.view(&context)).collect()))
+    page(&context, "users", found.iter().map(|user| user.view(&context)).collect())
 }
 
 /// Whether the caller may do this with the group and the user, who are both there.

@@ -3,7 +3,7 @@
 
 pub mod application_credential;
 pub mod catalog;
-mod credential;
+pub mod credential;
 pub mod domain;
 mod endpoint;
 mod endpoint_filter;
@@ -23,7 +23,7 @@ mod service;
 mod tag;
 mod tree;
 pub mod trust;
-mod user;
+pub mod user;
 
 use isospin_api_kit::policy::{Rule, Target};
 use serde_json::{Map, Value};

@@ -16,7 +16,7 @@ use super::tree;
 use crate::IdentityApp;
 use crate::fault::Fault;
 use crate::input::{Field, IMMUTABLE_OPTION, Input, Kind, Schema, check_tag, stored_object};
-use crate::listing::{Filter, collection, restrict};
+use crate::listing::{Filter, page, restrict};
 use crate::request::{Context, RawBody};
 use crate::routes::Routes;
 use crate::tokens::now;
@@ -328,7 +328,7 @@ async fn list(State(app): State<IdentityApp>, context: Context) -> Result<Respon
         select.one_of("domain_id", vec![domain.into()]);
     }
     let found = app.store.read_apart(move |session| Box::pin(select_all(session, select))).await?;
-    Ok(collection(&context, "projects", found.iter().map(|project| project.view(&context)).collect()))
+    page(&context, "projects", found.iter().map(|project| project.view(&context)).collect())
 }
 
 /// The project or domain, if the caller may do this with it.

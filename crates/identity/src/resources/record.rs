@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 use crate::IdentityApp;
 use crate::fault::Fault;
 use crate::input::{Input, Schema, stored_object};
-use crate::listing::{Filter, collection, restrict};
+use crate::listing::{Filter, page, restrict};
 use crate::request::Context;
 
 /// How a column is stored.
@@ -194,11 +194,7 @@ impl Kind {
         let mut select = self.select();
         restrict(&mut select, "id", self.filters, &context)?;
         let found = self.all(&mut *app.store.reader().await?, select).await?;
-        Ok(collection(
-            &context,
-            self.plural,
-            found.iter().map(|record| self.view(record, &context)).collect(),
-        ))
+        page(&context, self.plural, found.iter().map(|record| self.view(record, &context)).collect())
     }
 
     pub async fn show(

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use crate::IdentityApp;
 use crate::fault::Fault;
 use crate::input::{Field, IMMUTABLE_OPTION, Input, Kind, Schema, stored_object};
-use crate::listing::{Filter, collection, restrict};
+use crate::listing::{Filter, page, restrict};
 use crate::request::{Context, RawBody};
 use crate::routes::Routes;
 
@@ -156,7 +156,7 @@ async fn list(State(app): State<IdentityApp>, context: Context) -> Result<Respon
         select.condition("domain_id = ''");
     }
     let found = app.store.read_apart(move |session| Box::pin(select_all(session, select))).await?;
-    Ok(collection(&context, "roles", found.iter().map(|role| role.view(&context)).collect()))
+    page(&context, "roles", found.iter().map(|role| role.view(&context)).collect())
 }
 
 /// The role, if the caller may do this with it.

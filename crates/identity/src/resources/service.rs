@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use crate::IdentityApp;
 use crate::fault::Fault;
 use crate::input::{Field, Input, Kind, Schema, stored_object};
-use crate::listing::{Filter, collection, restrict};
+use crate::listing::{Filter, page, restrict};
 use crate::request::{Context, RawBody};
 use crate::routes::Routes;
 
@@ -132,7 +132,7 @@ async fn list(State(app): State<IdentityApp>, context: Context) -> Result<Respon
     let (sql, values) = select.build();
     let rows = app.store.reader().await?.rows(&sql, values).await?;
     let found = rows.into_iter().map(Service::read).collect::<Result<Vec<_>, _>>()?;
-    Ok(collection(&context, "services", found.iter().map(|service| service.view(&context)).collect()))
+    page(&context, "services", found.iter().map(|service| service.view(&context)).collect())
 }
 
 async fn show(

@@ -4,6 +4,7 @@ use isospin_store_kit::{Row, Session, StoreError, Tx, Value as SqlValue, values}
 use serde_json::{Map, Value, json};
 
 use super::project::{Project, by_ids};
+use super::{held, limit};
 use crate::fault::Fault;
 use crate::request::Context;
 
@@ -60,27 +61,29 @@ pub async fn check_can_disable(tx: &mut Tx, project: &Project) -> Result<(), Fau
     )))
 }
 
-/// Adds `parents` and `subtree` as the query asks.
+/// Adds `parents` and `subtree` as the query asks. Lists have those projects only in which the
+/// caller has a role, as Keystone does it; with their limits when these are asked for.
 pub async fn add_relatives(
     session: &mut Session,
     context: &Context,
     project: &Project,
     view: &mut Value,
-) -> Result<(), StoreError> {
+) -> Result<(), Fault> {
     for (key, sql) in [("parents", ABOVE), ("subtree", BELOW)] {
-        let as_list = context.query(&format!("{key}_as_list")).is_some();
-        let as_ids = context.query(&format!("{key}_as_ids")).is_some();
+        let as_list = context.query_flag(&format!("{key}_as_list"));
+        let as_ids = context.query_flag(&format!("{key}_as_ids"));
         if !as_list && !as_ids {
             continue;
+        }
+        if as_list && as_ids {
+            return Err(Fault::bad_request(format!(
+                "Cannot use {key}_as_list and {key}_as_ids query params at the same time."
+            )));
         }
         let found = ids(session.rows(sql, values![&project.id]).await?)?;
         let relatives = by_ids(session, found).await?;
         view[key] = if as_list {
-            relatives
-                .iter()
-                .filter(|relative| !relative.is_domain)
-                .map(|relative| json!({"project": relative.view(context)}))
-                .collect()
+            listed(session, context, relatives).await?
         } else if key == "parents" {
             ids_above(&relatives, project)
         } else {
@@ -88,6 +91,33 @@ pub async fn add_relatives(
         };
     }
     Ok(())
+}
+
+/// `[{"project": {…}}, …]`.
+async fn listed(
+    session: &mut Session,
+    context: &Context,
+    relatives: Vec<Project>,
+) -> Result<Value, StoreError> {
+    let own = held::scopes(session, &context.caller().user_id, "project").await?;
+    let is_own = |project: &Project| own.contains(&SqlValue::Text(project.id.clone()));
+    let shown: Vec<Project> =
+        relatives.into_iter().filter(|relative| !relative.is_domain && is_own(relative)).collect();
+    let mut limits = None;
+    if context.query_flag("include_limits") {
+        let ids = shown.iter().map(|project| (&project.id).into()).collect();
+        limits = Some(limit::of_projects(session, context, ids).await?);
+    }
+    Ok(shown
+        .iter()
+        .map(|relative| {
+            let mut view = relative.view(context);
+            if let Some(limits) = &mut limits {
+                view["limits"] = Value::Array(limits.remove(&relative.id).unwrap_or_default());
+            }
+            json!({"project": view})
+        })
+        .collect())
 }
 
 /// `{parent: {grandparent: null}}`; null when there is nothing above.

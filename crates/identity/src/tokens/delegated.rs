@@ -100,14 +100,18 @@ async fn by_trust(
     if !trust.is_founded_on(&given.roles) || (roles.is_empty() && *scope != ScopeId::Unscoped) {
         return Ok(None);
     }
+    let user_tokens_after = trustee.user_tokens_after;
+    let tokens_after = given.tokens_after.max(trustor.tokens_after).max(trustee.tokens_after);
+    let acting = if trust.impersonation { trustor } else { trustee };
     Ok(Some(Standing {
-        user: if trust.impersonation { trustor.user } else { trustee.user },
+        user: acting.user,
+        password_expires_at: acting.password_expires_at,
         scope: given.scope,
         roles,
         ends_at: trust.expires_at.map(in_seconds),
         access_rules: Vec::new(),
-        user_tokens_after: trustee.user_tokens_after,
-        tokens_after: given.tokens_after.max(trustor.tokens_after).max(trustee.tokens_after),
+        user_tokens_after,
+        tokens_after,
         delegation: Some(Delegation::Trust {
             id: trust.id,
             trustor_user_id: trust.trustor_user_id,

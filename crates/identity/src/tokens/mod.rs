@@ -44,6 +44,8 @@ pub struct ValidToken {
     pub subject_id: String,
     pub methods: Vec<Method>,
     pub user: Member,
+    /// When the user's password expires, in seconds since 1970.
+    pub password_expires_at: Option<i64>,
     pub scope: Scope,
     pub roles: Vec<Named>,
     /// What its user handed on, when it was not the user in person.
@@ -234,13 +236,15 @@ impl Tokens {
 
 impl ValidToken {
     fn new(standing: Standing, payload: Payload, issued_at: i64) -> Self {
-        let Standing { user, scope, roles, delegation, access_rules, ends_at, .. } = standing;
+        let Standing { user, password_expires_at, scope, roles, delegation, access_rules, ends_at, .. } =
+            standing;
         let caller = Caller { access_rules, ..caller(&user, &scope, &roles) };
         Self {
             caller: Arc::new(caller),
             subject_id: payload.user_id,
             methods: payload.methods,
             user,
+            password_expires_at,
             scope,
             roles,
             delegation,

@@ -35,6 +35,7 @@ pub enum CredentialHandle {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Proof {
     Password { user: MemberHandle, password: String },
+    Totp { user: MemberHandle, passcode: String },
     Token(String),
     ApplicationCredential { credential: CredentialHandle, secret: String },
 }
@@ -43,6 +44,7 @@ impl Proof {
     pub fn method(&self) -> Method {
         match self {
             Self::Password { .. } => Method::Password,
+            Self::Totp { .. } => Method::Totp,
             Self::Token(_) => Method::Token,
             Self::ApplicationCredential { .. } => Method::ApplicationCredential,
         }
@@ -120,12 +122,16 @@ fn proof(method: Method, data: &Map<String, Value>) -> Result<Proof, Fault> {
             let user = object(data.get("user"), "user", "password")?;
             Ok(Proof::Password { user: member(user, "user")?, password: secret(user, "password", "user")? })
         }
+        Method::Totp => {
+            let user = object(data.get("user"), "user", "totp")?;
+            Ok(Proof::Totp { user: member(user, "user")?, passcode: text(user, "passcode", "user")? })
+        }
         Method::Token => Ok(Proof::Token(text(data, "id", "token")?)),
         Method::ApplicationCredential => Ok(Proof::ApplicationCredential {
             credential: credential(data)?,
             secret: secret(data, "secret", "application_credential")?,
         }),
-        Method::Totp | Method::Ec2Credential => Err(unsupported()),
+        Method::Ec2Credential => Err(unsupported()),
     }
 }
 
@@ -300,7 +306,12 @@ mod tests {
             (json!({}), 400),
             (json!({"identity": {"methods": []}}), 400),
             (json!({"identity": {"methods": ["password"]}}), 400),
-            (json!({"identity": {"methods": ["totp"], "totp": {}}}), 401),
+            (json!({"identity": {"methods": ["ec2credential"], "ec2credential": {}}}), 401),
+            (json!({"identity": {"methods": ["totp"], "totp": {}}}), 400),
+            (
+                json!({"identity": {"methods": ["totp"], "totp": {"user": {"id": "u", "passcode": 123456}}}}),
+                400,
+            ),
             (json!({"identity": {"methods": ["password"], "password": {"user": {"id": "u"}}}}), 400),
             (
                 json!({"identity": {"methods": ["password"], "password": {"user": {"name": "u", "password": "p"}}}}),

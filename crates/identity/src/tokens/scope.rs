@@ -64,6 +64,8 @@ pub struct Standing {
     pub access_rules: Vec<AccessRule>,
     /// When that leave ends, in seconds since 1970.
     pub ends_at: Option<i64>,
+    /// When the user's password expires, in seconds since 1970.
+    pub password_expires_at: Option<i64>,
     /// Tokens of the user issued in this second or before are refused.
     pub user_tokens_after: i64,
     /// The same, with the user's domain and the scope.
@@ -76,17 +78,18 @@ struct Found {
     enabled: bool,
     own_tokens_after: i64,
     tokens_after: i64,
+    password_expires_at: Option<i64>,
 }
 
-const USER: &str = "SELECT u.id, u.name, u.enabled, u.tokens_after, d.id, d.name, d.enabled, d.tokens_after \
-    FROM users u JOIN projects d ON d.id = u.domain_id WHERE u.id = $1";
+const USER: &str = "SELECT u.id, u.name, u.enabled, u.tokens_after, d.id, d.name, d.enabled, d.tokens_after, \
+    u.password_expires_at FROM users u JOIN projects d ON d.id = u.domain_id WHERE u.id = $1";
 
-const PROJECT: &str = "SELECT p.id, p.name, p.enabled, p.tokens_after, d.id, d.name, d.enabled, d.tokens_after \
-    FROM projects p JOIN projects d ON d.id = p.domain_id WHERE p.id = $1";
+const PROJECT: &str = "SELECT p.id, p.name, p.enabled, p.tokens_after, d.id, d.name, d.enabled, d.tokens_after, \
+    CAST(NULL AS BIGINT) FROM projects p JOIN projects d ON d.id = p.domain_id WHERE p.id = $1";
 
 /// A domain is in itself.
-const DOMAIN: &str = "SELECT id, name, enabled, tokens_after, id, name, enabled, tokens_after \
-    FROM projects WHERE id = $1 AND is_domain = true";
+const DOMAIN: &str = "SELECT id, name, enabled, tokens_after, id, name, enabled, tokens_after, \
+    CAST(NULL AS BIGINT) FROM projects WHERE id = $1 AND is_domain = true";
 
 /// The user in this scope; `None` when one of user, scope and their domains is
 /// absent or disabled, or the user has no role there.
@@ -130,6 +133,7 @@ pub async fn standing(
         delegation: None,
         access_rules: Vec::new(),
         ends_at: None,
+        password_expires_at: user.password_expires_at,
         user_tokens_after: user.own_tokens_after,
         tokens_after: user.tokens_after.max(place_tokens_after),
     }))
@@ -147,6 +151,7 @@ fn found(rows: Vec<Row>) -> Result<Option<Found>, StoreError> {
         enabled: enabled && domain_enabled,
         own_tokens_after,
         tokens_after: own_tokens_after.max(domain_tokens_after),
+        password_expires_at: columns.opt_int()?,
     }))
 }
 

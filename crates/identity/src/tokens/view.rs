@@ -8,6 +8,7 @@ use super::payload::audit_text;
 use super::scope::{Member, Named, Scope};
 use crate::delegation::Delegation;
 use crate::resources::application_credential::AccessRule;
+use crate::resources::user;
 
 /// The object under `token`, without a catalog.
 pub fn token(token: &ValidToken) -> Map<String, Value> {
@@ -20,7 +21,7 @@ pub fn token(token: &ValidToken) -> Map<String, Value> {
             "domain": named(&token.user.domain),
             "id": token.user.id,
             "name": token.user.name,
-            "password_expires_at": null,
+            "password_expires_at": token.password_expires_at.map(user::expiry),
         }),
     );
     let audit_ids: Vec<String> = token.audit_ids.iter().map(audit_text).collect();

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use isospin_identity::config::Lockout;
-use isospin_store_kit::{StoreError, values};
 use serde_json::{Value, json};
 
 use crate::service::{Answer, Service, ask, by_password, by_token, on_each, on_each_with, project};
@@ -118,11 +117,6 @@ async fn k12_guesses_under_one_name_are_limited_whether_or_not_it_exists() {
     .await;
 }
 
-async fn column(service: &Service, sql: &str) -> Vec<String> {
-    let rows = service.app.store.reader().await.expect("a reader").rows(sql, values![]).await.expect("rows");
-    rows.into_iter().map(|row| row.columns().text().expect("text")).collect()
-}
-
 #[tokio::test]
 async fn k12_strangers_are_counted_as_users_are() {
     on_each_with(
@@ -136,7 +130,7 @@ async fn k12_strangers_are_counted_as_users_are() {
                 }
             }
             let sql = "SELECT CAST(failures AS TEXT) FROM stranger_logins";
-            assert_eq!(column(&service, sql).await, ["4", "4"]);
+            assert_eq!(service.texts(sql).await, ["4", "4"]);
         },
     )
     .await;
@@ -147,22 +141,12 @@ async fn an_old_hash_is_replaced_when_its_user_logs_in() {
     on_each(|service| async move {
         // Of "short password", as Keystone 30 stores it.
         let old = "$scrypt$ln=4,r=8,p=1$xyvDMd6RRgR/j2RSbH8EBg$uVuh9gfcX4Jwhw8d5O0sUvz9y9hZXZXcuerbbi9Shnw";
-        let user = service.ids.demo_user_id.clone().expect("a user");
-        let stored: Result<u64, StoreError> = service
-            .app
-            .store
-            .write("", move |tx| {
-                Box::pin(async move {
-                    tx.execute("UPDATE users SET password_hash = $1 WHERE id = $2", values![old, user]).await
-                })
-            })
-            .await;
-        stored.expect("a row");
+        service.sql(&format!("UPDATE users SET password_hash = '{old}' WHERE name = 'demo'")).await;
         assert_eq!(service.auth(by_password("demo", "wrong", Value::Null)).await.status, 401);
         let token = service.login("demo", "short password", Value::Null).await;
         let sql = "SELECT password_hash FROM users WHERE name = 'demo'";
         let renewed = async {
-            while !column(&service, sql).await[0].starts_with("$2b$04$") {
+            while !service.texts(sql).await[0].starts_with("$2b$04$") {
                 tokio::task::yield_now().await;
             }
         };

@@ -34,6 +34,8 @@ async fn a_user_from_birth_to_end() {
             (json!({"default_project_id": "default"}), 400),
             (json!({"domain_id": "other"}), 400),
             (json!({"password": 5}), 400),
+            (json!({"federated": [{"idp_id": "google", "protocols": []}]}), 400),
+            (json!({"federated": "google"}), 400),
         ] {
             assert_eq!(service.admin("PATCH", &path, Some(json!({"user": user}))).await.status, status, "{user}");
         }

@@ -73,8 +73,30 @@ async fn a_tree_of_projects_is_bounded_and_comes_down_from_its_leaves() {
         let project = &shown.body["project"];
         assert_eq!(project["subtree"], json!({&ids[3]: {&ids[4]: null}}));
         assert_eq!(project["parents"], json!({&ids[1]: {&ids[0]: {"default": null}}}));
-        let shown =
-            service.make("GET", &format!("{middle}?parents_as_list&subtree_as_list"), Value::Null).await;
+        // Lists show the projects in which the caller has a role.
+        let (admin, reader) = (&service.ids.admin_user_id, service.role("reader").await);
+        for id in &ids[1..] {
+            service
+                .make("PUT", &format!("/v3/projects/{id}/users/{admin}/roles/{reader}"), Value::Null)
+                .await;
+        }
+        let used = service.create("/v3/services", json!({"service": {"type": "t"}})).await;
+        let registered = json!({"service_id": used, "resource_name": "r", "default_limit": 5});
+        service.make("POST", "/v3/registered_limits", json!({"registered_limits": [registered]})).await;
+        let limit =
+            json!({"service_id": used, "resource_name": "r", "resource_limit": 7, "project_id": ids[3]});
+        service.make("POST", "/v3/limits", json!({"limits": [limit]})).await;
+        let lists = "parents_as_list&subtree_as_list&include_limits";
+        let shown = service.make("GET", &format!("{middle}?{lists}"), Value::Null).await;
+        for item in shown.body["project"]["subtree"].as_array().expect("a list") {
+            let limits = item["project"]["limits"].as_array().expect("limits");
+            let expected: &[i64] = if item["project"]["id"] == ids[3] { &[7] } else { &[] };
+            let found: Vec<_> = limits.iter().filter_map(|limit| limit["resource_limit"].as_i64()).collect();
+            assert_eq!(found, expected, "{item}");
+        }
+        for both in ["parents_as_list&parents_as_ids", "subtree_as_list&subtree_as_ids"] {
+            assert_eq!(service.admin("GET", &format!("{middle}?{both}"), None).await.status, 400, "{both}");
+        }
         let names = |key: &str| {
             let list = shown.body["project"][key].as_array().expect("a list").clone();
             let mut names: Vec<String> = list
@@ -84,7 +106,7 @@ async fn a_tree_of_projects_is_bounded_and_comes_down_from_its_leaves() {
             names.sort();
             names
         };
-        assert_eq!(names("parents"), ["level1", "level2"]);
+        assert_eq!(names("parents"), ["level2"]);
         assert_eq!(names("subtree"), ["level4", "level5"]);
 
         assert_eq!(service.admin("DELETE", &middle, None).await.status, 403);

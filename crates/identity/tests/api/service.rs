@@ -8,7 +8,7 @@ use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use isospin_identity::bootstrap::{Administrator, BootstrapSpec, Bootstrapped, ServiceSpec, bootstrap};
 use isospin_identity::{IdentityApp, IdentityConfig, MIGRATIONS, open, router};
-use isospin_store_kit::Store;
+use isospin_store_kit::{Store, StoreError, values};
 use isospin_testkit::databases::{TestStore, on_each_engine};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -140,6 +140,26 @@ impl Service {
     pub async fn validate(&self, token: &str) -> Answer {
         let headers = [("x-auth-token", self.admin.as_str()), ("x-subject-token", token)];
         ask(&self.router, "GET", "/v3/auth/tokens", &headers, None).await
+    }
+
+    /// Changes rows behind the service's back.
+    pub async fn sql(&self, sql: &str) {
+        let sql = sql.to_owned();
+        let work =
+            self.app.store.write("", move |tx| Box::pin(async move { tx.execute(&sql, values![]).await }));
+        let done: Result<u64, StoreError> = work.await;
+        done.expect("rows");
+    }
+
+    /// The texts a query finds.
+    pub async fn texts(&self, sql: &str) -> Vec<String> {
+        let rows = self.app.store.reader().await.expect("a reader").rows(sql, values![]).await.expect("rows");
+        rows.into_iter().map(|row| row.columns().text().expect("text")).collect()
+    }
+
+    /// Rows of a table.
+    pub async fn count(&self, table: &str) -> usize {
+        self.texts(&format!("SELECT 'one' FROM {table}")).await.len()
     }
 
     /// Id of a role by its name.

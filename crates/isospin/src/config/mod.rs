@@ -14,7 +14,7 @@ use toml::Table;
 
 pub use sections::{
     Agent, Feed, Identity, IdentityMode, KeyRepository, Keystone, LimitModel, Listen, Log, Mechanism,
-    Network, Store,
+    Network, SecurityCompliance, Store,
 };
 
 /// The whole configuration of a process.

@@ -84,8 +84,13 @@ pub struct Identity {
     pub lockout_duration: u32,
     /// How limits of domains and of their projects go together.
     pub limit_model: LimitModel,
+    /// Objects in a list when the client does not say how many; 0 = all.
+    pub list_limit: u64,
+    /// Earlier passcodes (totp) that are accepted, 0-10.
+    pub totp_included_previous_windows: u32,
     /// Region of the catalog.
     pub region: String,
+    pub security_compliance: SecurityCompliance,
     pub keystone: Keystone,
 }
 
@@ -103,10 +108,33 @@ impl Default for Identity {
             lockout_failure_attempts: 0,
             lockout_duration: 1800,
             limit_model: LimitModel::Flat,
+            list_limit: 0,
+            totp_included_previous_windows: 1,
             region: "RegionOne".to_owned(),
+            security_compliance: SecurityCompliance::default(),
             keystone: Keystone::default(),
         }
     }
+}
+
+/// `[identity.security_compliance]`: rules about passwords and idle users. 0 and "" = off.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SecurityCompliance {
+    /// Days a password is good.
+    pub password_expires_days: u32,
+    /// Passwords a user may not choose again, the one in use among them.
+    pub unique_last_password_count: u32,
+    /// Days before a password somebody chose may be changed by them.
+    pub minimum_password_age: u32,
+    /// Regular expression a password has to match from its beginning.
+    pub password_regex: String,
+    /// The same in words, for users.
+    pub password_regex_description: String,
+    /// Days without a login after which a user is disabled.
+    pub disable_user_account_days_inactive: u32,
+    /// Whether a password an administrator gives has to be changed at once.
+    pub change_password_upon_first_use: bool,
 }
 
 /// `[identity.keystone]`: the Keystone of `mode = "keystone"`.

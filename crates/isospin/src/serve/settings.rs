@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use isospin_api_kit::policy::{Overrides, Policy};
 use isospin_identity::Rotation;
-use isospin_identity::config::{IdentityConfig, KeyPlace, LimitModel, Lockout};
+use isospin_identity::config::{IdentityConfig, KeyPlace, LimitModel, Lockout, SecurityCompliance};
 use isospin_identity::keystone::KeystoneConfig;
 use isospin_network::{SegmentRange, Settings};
 
@@ -63,12 +63,29 @@ pub fn identity(config: &config::Identity, state: &StateDir, url: &str) -> Ident
         attempts: config.lockout_failure_attempts,
         duration: Duration::from_secs(u64::from(config.lockout_duration)),
     });
+    settings.passwords.compliance = compliance(&config.security_compliance);
+    settings.passwords.previous_passcodes = config.totp_included_previous_windows;
+    settings.list_limit = (config.list_limit > 0).then_some(config.list_limit);
     settings.credential_key_folder = state.credential_keys();
     settings.limit_model = match config.limit_model {
         config::LimitModel::Flat => LimitModel::Flat,
         config::LimitModel::StrictTwoLevel => LimitModel::StrictTwoLevel,
     };
     settings
+}
+
+fn compliance(config: &config::SecurityCompliance) -> SecurityCompliance {
+    let number = |number: u32| (number > 0).then_some(number);
+    let text = |text: &String| (!text.is_empty()).then(|| text.clone());
+    SecurityCompliance {
+        password_expires_days: number(config.password_expires_days),
+        unique_last_password_count: config.unique_last_password_count,
+        minimum_password_age: config.minimum_password_age,
+        password_regex: text(&config.password_regex),
+        password_regex_description: text(&config.password_regex_description),
+        disable_user_account_days_inactive: number(config.disable_user_account_days_inactive),
+        change_password_upon_first_use: config.change_password_upon_first_use,
+    }
 }
 
 /// The policies of both services.

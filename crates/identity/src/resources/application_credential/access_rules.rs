@@ -14,7 +14,7 @@ use super::{AccessRule, store};
 use crate::IdentityApp;
 use crate::fault::Fault;
 use crate::input::{Field, Kind};
-use crate::listing::{Filter, collection, restrict};
+use crate::listing::{Filter, page, restrict};
 use crate::request::Context;
 use crate::resources::new_id;
 
@@ -74,7 +74,7 @@ pub async fn list(
     let mut select = store::rules_of_user(&user_id);
     restrict(&mut select, "id", FILTERS, &context)?;
     let found = store::rules(&mut *app.store.reader().await?, select).await?;
-    Ok(collection(&context, "access_rules", found.iter().map(|rule| rule.view(&context)).collect()))
+    page(&context, "access_rules", found.iter().map(|rule| rule.view(&context)).collect())
 }
 
 pub async fn show(

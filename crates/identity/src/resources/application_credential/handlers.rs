@@ -16,7 +16,7 @@ use crate::IdentityApp;
 use crate::delegation::Delegation;
 use crate::fault::Fault;
 use crate::input::{Field, Input, Kind, Schema};
-use crate::listing::{Filter, collection, restrict};
+use crate::listing::{Filter, page, restrict};
 use crate::request::{Context, RawBody};
 use crate::resources::{held, microsecond_time, new_id};
 use crate::tokens::scope::{Named, Scope};
@@ -98,7 +98,7 @@ pub async fn list(
     restrict(&mut select, "id", FILTERS, &context)?;
     let found = store::all(&mut *app.store.reader().await?, select).await?;
     let items = found.iter().map(|credential| view(credential, &context)).collect();
-    Ok(collection(&context, "application_credentials", items))
+    page(&context, "application_credentials", items)
 }
 
 /// The credential, if the caller may do this with it. Whose it is decides, not whose

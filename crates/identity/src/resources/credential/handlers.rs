@@ -11,7 +11,7 @@ use super::{Credential, ec2, is_delegated, refuse_delegated, store};
 use crate::IdentityApp;
 use crate::fault::Fault;
 use crate::input::{Field, Input, Kind, Schema};
-use crate::listing::{Filter, collection, restrict};
+use crate::listing::{Filter, collection, page, restrict};
 use crate::request::{Context, RawBody};
 use crate::resources::{finish, new_id, user};
 
@@ -59,7 +59,7 @@ pub async fn list(State(app): State<IdentityApp>, context: Context) -> Result<Re
         app.policy.allows("identity:get_credential", context.caller(), &credential.target())
     };
     let items = found.iter().filter(allowed).map(|credential| view(credential, &context)).collect();
-    Ok(collection(&context, "credentials", items))
+    page(&context, "credentials", items)
 }
 
 /// The credential, if the caller may do this with it.

@@ -68,6 +68,31 @@ pub async fn of_user(
     all(session, keys, select).await
 }
 
+/// As [`of_user`]; of who has none, instead what somebody else has, always the same for a
+/// `place` in the order of ids: for those who must not be told apart by the work they make.
+pub async fn of_user_or_other(
+    session: &mut Session,
+    keys: &KeyRepository,
+    user_id: &str,
+    kind: &str,
+    place: &str,
+) -> Result<Vec<Credential>, Fault> {
+    let own = format!("SELECT {COLUMNS} FROM credentials WHERE user_id = $1 AND type = $2 ORDER BY id");
+    let other = format!(
+        "SELECT {COLUMNS} FROM credentials WHERE id = COALESCE(\
+         (SELECT id FROM credentials WHERE type = $1 AND id >= $2 ORDER BY id LIMIT 1), \
+         (SELECT MIN(id) FROM credentials WHERE type = $1))"
+    );
+    let queries = vec![(own.as_str(), values![user_id, kind]), (other.as_str(), values![kind, place])];
+    let mut answers = session.rows_many(queries).await?.into_iter();
+    let (own, other) = (answers.next().unwrap_or_default(), answers.next().unwrap_or_default());
+    let mut found = Vec::new();
+    for row in if own.is_empty() { other } else { own } {
+        found.push(read(row, keys).await?);
+    }
+    Ok(found)
+}
+
 async fn seal(keys: &KeyRepository, credential: &Credential) -> Result<String, Fault> {
     keys.seal(now().cast_unsigned(), credential.blob.as_bytes()).await.map_err(Fault::internal)
 }

@@ -12,7 +12,7 @@ use super::{LIMIT, rules};
 use crate::IdentityApp;
 use crate::fault::Fault;
 use crate::input::{self, Field, Schema};
-use crate::listing::{collection, restrict};
+use crate::listing::{page, restrict};
 use crate::request::{Context, RawBody};
 use crate::resources::project;
 use crate::resources::record::{Record, text};
@@ -56,7 +56,7 @@ pub async fn list(State(app): App, context: Context) -> Result<Response, Fault> 
     restrict(&mut select, "id", LIMIT.filters, &context)?;
     only_own(&mut select, &app, &context);
     let found = LIMIT.all(&mut *app.store.reader().await?, select).await?;
-    Ok(collection(&context, LIMIT.plural, found.iter().map(|limit| LIMIT.view(limit, &context)).collect()))
+    page(&context, LIMIT.plural, found.iter().map(|limit| LIMIT.view(limit, &context)).collect())
 }
 
 pub async fn show(State(app): App, context: Context, Path(id): Path<String>) -> Result<Response, Fault> {

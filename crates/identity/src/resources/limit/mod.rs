@@ -9,9 +9,11 @@ pub mod model;
 mod registered;
 mod rules;
 
+use std::collections::BTreeMap;
+
 use isospin_api_kit::policy::Rule;
 use isospin_store_kit::query::Select;
-use isospin_store_kit::{Session, StoreError, Tx};
+use isospin_store_kit::{Session, StoreError, Tx, Value as SqlValue};
 use serde_json::Value;
 
 use super::record::{Kind, Record, Stored, text};
@@ -19,6 +21,7 @@ use super::{region, service};
 use crate::fault::Fault;
 use crate::input::{self, Field, Schema};
 use crate::listing::Filter;
+use crate::request::Context;
 use crate::routes::Routes;
 
 pub const RULES: &[Rule] = &[
@@ -121,6 +124,22 @@ pub fn routes() -> Routes {
         .get("/v3/limits/{id}", "get_limit", handlers::show)
         .patch("/v3/limits/{id}", "update_limit", handlers::patch)
         .delete("/v3/limits/{id}", "delete_limit", handlers::delete)
+}
+
+/// The limits of projects as the wire shows them, by project.
+pub async fn of_projects(
+    session: &mut Session,
+    context: &Context,
+    ids: Vec<SqlValue>,
+) -> Result<BTreeMap<String, Vec<Value>>, StoreError> {
+    let mut select = LIMIT.select();
+    select.one_of("project_id", ids).order_by("id", false);
+    let mut found = BTreeMap::<String, Vec<Value>>::new();
+    for limit in LIMIT.all(session, select).await? {
+        let project = text(&limit, "project_id").unwrap_or_default().to_owned();
+        found.entry(project).or_default().push(LIMIT.view(&limit, context));
+    }
+    Ok(found)
 }
 
 /// Adds the conditions that a row is about the same thing as `record`: the same service,

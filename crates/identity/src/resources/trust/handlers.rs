@@ -13,7 +13,7 @@ use crate::IdentityApp;
 use crate::delegation::Delegation;
 use crate::fault::Fault;
 use crate::input::{Field, Input, Kind, Schema};
-use crate::listing::{Filter, collection, restrict};
+use crate::listing::{Filter, page, restrict};
 use crate::request::{Context, RawBody};
 use crate::resources::{finish, microsecond_time, new_id, project, user};
 use crate::tokens::scope::Named;
@@ -104,7 +104,7 @@ pub async fn list(State(app): State<IdentityApp>, context: Context) -> Result<Re
     restrict(&mut select, "id", FILTERS, &context)?;
     select.condition("(remaining_uses IS NULL OR remaining_uses > 0)");
     let found = store::all(&mut *app.store.reader().await?, select).await?;
-    Ok(collection(&context, "trusts", found.iter().map(|trust| brief(trust, &context)).collect()))
+    page(&context, "trusts", found.iter().map(|trust| brief(trust, &context)).collect())
 }
 
 pub async fn show(

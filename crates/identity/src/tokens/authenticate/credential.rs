@@ -3,7 +3,7 @@
 use super::super::now;
 use super::super::request::{CredentialHandle, MemberHandle};
 use super::Proven;
-use super::password::{account, digest};
+use super::account::{self, digest};
 use crate::IdentityApp;
 use crate::fault::Fault;
 use crate::resources::application_credential::{ApplicationCredential, store};
@@ -27,12 +27,9 @@ pub async fn by_credential(
         app.failures.count(name);
     }
     match found.filter(|credential| right && !credential.is_over(now())) {
-        Some(credential) => Ok(Proven {
-            user_id: credential.user_id,
-            tokens_after: None,
-            credential: Some(credential.id),
-            parent: None,
-        }),
+        Some(credential) => {
+            Ok(Proven { credential: Some(credential.id), ..Proven::indirectly(credential.user_id) })
+        }
         None => {
             tracing::info!(?credential, "login with a wrong application credential");
             Err(Fault::unauthorized())
@@ -47,7 +44,7 @@ async fn find(
     let mut reader = app.store.reader().await?;
     match credential {
         CredentialHandle::Id(id) => Ok(store::by_id(&mut reader, id).await?),
-        CredentialHandle::Name { name, user } => match account(&mut reader, user).await? {
+        CredentialHandle::Name { name, user } => match account::find(&mut reader, user).await? {
             Some(account) => Ok(store::by_name(&mut reader, &account.user_id, name).await?),
             None => Ok(None),
         },

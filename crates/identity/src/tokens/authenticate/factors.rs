@@ -10,9 +10,9 @@ use super::super::methods::Method;
 use super::super::payload::ReceiptPayload;
 use super::super::scope::{Member, ScopeId, standing};
 use super::super::{MAX_TOKEN, now, view};
-use super::password::option;
 use crate::IdentityApp;
 use crate::fault::Fault;
+use crate::input::stored_object;
 
 /// Part of a login.
 pub struct Receipt {
@@ -56,12 +56,12 @@ pub async fn missing(
 ) -> Result<Option<Vec<BTreeSet<String>>>, StoreError> {
     let row = session.row("SELECT options FROM users WHERE id = $1", values![user_id]).await?;
     let Some(row) = row else { return Ok(Some(Vec::new())) };
-    let options = row.columns().text()?;
-    if option(&options, "multi_factor_auth_enabled") == Value::Bool(false) {
+    let mut options = stored_object(&row.columns().text()?);
+    if options.get("multi_factor_auth_enabled") == Some(&Value::Bool(false)) {
         return Ok(None);
     }
-    let rules: Vec<BTreeSet<String>> =
-        serde_json::from_value(option(&options, "multi_factor_auth_rules")).unwrap_or_default();
+    let rules = options.remove("multi_factor_auth_rules").unwrap_or_default();
+    let rules: Vec<BTreeSet<String>> = serde_json::from_value(rules).unwrap_or_default();
     let used: BTreeSet<String> = used.iter().map(|method| method.name().to_owned()).collect();
     if rules.is_empty() || rules.iter().any(|rule| rule.is_subset(&used)) {
         return Ok(None);

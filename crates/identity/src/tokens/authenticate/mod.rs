@@ -4,9 +4,12 @@
 //! (K12). Disabled users, projects and domains are refused in one place, after the
 //! proofs, whichever method gave them (K03).
 
+mod account;
 mod credential;
 mod factors;
-pub mod password;
+pub mod failures;
+mod passcode;
+mod password;
 mod places;
 
 use std::collections::BTreeSet;
@@ -24,8 +27,10 @@ use crate::IdentityApp;
 use crate::delegation::Delegation;
 use crate::fault::Fault;
 use crate::resources::trust;
+use account::Account;
 use credential::by_credential;
-use password::by_password;
+use passcode::{Passcode, by_passcode};
+use password::{by_password, note_login};
 use places::{Place, place};
 
 pub use factors::Receipt;
@@ -39,20 +44,44 @@ pub struct Proven {
     credential: Option<String>,
     /// The token that was the proof.
     parent: Option<Arc<ValidToken>>,
+    /// The one-time password that was the proof.
+    passcode: Option<Passcode>,
+    /// Whether there is something to put down once the login is complete.
+    has_news: bool,
 }
 
 impl Proven {
-    fn in_person(user_id: String, tokens_after: i64) -> Self {
-        Self { user_id, tokens_after: Some(tokens_after), credential: None, parent: None }
+    /// Who has shown what only the user knows or has.
+    fn in_person(account: Account, passcode: Option<Passcode>) -> Self {
+        Self {
+            has_news: account.has_news(),
+            user_id: account.user_id,
+            tokens_after: Some(account.tokens_after),
+            credential: None,
+            parent: None,
+            passcode,
+        }
     }
 
-    /// Both at once; `None` when they speak for different users.
+    /// By leave of the user, or by a token of theirs.
+    fn indirectly(user_id: String) -> Self {
+        let (tokens_after, credential, parent, passcode) = (None, None, None, None);
+        Self { user_id, tokens_after, credential, parent, passcode, has_news: false }
+    }
+
+    /// Both at once; `None` when they speak for different users, or the user was changed in between.
     fn and(self, other: Self) -> Option<Self> {
-        (self.user_id == other.user_id).then(|| Self {
+        let changed = match (self.tokens_after, other.tokens_after) {
+            (Some(before), Some(after)) => before != after,
+            _ => false,
+        };
+        (self.user_id == other.user_id && !changed).then(|| Self {
             user_id: self.user_id,
             tokens_after: self.tokens_after.or(other.tokens_after),
             credential: self.credential.or(other.credential),
             parent: self.parent.or(other.parent),
+            passcode: self.passcode.or(other.passcode),
+            has_news: self.has_news || other.has_news,
         })
     }
 }
@@ -78,6 +107,9 @@ pub async fn authenticate(
     if received.as_ref().is_some_and(|received| received.user_id != proven.user_id) {
         return Err(Fault::unauthorized());
     }
+    if let Some(passcode) = &proven.passcode {
+        passcode.use_up(app).await?;
+    }
     let before = received.iter().flat_map(|received| received.methods.iter().copied());
     let methods = methods(&request.proofs, proven.parent.as_deref(), before);
     let missing = factors::missing(&mut *app.store.reader().await?, &proven.user_id, &methods).await?;
@@ -86,7 +118,11 @@ pub async fn authenticate(
         return Ok(Outcome::Unfinished(receipt));
     }
     let received_at = received.map(|received| received.issued_at);
+    let news_of = proven.has_news.then(|| proven.user_id.clone());
     let (text, token) = issue(app, proven, &request.scope, methods, received_at).await?;
+    if let Some(user_id) = news_of {
+        note_login(app, &user_id).await?;
+    }
     Ok(Outcome::Issued(text, token))
 }
 
@@ -96,7 +132,7 @@ pub async fn by_signature(
     user_id: String,
     project_id: String,
 ) -> Result<(String, Arc<ValidToken>), Fault> {
-    let proven = Proven { user_id, tokens_after: None, credential: None, parent: None };
+    let proven = Proven::indirectly(user_id);
     let scope = WantedScope::Project(MemberHandle::Id(project_id));
     issue(app, proven, &scope, vec![Method::Ec2Credential], None).await
 }
@@ -158,17 +194,25 @@ async fn next_second() {
     tokio::time::sleep(Duration::from_nanos(u64::from(1_000_000_000 - fraction.min(999_999_999)))).await;
 }
 
-/// All proofs must hold and speak for the same user.
+/// All proofs must hold and speak for the same user. All are looked at in any case: which
+/// one is wrong is not to be heard from the time it takes.
 async fn prove(app: &IdentityApp, request: &AuthRequest) -> Result<Proven, Fault> {
-    let mut all: Option<Proven> = None;
+    let mut looked_at = Vec::with_capacity(request.proofs.len());
     for proof in &request.proofs {
-        let one = match proof {
-            Proof::Password { user, password } => by_password(app, user, password).await?,
-            Proof::Token(token) => by_token(app, token, &request.scope).await?,
+        looked_at.push(match proof {
+            Proof::Password { user, password } => by_password(app, user, password)
+                .await
+                .and_then(|account| account.check_expiry().map(|()| Proven::in_person(account, None))),
+            Proof::Totp { user, passcode } => by_passcode(app, user, passcode).await,
+            Proof::Token(token) => by_token(app, token, &request.scope).await,
             Proof::ApplicationCredential { credential, secret } => {
-                by_credential(app, credential, secret).await?
+                by_credential(app, credential, secret).await
             }
-        };
+        });
+    }
+    let mut all: Option<Proven> = None;
+    for one in looked_at {
+        let one = one?;
         all = Some(match all {
             None => one,
             Some(first) => first.and(one).ok_or_else(Fault::unauthorized)?,
@@ -207,14 +251,15 @@ async fn by_token(app: &IdentityApp, token: &str, wanted: &WantedScope) -> Resul
     if !app.config.tokens.allow_rescope && parent.scope != Scope::Unscoped {
         return Err(Fault::forbidden("rescope a scoped token"));
     }
-    Ok(Proven { user_id: parent.subject_id.clone(), tokens_after: None, credential, parent: Some(parent) })
+    let proven = Proven::indirectly(parent.subject_id.clone());
+    Ok(Proven { credential, parent: Some(parent), ..proven })
 }
 
-/// The user with this id has this password, and may log in. For changing a password,
-/// which needs no token.
+/// The user with this id has this password, and could log in if it is not expired. For
+/// changing a password, which needs no token.
 pub async fn verify_password(app: &IdentityApp, user_id: &str, password: &str) -> Result<ProvenUser, Fault> {
-    let proven = by_password(app, &MemberHandle::Id(user_id.to_owned()), password).await?;
-    let proven = ProvenUser { user_id: proven.user_id, tokens_after: proven.tokens_after };
+    let account = by_password(app, &MemberHandle::Id(user_id.to_owned()), password).await?;
+    let proven = ProvenUser { user_id: account.user_id, tokens_after: account.tokens_after };
     proven.check_unchanged(&mut *app.store.reader().await?).await?;
     Ok(proven)
 }
@@ -222,7 +267,7 @@ pub async fn verify_password(app: &IdentityApp, user_id: &str, password: &str) -
 /// A user who has just shown their password.
 pub struct ProvenUser {
     user_id: String,
-    tokens_after: Option<i64>,
+    tokens_after: i64,
 }
 
 impl ProvenUser {
@@ -230,7 +275,7 @@ impl ProvenUser {
     pub async fn check_unchanged(&self, session: &mut Session) -> Result<(), Fault> {
         let standing: Option<Standing> = standing(session, &self.user_id, &ScopeId::Unscoped).await?;
         match standing {
-            Some(standing) if self.tokens_after == Some(standing.user_tokens_after) => Ok(()),
+            Some(standing) if self.tokens_after == standing.user_tokens_after => Ok(()),
             _ => Err(Fault::unauthorized()),
         }
     }
