@@ -6,6 +6,7 @@
 //!   [`Body`] validates requests against them.
 //! * [`list`]: filters, fields, sorting and paging, pushed into SQL.
 //! * [`policy`]: oslo.policy expressions and their evaluation.
+//! * [`routes`]: what route tables are made of.
 //! * [`view`]: which attributes of an object a caller gets to see.
 //! * [`http`]: request context, request ids, answers.
 
@@ -20,6 +21,7 @@ mod fault;
 pub mod http;
 pub mod list;
 pub mod policy;
+pub mod routes;
 pub mod view;
 
 pub use access_rule::{AccessRule, permits};

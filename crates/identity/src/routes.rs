@@ -4,48 +4,19 @@
 //! [`check`] refuses to start when an entry names a rule nobody declared (N25). The
 //! authorisation test is made from it.
 
-use std::fmt;
-
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::handler::Handler;
 use axum::middleware;
-use axum::routing::{MethodFilter, on};
+use axum::routing::on;
 use isospin_api_kit::policy::Policy;
+use isospin_api_kit::routes;
 
 use crate::request::{Context, RawBody};
 use crate::resources::record::Kind;
 use crate::{IdentityApp, request};
 
-/// The verbs of the API. HEAD goes wherever GET does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Verb {
-    Get,
-    Post,
-    Put,
-    Patch,
-    Delete,
-}
-
-impl Verb {
-    /// As in a request line.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Get => "GET",
-            Self::Post => "POST",
-            Self::Put => "PUT",
-            Self::Patch => "PATCH",
-            Self::Delete => "DELETE",
-        }
-    }
-}
-
-impl fmt::Display for Verb {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
+pub use isospin_api_kit::routes::{Unruled, Verb};
 
 /// Who gets past the door of a route.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -222,27 +193,8 @@ fn served<H: Handler<T, IdentityApp>, T: 'static>(
     path: &str,
     handler: H,
 ) -> Router<IdentityApp> {
-    let router = router.route(path, on(filter(verb), handler.clone()));
-    if path == "/" { router } else { router.route(&format!("{path}/"), on(filter(verb), handler)) }
-}
-
-fn filter(verb: Verb) -> MethodFilter {
-    match verb {
-        Verb::Get => MethodFilter::GET,
-        Verb::Post => MethodFilter::POST,
-        Verb::Put => MethodFilter::PUT,
-        Verb::Patch => MethodFilter::PATCH,
-        Verb::Delete => MethodFilter::DELETE,
-    }
-}
-
-/// A route whose rule is not there.
-#[derive(Debug, thiserror::Error)]
-#[error("{verb} {path} asks for the rule \"{action}\", which is not declared")]
-pub struct Unruled {
-    verb: Verb,
-    path: String,
-    action: String,
+    let router = router.route(path, on(verb.filter(), handler.clone()));
+    if path == "/" { router } else { router.route(&format!("{path}/"), on(verb.filter(), handler)) }
 }
 
 /// Whether every route has the rules it names (N25).
@@ -250,10 +202,9 @@ pub struct Unruled {
 /// # Errors
 /// The first one that has not.
 pub fn check(table: &[Route], policy: &Policy) -> Result<(), Unruled> {
-    for route in table {
-        if let Some(action) = route.actions().find(|action| !policy.declares(action)) {
-            return Err(Unruled { verb: route.verb, path: route.path.clone(), action: action.to_owned() });
-        }
-    }
-    Ok(())
+    let asked = table.iter().flat_map(|route| {
+        let path = route.path.as_str();
+        route.actions().map(move |action| (route.verb, path, action))
+    });
+    routes::check(asked, policy)
 }

@@ -7,45 +7,17 @@
 
 mod collection;
 
-use std::fmt;
-
 use axum::Router;
 use axum::handler::Handler;
-use axum::routing::{MethodFilter, on};
+use axum::routing::on;
 use isospin_api_kit::attribute::{Attribute, Form, ResourceType, Show};
 use isospin_api_kit::policy::Policy;
+use isospin_api_kit::routes;
 
 use crate::App;
 
 pub use collection::Collection;
-
-/// The verbs of the API.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Verb {
-    Get,
-    Post,
-    Put,
-    Delete,
-}
-
-impl Verb {
-    /// As in a request line.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Get => "GET",
-            Self::Post => "POST",
-            Self::Put => "PUT",
-            Self::Delete => "DELETE",
-        }
-    }
-}
-
-impl fmt::Display for Verb {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
+pub use isospin_api_kit::routes::{Unruled, Verb};
 
 /// Who gets past the door of a route.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -170,7 +142,7 @@ impl Route {
     #[must_use]
     pub fn status(&self) -> u16 {
         self.status.unwrap_or(match self.verb {
-            Verb::Get | Verb::Put => 200,
+            Verb::Get | Verb::Put | Verb::Patch => 200,
             Verb::Post => 201,
             Verb::Delete => 204,
         })
@@ -249,13 +221,7 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
     /// One more route.
     #[must_use]
     pub fn add<H: Handler<T, S>, T: 'static>(mut self, route: Route, handler: H) -> Self {
-        let filter = match route.verb {
-            Verb::Get => MethodFilter::GET,
-            Verb::Post => MethodFilter::POST,
-            Verb::Put => MethodFilter::PUT,
-            Verb::Delete => MethodFilter::DELETE,
-        };
-        self.router = self.router.route(&route.path, on(filter, handler));
+        self.router = self.router.route(&route.path, on(route.verb.filter(), handler));
         self.table.push(route);
         self
     }
@@ -281,29 +247,13 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
     }
 }
 
-/// A route whose rule is not there.
-#[derive(Debug, thiserror::Error)]
-#[error("{verb} {path} asks for the rule \"{action}\", which is not declared")]
-pub struct Unruled {
-    verb: Verb,
-    path: String,
-    action: String,
-}
-
 /// Whether every route has the rule it names (N25).
 ///
 /// # Errors
 /// The first one that has not.
 pub fn check(table: &[Route], policy: &Policy) -> Result<(), Unruled> {
-    let unruled = table.iter().find(|route| route.action().is_some_and(|action| !policy.declares(action)));
-    match unruled {
-        None => Ok(()),
-        Some(route) => Err(Unruled {
-            verb: route.verb,
-            path: route.path.clone(),
-            action: route.action().unwrap_or_default().to_owned(),
-        }),
-    }
+    let asked = table.iter().filter_map(|route| Some((route.verb, route.path.as_str(), route.action()?)));
+    routes::check(asked, policy)
 }
 
 /// Whether a name is a rule on an attribute some route takes or shows, whether

@@ -1,13 +1,15 @@
 //! What a password has to be, and how long it is good: `[identity.security_compliance]`,
 //! with Keystone's names, rules and texts (reference/identity-api.md §14).
 
-use fancy_regex::Regex;
+use fancy_regex::{Regex, RegexBuilder};
 
 use super::PasswordsError;
 use crate::config::SecurityCompliance;
 use crate::fault::Fault;
 
 const DAY: i64 = 86_400;
+/// Steps back a match may take: far more than patterns for passwords need.
+const MOST_STEPS: usize = 100_000;
 
 /// The rules of the configuration.
 pub struct Rules {
@@ -18,7 +20,10 @@ pub struct Rules {
 impl Rules {
     pub fn new(config: SecurityCompliance) -> Result<Self, PasswordsError> {
         // From the beginning of a password, as Python matches.
-        let pattern = config.password_regex.as_ref().map(|pattern| Regex::new(&format!("^(?:{pattern})")));
+        let pattern = config
+            .password_regex
+            .as_ref()
+            .map(|pattern| RegexBuilder::new(&format!("^(?:{pattern})")).backtrack_limit(MOST_STEPS).build());
         let pattern = pattern.transpose().map_err(|reason| PasswordsError::Pattern(Box::new(reason)))?;
         Ok(Self { config, pattern })
     }

@@ -132,7 +132,7 @@ async fn renew(service: &mut Service) -> Vec<String> {
 async fn random_requests_are_answered_or_refused_but_never_fail() {
     let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<usize>().expect("a number"));
     let requests = number("ISOSPIN_RANDOM_REQUESTS").unwrap_or(REQUESTS);
-    let seed = number("ISOSPIN_RANDOM_SEED").unwrap_or_else(|| Source::fresh_seed());
+    let seed = number("ISOSPIN_RANDOM_SEED").unwrap_or_else(Source::fresh_seed);
     on_each(|mut service| async move {
         let mut source = Source::new(seed);
         let routes = route_table();

@@ -52,11 +52,23 @@ fn a_quota_in_the_file_stands_beside_the_other_defaults() {
 
 /// The example of the operator guide: the block of its configuration section.
 fn example() -> String {
+    block("Configuration")
+}
+
+/// What is indented in a section of the operator guide.
+fn block(title: &str) -> String {
     let page = include_str!("../../../../docs/operator-guide.md");
-    let section =
-        page.split("\n## ").find(|section| section.starts_with("Configuration")).expect("a section");
+    let section = page.split("\n## ").find(|section| section.starts_with(title)).expect("a section");
     let lines = section.lines().filter(|line| line.is_empty() || line.starts_with("    "));
     lines.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_rules_about_passwords_of_the_operator_guide_can_be_set() {
+    let rules =
+        load(&block("Rules about passwords"), &[]).expect("a configuration").identity.security_compliance;
+    assert_eq!((rules.password_expires_days, rules.minimum_password_age), (90, 1));
+    assert_eq!(rules.password_regex, r"^(?=.*\d)(?=.*[a-zA-Z]).{7,}$");
 }
 
 #[test]

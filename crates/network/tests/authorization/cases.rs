@@ -230,7 +230,7 @@ impl<'r> Cases<'r> {
             let path = self.url(route, &object);
             let body = match route.verb {
                 Verb::Get | Verb::Delete => Value::Null,
-                Verb::Post | Verb::Put => {
+                Verb::Post | Verb::Put | Verb::Patch => {
                     (self.fixture.action)(&self.world, &object, route.action().unwrap_or_default())
                 }
             };

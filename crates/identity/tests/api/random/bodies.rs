@@ -9,8 +9,8 @@ use super::source::Source;
 pub fn of(route: &Route, mut source: Source, ids: &[String]) -> Value {
     let name = format!("n{}", source.below(100_000));
     let mut id = || source.one_of(ids).clone();
-    let body = match route.path.trim_start_matches("/v3/").split("/{").next().unwrap_or_default() {
-        "auth/tokens" => return json!({"auth": login(&mut source, ids)}),
+    match route.path.trim_start_matches("/v3/").split("/{").next().unwrap_or_default() {
+        "auth/tokens" => json!({"auth": login(&mut source, ids)}),
         "ec2tokens" | "s3tokens" => json!({"credentials": {
             "access": id(), "signature": "AAAA", "token": "AAAA", "host": "h", "verb": "GET", "path": "/",
             "params": {"SignatureVersion": "2", "Timestamp": "2030-01-01T00:00:00Z"}, "headers": {}, "body_hash": ""}}),
@@ -57,8 +57,7 @@ pub fn of(route: &Route, mut source: Source, ids: &[String]) -> Value {
         "OS-EP-FILTER/endpoint_groups" => json!({"endpoint_group": {"name": name, "description": "d",
             "filters": {"interface": "public", "service_id": id()}}}),
         _ => json!({}),
-    };
-    body
+    }
 }
 
 fn login(source: &mut Source, ids: &[String]) -> Value {
