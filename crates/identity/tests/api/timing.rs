@@ -51,6 +51,7 @@ async fn medians(service: &Service, cases: &Cases, samples: usize) -> Vec<Durati
         .collect()
 }
 
+#[expect(clippy::print_stdout, reason = "the figures are what is asked for")]
 async fn check(service: &Service, cases: Cases) {
     let unknown = service.auth(cases[0].1.clone()).await.body;
     for (name, login) in &cases {
