@@ -163,7 +163,7 @@ async fn random_requests_are_answered_or_refused_but_never_fail() {
         }
         println!("seed {seed}: {accepted} accepted, {refused} refused");
         assert!(wrongs.is_empty(), "seed {seed}: {} are wrong:\n{}", wrongs.len(), wrongs.join("\n"));
-        assert!(accepted * 10 > requests, "only {accepted} of {requests} requests got anywhere");
+        assert!(accepted * 25 > requests, "only {accepted} of {requests} requests got anywhere");
     })
     .await;
 }
