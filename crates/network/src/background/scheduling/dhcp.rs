@@ -176,7 +176,7 @@ async fn unbind(tx: &mut Tx, network_id: NetworkId, bindings: Vec<Binding>) -> R
         tx.execute_later(sql, values![network_id, binding.host]).await?;
         let Some(port_id) = binding.port_id else { continue };
         if let Some(port) = port::store::get(tx, port_id).await? {
-            port::store::delete(tx, &port).await?;
+            port::remove(tx, None, &port).await?;
         }
     }
     tx.record("dhcp_binding", ChangeKind::Set, network_id);

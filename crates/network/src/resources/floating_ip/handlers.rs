@@ -296,7 +296,7 @@ pub async fn delete(
 async fn release(tx: &mut Tx, floating_ip: &FloatingIp) -> Result<(), Fault> {
     store::delete(tx, floating_ip).await?;
     if let Some(holder) = port::store::get(tx, floating_ip.floating_port_id).await? {
-        port::store::delete(tx, &holder).await?;
+        port::remove(tx, None, &holder).await?;
     }
     quota::give_back(tx, &floating_ip.project_id, "floatingip", 1).await?;
     Ok(())

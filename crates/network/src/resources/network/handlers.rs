@@ -318,7 +318,7 @@ pub(in crate::resources) async fn delete_one(tx: &mut Tx, network: &Network) -> 
     }
     for (id, _) in going {
         if let Some(port) = port::store::get(tx, id).await? {
-            port::store::delete(tx, &port).await?;
+            port::remove(tx, None, &port).await?;
         }
     }
     for subnet in subnet::store::of_network(tx, network.id).await? {

@@ -18,13 +18,13 @@ use super::model::{DHCP, NewPort};
 use super::policy::{target, target_on, target_owned};
 use super::rules::references::{not_found, service_port};
 use super::store::{self, Found};
-use super::{TYPE, changes, filters, input, qos, view};
+use super::{TYPE, changes, filters, input, qos, remove, view};
 use crate::background::scheduling;
 use crate::long_list::{self, PIECE};
 use crate::resources::network::model::Network;
 use crate::resources::qos_policy::bindings;
 use crate::resources::rbac_policy::Access;
-use crate::resources::{floating_ip, network, port_forwarding, security_group, trunk};
+use crate::resources::{network, security_group};
 use crate::{App, owner, page};
 
 /// `GET /v2.0/ports`
@@ -250,11 +250,8 @@ pub async fn delete(
                 if changes::is_referred_to(tx, &found.port).await? {
                     return Err(service_port(&found.port));
                 }
-                trunk::check_unused(tx, found.port.id).await?;
                 let project = (!caller.is_admin()).then_some(caller.project_id.as_str());
-                floating_ip::store::disassociate_port(tx, project, found.port.id).await?;
-                port_forwarding::store::forget_port(tx, found.port.id, &[]).await?;
-                store::delete(tx, &found.port).await?;
+                remove(tx, project, &found.port).await?;
                 if found.port.device_owner == DHCP {
                     scheduling::ensure_dhcp(tx, &app, found.port.network_id).await?;
                 }

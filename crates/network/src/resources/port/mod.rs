@@ -13,6 +13,7 @@ mod input;
 pub mod model;
 pub mod policy;
 mod qos;
+mod removal;
 pub mod rules;
 pub mod store;
 #[cfg(test)]
@@ -27,6 +28,7 @@ use crate::resources::network;
 use crate::resources::registration::Resource;
 use crate::resources::tag;
 use crate::routes::Routes;
+pub use removal::remove;
 use rules::checks;
 
 use policy::POLICY;

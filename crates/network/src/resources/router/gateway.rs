@@ -90,7 +90,7 @@ pub async fn clear(tx: &mut Tx, router: &mut Router) -> Result<(), Fault> {
     router.qos_policy_id = None;
     store::part_from_gateway(tx, router.id).await?;
     let port = existing(tx, gateway.port_id).await?;
-    port::store::delete(tx, &port).await
+    port::remove(tx, None, &port).await
 }
 
 /// The port of a gateway: a foreign key says that it is there.

@@ -266,3 +266,21 @@ async fn pools_are_the_external_ipv4_subnets() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn one_whose_hidden_port_carries_a_trunk_stays() {
+    TestApi::on_each_engine(|api| async move {
+        let floor = Floor::new(&api).await;
+        let floating_ip = floor.float(&api, json!({})).await;
+        let query = "/v2.0/ports?device_owner=network:floatingip&fields=id";
+        let hidden = api.expect(200, "admin", "GET", query, Value::Null).await["ports"][0]["id"].take();
+        let trunk = api.create("admin", "/v2.0/trunks", "trunk", json!({"port_id": hidden})).await;
+        let (kind, _) = api.refused(409, "member", "DELETE", &url(&floating_ip), Value::Null).await;
+        assert_eq!(kind, "PortInUseAsTrunkParent");
+        assert_eq!(shown(&api, "member", &floating_ip).await["status"], floating_ip["status"]);
+        let trunk = format!("/v2.0/trunks/{}", trunk["id"].as_str().expect("an id"));
+        api.expect(204, "admin", "DELETE", &trunk, Value::Null).await;
+        api.expect(204, "member", "DELETE", &url(&floating_ip), Value::Null).await;
+    })
+    .await;
+}

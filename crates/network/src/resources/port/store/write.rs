@@ -56,8 +56,8 @@ pub async fn save(tx: &mut Tx, before: &Port, port: &mut Port) -> Result<(), Fau
     Ok(())
 }
 
-/// Removes a port: rows, addresses, tags, quota. Whoever refers to it (floating
-/// IPs, gateways, interfaces) is released before.
+/// Removes a port: rows, addresses, tags, quota. Whoever refers to it is released before:
+/// see [`remove`](crate::resources::port::remove).
 ///
 /// # Errors
 /// The store's.
