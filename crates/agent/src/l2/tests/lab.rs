@@ -179,6 +179,11 @@ impl Lab {
         for port in ports {
             assert_eq!(state(&report, port), Some(ItemState::Up), "{report:?}");
         }
+        // What is sent before the kernel has taken notice is lost.
+        for guest in &guests {
+            let carries = async || guest.shell("ip link show eth0").await.contains("state UP");
+            assert!(eventually(carries).await, "the link of a guest carries");
+        }
         guests.try_into().unwrap_or_else(|_| panic!("as many guests as ports"))
     }
 
