@@ -47,6 +47,10 @@ pub struct AgentStatus {
     pub feed_to_applied_us: Option<u64>,
     /// Items that failed in the last pass over them.
     pub failed: Vec<FailedItem>,
+    /// Ids of ports of this host that are not wired and did not fail: nobody has plugged them in,
+    /// or they are administratively down.
+    #[serde(default)]
+    pub down: Vec<String>,
     /// What was counted under metering labels, when it was last read: once a minute at
     /// least.
     #[serde(default)]

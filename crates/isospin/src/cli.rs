@@ -130,6 +130,7 @@ pub enum Service {
 }
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Agent {
     #[command(flatten)]
     pub place: Place,
@@ -148,6 +149,22 @@ pub struct Agent {
     /// Report ports ACTIVE without touching the host
     #[arg(long)]
     pub simulated: bool,
+    #[command(subcommand)]
+    pub command: Option<AgentCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum AgentCommand {
+    /// Show the ports of this host, each with its state and why it is not ACTIVE
+    Status(AgentStatus),
+}
+
+#[derive(Debug, Args)]
+pub struct AgentStatus {
+    #[command(flatten)]
+    pub place: Place,
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]

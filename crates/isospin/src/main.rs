@@ -43,6 +43,9 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Down(arguments) => commands::down::run(arguments).await?,
         Command::Status(arguments) => commands::status::run(arguments).await?,
         Command::Server(arguments) => serve::run(arguments).await?,
+        Command::Agent(cli::Agent { command: Some(cli::AgentCommand::Status(arguments)), .. }) => {
+            commands::agent_status::run(arguments)?;
+        }
         Command::Agent(arguments) => host_agent::run(arguments).await?,
         Command::Attach(arguments) => commands::attach::attach(arguments).await?,
         Command::Detach(arguments) => commands::attach::detach(arguments).await?,

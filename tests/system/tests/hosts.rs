@@ -75,6 +75,13 @@ fn every_type_of_network_reaches_what_it_should_and_nothing_else() -> Result<()>
         between.len()
     );
 
+    for host in &region.lab.hosts {
+        let ports: Value = serde_json::from_str(&host.agent_says(&["status", "--json"])?)?;
+        let ports = ports.as_array().map(Vec::as_slice).unwrap_or_default();
+        ensure!(!ports.is_empty() && ports.iter().all(|port| port["state"] == "ACTIVE"), "{ports:?}");
+        let table = host.agent_says(&["status"])?;
+        ensure!(table.contains(host.name()) && table.matches("ACTIVE").count() == ports.len(), "{table}");
+    }
     for host in &mut region.lab.hosts {
         host.kill_agent()?;
         host.start_agent()?;

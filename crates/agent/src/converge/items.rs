@@ -112,6 +112,15 @@ impl Items {
         self.failed.iter().filter_map(line).collect()
     }
 
+    /// The ports that are down, for people.
+    pub(super) fn down(&self) -> Vec<String> {
+        let down = |(key, state): (&ItemKey, &ItemState)| match (key, state) {
+            ((FactKey::Port(id), "l2"), ItemState::Down) => Some(id.to_string()),
+            _ => None,
+        };
+        self.states.iter().filter_map(down).collect()
+    }
+
     /// A session began.
     pub(super) fn connected(&mut self, outbox: Outbox) {
         self.session = Some(Session { outbox, open: false, reported: None });

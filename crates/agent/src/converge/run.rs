@@ -252,7 +252,7 @@ impl Converge {
 
     fn publish(&self, scope: &Scope, whole: PassReport, received: Option<Instant>) {
         let full = *scope == Scope::Everything;
-        let failed = self.items.failed();
+        let (failed, down) = (self.items.failed(), self.items.down());
         counter!("isospin_agent_rounds_total", "scope" => if full { "everything" } else { "touched" })
             .increment(1);
         #[expect(clippy::cast_precision_loss, reason = "gauges are floating-point numbers")]
@@ -280,6 +280,7 @@ impl Converge {
             status.swept += whole.swept;
             status.metered = whole.metered;
             status.failed = failed;
+            status.down = down;
             status.set_aside = set_aside.collect();
             if let Some(took) = took {
                 status.feed_to_applied_us = Some(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));

@@ -1,5 +1,6 @@
 //! One file for each command.
 
+pub mod agent_status;
 pub mod attach;
 pub mod demo;
 pub mod down;

@@ -186,6 +186,15 @@ impl Host {
         Ok(serde_json::from_slice(&std::fs::read(file)?)?)
     }
 
+    /// `isospin agent` with these arguments on the host; what it printed.
+    ///
+    /// # Errors
+    /// It failed.
+    pub fn agent_says(&self, arguments: &[&str]) -> Result<String> {
+        let binary = self.binary.to_string_lossy();
+        self.machine.run(&[&[&*binary, "agent"], arguments].concat())
+    }
+
     /// Waits until the agent that was started last is connected and has nothing left to do;
     /// what it says of itself then.
     ///
