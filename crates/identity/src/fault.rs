@@ -66,6 +66,12 @@ impl Fault {
         Self::new(StatusCode::NOT_FOUND, format!("Could not find {kind}: {id}."))
     }
 
+    /// 404: what was given as a token is none, or is no longer.
+    #[must_use]
+    pub fn no_token() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "Failed to validate token")
+    }
+
     /// 409.
     #[must_use]
     pub fn conflict(kind: &str, details: &str) -> Self {

@@ -112,12 +112,12 @@ fn check_service(headers: &HeaderMap, token: &ValidToken) -> Result<(), Fault> {
         return Ok(());
     }
     tracing::warn!(user = token.user.id, "a token with access rules was shown by a service that knows none");
-    Err(Fault::new(StatusCode::NOT_FOUND, "Failed to validate token"))
+    Err(Fault::no_token())
 }
 
 fn subject(checked: Result<Arc<ValidToken>, TokenError>) -> Result<Arc<ValidToken>, Fault> {
     checked.map_err(|error| match error {
-        TokenError::Invalid => Fault::new(StatusCode::NOT_FOUND, "Failed to validate token"),
+        TokenError::Invalid => Fault::no_token(),
         other => other.into(),
     })
 }

@@ -47,7 +47,7 @@ async fn a_missing_method_is_asked_for_and_may_come_later() {
         assert_eq!(done.status, 201, "{done:?}");
         assert_eq!(done.body["token"]["methods"], json!(["password", "application_credential"]));
         // A receipt is no token, a token no receipt, and nobody's else.
-        assert_eq!(service.auth(by_token(&receipt, Value::Null)).await.status, 401);
+        assert_eq!(service.auth(by_token(&receipt, Value::Null)).await.status, 404);
         assert_eq!(service.call("GET", "/v3/auth/projects", &receipt, None).await.status, 401);
         for wrong in [service.admin.as_str(), "nonsense"] {
             assert_eq!(auth_with(&service, second.clone(), wrong).await.status, 401);

@@ -211,8 +211,10 @@ async fn prove(app: &IdentityApp, request: &AuthRequest) -> Result<Proven, Fault
         });
     }
     let mut all: Option<Proven> = None;
+    let alone = looked_at.len() == 1;
     for one in looked_at {
-        let one = one?;
+        // That a token is none would say that the password before it was right.
+        let one = one.map_err(|fault| if alone { fault } else { fault.hide_missing() })?;
         all = Some(match all {
             None => one,
             Some(first) => first.and(one).ok_or_else(Fault::unauthorized)?,
@@ -226,7 +228,8 @@ async fn prove(app: &IdentityApp, request: &AuthRequest) -> Result<Proven, Fault
 async fn by_token(app: &IdentityApp, token: &str, wanted: &WantedScope) -> Result<Proven, Fault> {
     let parent = match app.tokens.check(token).await {
         Ok(parent) => parent,
-        Err(TokenError::Invalid) => return Err(Fault::unauthorized()),
+        // Not 401 as other proofs: Keystone's clients tell an ended token from a wrong password.
+        Err(TokenError::Invalid) => return Err(Fault::no_token()),
         Err(error) => return Err(error.into()),
     };
     let credential = match &parent.delegation {
