@@ -70,9 +70,9 @@ async fn a_rule_opens_a_port_and_closing_it_cuts_the_connection(backend: Backend
     let web = allow_port(&mut lab.facts, servers, TCP, 80);
     allow_port(&mut lab.facts, servers, TCP, 81);
     lab.pass(&[FactKey::SecurityGroupRule(web)], &[]).await;
-    let mut near = gc.connect("10.0.0.1", 80).await.expect("the rule opens the port");
+    let mut near = gc.opens("10.0.0.1", 80).await;
     let (mut far, _) = closed.accept().expect("accepted");
-    let mut near_kept = gc.connect("10.0.0.1", 81).await.expect("this one too");
+    let mut near_kept = gc.opens("10.0.0.1", 81).await;
     let (mut far_kept, _) = kept.accept().expect("accepted");
     assert!(carries(&mut near, &mut far) && carries(&mut far, &mut near));
 
@@ -117,7 +117,7 @@ async fn an_answer_does_not_open_a_cut_connection_again(backend: Backend) {
     let mut lab = Lab::on(backend, config(), facts).await;
     let [gs, gr] = lab.start([server, router]).await;
     let listener = gs.listen(80).await;
-    let mut near = gr.connect("10.0.0.1", 80).await.expect("allowed");
+    let mut near = gr.opens("10.0.0.1", 80).await;
     let (mut far, _) = listener.accept().expect("accepted");
     assert!(carries(&mut near, &mut far));
     lab.facts.security_group_rules.remove(&web);
@@ -225,7 +225,7 @@ async fn a_rule_that_cannot_be_programmed_stops_no_other(backend: Backend) {
     assert_eq!(reason, Some(ItemState::Failed("protocol 112 has no ports to match".to_owned())));
     for port in [60, 75, 100] {
         let _listener = gs.listen(port).await;
-        assert!(gc.connect("10.0.0.1", port).await.is_some(), "port {port}");
+        gc.opens("10.0.0.1", port).await;
     }
     let _listener = gs.listen(101).await;
     assert!(gc.connect("10.0.0.1", 101).await.is_none());

@@ -206,11 +206,14 @@ impl Guest {
         shell(&self.ns.place(), command).await
     }
 
-    /// Whether an answer comes within a few tries: the first may meet ARP or
-    /// duplicate address detection.
+    /// Whether an answer comes in the end: the first packets may meet ARP, duplicate address
+    /// detection, and a kernel that has not taken notice of a new link yet.
     pub async fn reaches(&self, ip: &str) -> bool {
         let args = ["-c", "4", "-i", "0.2", "-W", "1", ip];
-        process::run(&self.ns.place(), "ping", &args, b"", Duration::from_secs(10)).await.is_ok()
+        let answered = async || {
+            process::run(&self.ns.place(), "ping", &args, b"", Duration::from_secs(10)).await.is_ok()
+        };
+        eventually(answered).await
     }
 
     /// Whether nothing comes back to one packet.
@@ -224,7 +227,18 @@ impl Guest {
         self.ns.0.run(move || TcpListener::bind(address)).await.expect("run").expect("listen")
     }
 
-    /// A connection, or `None` when none comes up in time.
+    /// A connection, which has to come up in the end.
+    pub async fn opens(&self, ip: &str, port: u16) -> TcpStream {
+        let end = Instant::now() + Duration::from_secs(10);
+        while Instant::now() < end {
+            if let Some(stream) = self.connect(ip, port).await {
+                return stream;
+            }
+        }
+        panic!("no connection to {ip} port {port}");
+    }
+
+    /// A connection, or `None` when none comes up soon.
     pub async fn connect(&self, ip: &str, port: u16) -> Option<TcpStream> {
         let address = SocketAddr::new(ip.parse().expect("ip"), port);
         let connect = move || TcpStream::connect_timeout(&address, Duration::from_millis(700));

@@ -29,7 +29,7 @@ async fn networks_with_the_same_addresses_never_meet() {
     let listener = ga1.listen(80).await;
     let _other = ga2.listen(80).await;
     // The same five numbers on both networks: only the first has the rule.
-    let mut near = gb1.connect("10.0.0.1", 80).await.expect("allowed on the first network");
+    let mut near = gb1.opens("10.0.0.1", 80).await;
     let (mut far, _) = listener.accept().expect("accepted");
     assert!(gb2.connect("10.0.0.1", 80).await.is_none(), "refused on the second");
     assert!(super::lab::carries(&mut near, &mut far));

@@ -120,7 +120,7 @@ async fn a_limit_is_kept_and_goes_with_its_policy() {
 /// How long the bytes take from one guest to the other.
 async fn transfer(from: &super::lab::Guest, to: &super::lab::Guest, port: u16, bytes: usize) -> Duration {
     let listener = to.listen(port).await;
-    let mut stream = from.connect("10.0.0.12", port).await.expect("a connection");
+    let mut stream = from.opens("10.0.0.12", port).await;
     let (mut other, _) = listener.accept().expect("accepted");
     other.set_read_timeout(Some(Duration::from_secs(20))).expect("timeout");
     let started = Instant::now();
