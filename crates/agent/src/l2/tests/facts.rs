@@ -46,7 +46,7 @@ pub fn network(facts: &mut Facts, segment: Segment) -> NetworkId {
     id
 }
 
-/// A port of this host; the last octets of its MAC come from its first address.
+/// A port of this host; the last octets of its MAC are those of its id.
 pub fn port(facts: &mut Facts, network_id: NetworkId, ips: &[&str], groups: &[SecurityGroupId]) -> PortId {
     let id = PortId::random();
     let bytes = id.uuid().into_bytes();
@@ -55,7 +55,7 @@ pub fn port(facts: &mut Facts, network_id: NetworkId, ips: &[&str], groups: &[Se
         name: String::new(),
         network_id,
         project_id: "p".to_owned(),
-        mac: MacAddr::new([0xfa, 0x16, 0x3e, bytes[0], bytes[1], bytes[2]]),
+        mac: MacAddr::new([0xfa, 0x16, 0x3e, bytes[13], bytes[14], bytes[15]]),
         fixed_ips: ips
             .iter()
             .map(|ip| FixedIp { subnet_id: SubnetId::random(), ip_address: ip.parse().expect("ip") })
