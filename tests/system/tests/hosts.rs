@@ -50,16 +50,19 @@ fn every_type_of_network_reaches_what_it_should_and_nothing_else() -> Result<()>
     let mut heard = Vec::new();
     for case in &cases {
         for guest in &case.guests {
-            heard.push((case, guest.instance.within(Capture::open)?));
+            // Whoever is alone on a local network need not hear anything.
+            let beside = case.guests.iter().filter(|other| other.host == guest.host).count() - 1;
+            let hears = case.kind != "local" || beside > 0;
+            heard.push((case, hears, guest.instance.within(Capture::open)?));
         }
     }
     let mut underlay = region.lab.fabric.machine.within(Capture::open)?;
     let pairs: usize = cases.iter().map(reaches).collect::<Result<Vec<_>>>()?.into_iter().sum();
     let mut frames_heard = 0;
-    for (case, capture) in &mut heard {
+    for (case, hears, capture) in &mut heard {
         let frames = capture.frames();
         frames_heard += frames.len();
-        ensure!(!frames.is_empty(), "{}: nothing is heard at all", case.kind);
+        ensure!(!*hears || !frames.is_empty(), "{}: nothing is heard at all", case.kind);
         let foreign: Vec<_> =
             frames.iter().filter(|frame| ends(frame).iter().any(|ip| !is_of(case.net, *ip))).collect();
         ensure!(foreign.is_empty(), "{}: frames of other networks: {foreign:02x?}", case.kind);
