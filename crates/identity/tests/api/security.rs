@@ -164,6 +164,29 @@ async fn k03_what_is_disabled_is_refused_on_every_method() {
     .await;
 }
 
+/// There is no federation here; what K08 guards is nobody's without it.
+#[tokio::test]
+async fn k08_nobody_comes_by_federation_and_lists_of_projects_are_ones_own() {
+    on_each(|service| async move {
+        for method in ["mapped", "saml2", "openid", "external", "oauth1"] {
+            let way = json!({"identity": {"methods": [method], method: {"id": "x", "protocol": "p"}}});
+            assert_eq!(service.auth(way).await.status, 401, "{method}");
+        }
+        for path in [
+            "/v3/OS-FEDERATION/identity_providers",
+            "/v3/OS-FEDERATION/projects",
+            "/v3/auth/OS-FEDERATION/saml2",
+        ] {
+            assert_eq!(service.admin("GET", path, None).await.status, 404, "{path}");
+        }
+        let projects = service.call("GET", "/v3/auth/projects", &service.demo().await, None).await;
+        assert_eq!(projects.all("projects", "name"), ["demo"]);
+        let domains = service.call("GET", "/v3/auth/domains", &service.demo().await, None).await;
+        assert!(domains.all("domains", "name").is_empty());
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn k06_secrets_that_are_too_long_are_refused_unread() {
     on_each_with(
