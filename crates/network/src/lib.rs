@@ -43,5 +43,6 @@ pub const MIGRATIONS: MigrationSet = MigrationSet {
             name: "port_visibility",
             sql: include_str!("../migrations/0007_port_visibility.sql"),
         },
+        Migration { id: 8, name: "guests", sql: include_str!("../migrations/0008_guests.sql") },
     ],
 };

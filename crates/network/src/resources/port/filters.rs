@@ -84,8 +84,7 @@ pub(super) fn select(columns: &str, project_id: Option<&str>, query: &ListQuery)
     if let Some(project_id) = project_id {
         let project = select.bind(project_id);
         let own = format!("ports.project_id = {project}");
-        let guests =
-            format!("ports.network_project_id = {project} AND ports.project_id <> ports.network_project_id");
+        let guests = format!("ports.guest_of = {project}");
         if is_narrow(query) {
             select.condition(format!("({own} OR {guests})"));
         } else {

@@ -31,9 +31,9 @@ const INSERT_PORT: &str = "INSERT INTO ports (id, project_id, network_id, name, 
      allowed_address_pairs, extra_dhcp_opts, binding_host, binding_vnic_type, binding_profile, \
      binding_vif_type, binding_vif_details, binding_segment_id, data_plane_status, device_profile, \
      hardware_offload_type, hints, numa_affinity_policy, propagate_uplink_status, trusted, created_at, \
-     updated_at, revision_number, dns_domain, network_project_id) VALUES \
+     updated_at, revision_number, dns_domain, guest_of) VALUES \
      ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, \
-     $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, (SELECT project_id FROM networks WHERE id = $3)) ON CONFLICT DO NOTHING";
+     $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, NULLIF((SELECT project_id FROM networks WHERE id = $3), $2)) ON CONFLICT DO NOTHING";
 const INSERT_GROUP: &str = "INSERT INTO port_security_groups (port_id, security_group_id) VALUES ($1, $2)";
 const INSERT_TAG: &str = "INSERT INTO tags (resource_id, tag) VALUES ($1, $2)";
 
