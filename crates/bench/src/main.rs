@@ -7,6 +7,7 @@
 
 mod driver;
 mod identity;
+mod lab;
 mod objects;
 mod report;
 mod scale;
@@ -40,7 +41,7 @@ struct Arguments {
     /// Measure only one part
     #[arg(long)]
     only: Option<Part>,
-    /// Measure the wiring of ports by a real agent too (needs root)
+    /// Measure the wiring of ports by real agents and the way of packets too (needs root)
     #[arg(long)]
     wiring: bool,
     /// Measure with growing tables too: up to 100,000 ports
@@ -69,6 +70,8 @@ enum Part {
     Network,
     /// The same with growing tables.
     Scale,
+    /// Two hosts with real agents, and packets between them (needs root).
+    Lab,
 }
 
 fn main() -> Result<()> {
@@ -80,7 +83,8 @@ fn main() -> Result<()> {
 
 async fn run(arguments: &Arguments) -> Result<()> {
     let mut results = Results::new();
-    for engine in &arguments.engines {
+    let engines = if arguments.only == Some(Part::Lab) { &[][..] } else { &arguments.engines[..] };
+    for engine in engines {
         let engine = match engine {
             EngineName::Sqlite => Engine::Sqlite,
             EngineName::Postgres => Engine::Postgres,
@@ -90,6 +94,9 @@ async fn run(arguments: &Arguments) -> Result<()> {
     if arguments.wiring {
         let server = Server::start(&arguments.binary, Engine::Sqlite, "real").await?;
         wiring::run(&server, &mut results).await.context("wiring")?;
+    }
+    if arguments.wiring || arguments.only == Some(Part::Lab) {
+        lab::run(&arguments.binary, &mut results).await?;
     }
     results.write_json(&arguments.json)?;
     if let Some(page) = &arguments.page {

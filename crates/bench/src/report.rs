@@ -8,7 +8,6 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 
 use crate::driver::Measured;
-use crate::server::Engine;
 
 /// Marks around the table in the page.
 const BEGIN: &str = "<!-- results: begin -->";
@@ -23,6 +22,15 @@ struct Line {
     p50_ms: Option<f64>,
     p99_ms: Option<f64>,
     mebibytes: Option<f64>,
+    /// Of the same without Isospin.
+    ratio: Option<f64>,
+}
+
+impl Line {
+    fn of(engine: &'static str, what: impl Into<String>) -> Self {
+        let what = what.into();
+        Self { engine, what, rate: None, p50_ms: None, p99_ms: None, mebibytes: None, ratio: None }
+    }
 }
 
 /// All lines of one run, and the machine they were measured on.
@@ -42,39 +50,33 @@ impl Results {
     }
 
     /// A load of many calls, each with `objects` objects.
-    pub fn rate(&mut self, engine: Engine, what: &str, measured: &Measured, objects: usize) {
+    pub fn rate(&mut self, on: impl Into<&'static str>, what: &str, measured: &Measured, objects: usize) {
         self.push(Line {
-            engine: engine.name(),
-            what: what.to_owned(),
             rate: Some(measured.rate() * objects as f64),
             p50_ms: Some(milliseconds(measured.quantile(0.5))),
             p99_ms: Some(milliseconds(measured.quantile(0.99))),
-            mebibytes: None,
+            ..Line::of(on.into(), what)
         });
     }
 
     /// Calls made one after the other.
-    pub fn latency(&mut self, engine: Engine, what: &str, measured: &Measured) {
+    pub fn latency(&mut self, on: impl Into<&'static str>, what: &str, measured: &Measured) {
         self.push(Line {
-            engine: engine.name(),
-            what: what.to_owned(),
-            rate: None,
             p50_ms: Some(milliseconds(measured.quantile(0.5))),
             p99_ms: Some(milliseconds(measured.quantile(0.99))),
-            mebibytes: None,
+            ..Line::of(on.into(), what)
         });
     }
 
-    /// Memory of the server with so many ports.
-    pub fn memory(&mut self, engine: Engine, ports: usize, bytes: u64) {
-        self.push(Line {
-            engine: engine.name(),
-            what: format!("server memory with {ports} ports"),
-            rate: None,
-            p50_ms: None,
-            p99_ms: None,
-            mebibytes: Some(bytes as f64 / f64::from(1u32 << 20)),
-        });
+    /// Resident memory of a process.
+    pub fn memory(&mut self, on: impl Into<&'static str>, what: &str, bytes: u64) {
+        let mebibytes = Some(bytes as f64 / f64::from(1u32 << 20));
+        self.push(Line { mebibytes, ..Line::of(on.into(), what) });
+    }
+
+    /// A rate, and what it is of the same without Isospin.
+    pub fn ratio(&mut self, on: impl Into<&'static str>, what: &str, rate: f64, without: f64) {
+        self.push(Line { rate: Some(rate), ratio: Some(rate / without), ..Line::of(on.into(), what) });
     }
 
     #[expect(clippy::print_stderr, reason = "progress for the person who waits")]
@@ -103,7 +105,7 @@ impl Results {
 
     fn table(&self) -> String {
         let mut text = format!("Machine: {}\n\n", self.machine);
-        text.push_str("| engine | what | per second | p50 ms | p99 ms | MiB |\n|---|---|---|---|---|---|\n");
+        text.push_str("| on | what | per second | p50 ms | p99 ms | MiB | of a bare pair |\n|---|---|---|---|---|---|---|\n");
         for line in &self.lines {
             let _ = writeln!(text, "| {} |", cells(line).join(" | "));
         }
@@ -116,7 +118,7 @@ impl Results {
     }
 }
 
-fn cells(line: &Line) -> [String; 6] {
+fn cells(line: &Line) -> [String; 7] {
     let number = |value: Option<f64>, digits: usize| {
         value.map_or_else(String::new, |value| format!("{value:.digits$}"))
     };
@@ -127,6 +129,7 @@ fn cells(line: &Line) -> [String; 6] {
         number(line.p50_ms, 2),
         number(line.p99_ms, 2),
         number(line.mebibytes, 1),
+        number(line.ratio, 2),
     ]
 }
 

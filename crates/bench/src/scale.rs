@@ -45,7 +45,7 @@ pub async fn run(server: &Server, engine: Engine, concurrency: usize, results: &
         ports.extend(ids(&created, "port")?);
         results.rate(engine, &label("port create"), &created, 1);
         reads(&load, &networks, &ports, &group, &label, results).await?;
-        results.memory(engine, size, server.memory()?);
+        results.memory(engine, &label("server memory"), server.memory()?);
     }
     Ok(())
 }

@@ -48,7 +48,7 @@ pub async fn run(
     }
     let load = Load { address: server.network_address()?, session: &session, concurrency, engine };
     let ids = port_create(&load, &networks, ports, results).await?;
-    results.memory(engine, ids.len(), server.memory()?);
+    results.memory(engine, &format!("server memory with {} ports", ids.len()), server.memory()?);
     reads(&load, &networks, &ids, results).await?;
     port_update_and_delete(&load, &ids, results).await?;
     bulk(&load, &networks, results).await?;

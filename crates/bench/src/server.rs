@@ -25,6 +25,20 @@ impl Engine {
     }
 }
 
+impl From<Engine> for &'static str {
+    fn from(engine: Engine) -> Self {
+        engine.name()
+    }
+}
+
+/// Resident memory of a process, bytes.
+pub fn resident(pid: u32) -> Result<u64> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = text.lines().find(|line| line.starts_with("VmRSS:")).context("no VmRSS")?;
+    let kib: u64 = line.split_whitespace().nth(1).context("no number")?.parse()?;
+    Ok(kib * 1024)
+}
+
 /// A running installation; gone when dropped.
 pub struct Server {
     binary: PathBuf,
@@ -90,10 +104,7 @@ impl Server {
     /// Resident memory of the server process, bytes.
     pub fn memory(&self) -> Result<u64> {
         let pid = self.status["pids"]["server"].as_u64().context("no server")?;
-        let text = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-        let line = text.lines().find(|line| line.starts_with("VmRSS:")).context("no VmRSS")?;
-        let kib: u64 = line.split_whitespace().nth(1).context("no number")?.parse()?;
-        Ok(kib * 1024)
+        resident(u32::try_from(pid)?)
     }
 
     /// Logs in as one of the users bootstrap made.

@@ -18,6 +18,17 @@ pub enum Scope {
     Touched { facts: BTreeSet<FactKey>, links: BTreeSet<String> },
 }
 
+impl Scope {
+    /// The facts that changed; `None`: any may have.
+    #[must_use]
+    pub const fn facts(&self) -> Option<&BTreeSet<FactKey>> {
+        match self {
+            Self::Everything => None,
+            Self::Touched { facts, .. } => Some(facts),
+        }
+    }
+}
+
 /// The state of one item as its mechanism sees it after a pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ItemState {

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::values::{Part, Table};
 use super::{BRIDGE, INET, Nftables, observe, render};
-use crate::firewall::policy::{Kept, Policy};
+use crate::firewall::policy::{Folds, Kept, Policy};
 use crate::firewall::testing::{self, config};
 
 struct Scratch(Namespace);
@@ -35,7 +35,7 @@ impl Drop for Scratch {
 }
 
 fn policy(facts: &Facts) -> Arc<Policy> {
-    Arc::new(Policy::of(facts, &config(), BTreeSet::new(), &Kept::default()))
+    Arc::new(Policy::of(facts, &config(), BTreeSet::new(), &Kept::default(), &mut Folds::of(facts)))
 }
 
 /// The elements and rules of a table, without what only one side knows.

@@ -1,6 +1,7 @@
 //! What changed between two policies.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use isospin_feed::facts::Direction;
 use isospin_types::SecurityGroupId;
@@ -28,9 +29,9 @@ impl Policy {
                 .members
                 .iter()
                 .filter_map(|(group, members)| match other.members.get(group) {
-                    None => Some((*group, members.clone())),
+                    None => Some((*group, Arc::clone(members))),
                     Some(theirs) if theirs == members => None,
-                    Some(theirs) => Some((*group, members.without(theirs))),
+                    Some(theirs) => Some((*group, Arc::new(members.without(theirs)))),
                 })
                 .collect(),
             refused: BTreeMap::new(),
@@ -75,18 +76,21 @@ impl Policy {
             .collect()
     }
 
-    fn group_covers(&self, new: &Group, old: &Group, before: &Self) -> bool {
-        let none = Members::default();
-        old.v4.is_within(&new.v4)
-            && old.v6.is_within(&new.v6)
+    fn group_covers(&self, new: &Arc<Group>, old: &Arc<Group>, before: &Self) -> bool {
+        let none = Arc::default();
+        // Both were folded once: most groups are the very same.
+        let same = Arc::ptr_eq(old, new);
+        let is_within = |now: &Arc<Members>, was: &Arc<Members>| Arc::ptr_eq(was, now) || was.is_within(now);
+        (same || old.v4.is_within(&new.v4) && old.v6.is_within(&new.v6))
             && old.remotes.iter().all(|(remote, shapes)| {
                 let now = self.members.get(remote).unwrap_or(&none);
                 let was = before.members.get(remote).unwrap_or(&none);
-                was.is_within(now)
-                    && new
-                        .remotes
-                        .get(remote)
-                        .is_some_and(|theirs| shapes.iter().zip(theirs).all(|(old, new)| old.is_within(new)))
+                let theirs = new.remotes.get(remote);
+                is_within(now, was)
+                    && (same
+                        || theirs.is_some_and(|theirs| {
+                            shapes.iter().zip(theirs).all(|(old, new)| old.is_within(new))
+                        }))
             })
     }
 }

@@ -1,12 +1,14 @@
 //! Addresses of the groups that rules name as the other end.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use super::shapes::{Span, merged};
 use crate::firewall::rule::Named;
 use ipnet::IpNet;
 use isospin_feed::facts::Facts;
+use isospin_types::PortId;
+use uuid::Uuid;
 
 /// The addresses of one group. Single addresses, nearly all there are, live in
 /// hash sets where adding one costs the same however many there are.
@@ -30,23 +32,24 @@ impl Members {
     }
 }
 
-/// The addresses of each named group; a group without any has an empty entry.
-pub(super) fn of(facts: &Facts, named: BTreeSet<Named>) -> BTreeMap<Named, Members> {
-    let mut collected: BTreeMap<Named, Collected> =
-        named.into_iter().map(|named| (named, Collected::default())).collect();
-    for ((group, _), member) in &facts.security_group_members {
-        if let Some(collected) = collected.get_mut(&Named::Members(*group)) {
-            collected.add(&member.addresses);
+/// The addresses of a named group; none of one that is not known.
+pub(super) fn of(facts: &Facts, named: Named) -> Members {
+    let mut collected = Collected::default();
+    match named {
+        Named::Members(group) => {
+            let first = (group, PortId::from(Uuid::nil()));
+            let last = (group, PortId::from(Uuid::max()));
+            for member in facts.security_group_members.range(first..=last).map(|(_, member)| member) {
+                collected.add(&member.addresses);
+            }
+        }
+        Named::Addresses(group) => {
+            if let Some(group) = facts.address_groups.get(&group) {
+                collected.add(&group.addresses);
+            }
         }
     }
-    for (named, collected) in &mut collected {
-        if let Named::Addresses(group) = named
-            && let Some(group) = facts.address_groups.get(group)
-        {
-            collected.add(&group.addresses);
-        }
-    }
-    collected.into_iter().map(|(named, collected)| (named, collected.finish())).collect()
+    collected.finish()
 }
 
 /// Addresses of a group being gathered.

@@ -4,6 +4,7 @@
 //! share a profile, so adding a port to a host adds set elements, never rules.
 
 mod difference;
+mod folds;
 mod members;
 pub(crate) mod numbering;
 mod shapes;
@@ -12,17 +13,19 @@ mod sources;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use isospin_feed::facts::{Direction, Facts, IpVersion, Port, SecurityGroupRule};
+use isospin_feed::facts::{Direction, Facts, Port};
 use isospin_types::{MacAddr, NetworkId, PortId, SecurityGroupId, SecurityGroupRuleId};
 
+pub use folds::Folds;
 pub use members::Members;
 pub use numbering::{ProfileNumbers, ZONES};
 pub use shapes::{Folding, IcmpBox, Numbers, PortBox, Shapes, Span, merged};
 pub use sources::Sources;
 
 use crate::config::AgentConfig;
-use crate::firewall::rule::{self, Named, OtherEnd, Refusal};
+use crate::firewall::rule::{Named, Refusal};
 use crate::l2::names;
 
 /// The groups of a port, and whether running connections carry answers back.
@@ -71,9 +74,9 @@ pub struct Policy {
     /// on this network, and its packets are in the host's own zone.
     pub bridges: BTreeMap<String, Option<u16>>,
     pub profiles: BTreeMap<u32, Profile>,
-    pub groups: BTreeMap<(SecurityGroupId, Direction), Group>,
+    pub groups: BTreeMap<(SecurityGroupId, Direction), Arc<Group>>,
     /// Addresses of the groups that rules name as the other end.
-    pub members: BTreeMap<Named, Members>,
+    pub members: BTreeMap<Named, Arc<Members>>,
     /// Rules left out, with the reason.
     pub refused: BTreeMap<SecurityGroupRuleId, Refusal>,
 }
@@ -95,10 +98,17 @@ impl Kept {
 }
 
 impl Policy {
-    /// The policy for the ports bound to this host, each network on a kernel bridge.
+    /// The policy for the ports bound to this host, each network on a kernel bridge. `folds`
+    /// must have looked at these facts.
     #[must_use]
-    pub fn of(facts: &Facts, config: &AgentConfig, foreign: BTreeSet<String>, kept: &Kept) -> Self {
-        Self::with(facts, config, &names::bridges(facts, config), foreign, kept)
+    pub fn of(
+        facts: &Facts,
+        config: &AgentConfig,
+        foreign: BTreeSet<String>,
+        kept: &Kept,
+        folds: &mut Folds,
+    ) -> Self {
+        Self::with(facts, config, &names::bridges(facts, config), foreign, kept, folds)
     }
 
     /// The policy for the ports bound to this host, with what keeps each network apart
@@ -110,6 +120,7 @@ impl Policy {
         bridges: &BTreeMap<NetworkId, Result<String, String>>,
         foreign: BTreeSet<String>,
         kept: &Kept,
+        folds: &mut Folds,
     ) -> Self {
         let mut policy = Self { foreign, ..Self::default() };
         let mut profiles = ProfileNumbers::default();
@@ -132,7 +143,7 @@ impl Policy {
             policy.profiles.insert(number, profile);
             policy.ports.insert(port.tap_name(), filtered(port, bridge.clone(), number));
         }
-        policy.add_groups(facts);
+        folds.fill(&mut policy, facts);
         policy
     }
 
@@ -147,54 +158,6 @@ impl Policy {
         for (bridge, zone) in numbering::zones(separate.collect(), &kept.zones) {
             self.bridges.insert(bridge, Some(zone));
         }
-    }
-
-    fn add_groups(&mut self, facts: &Facts) {
-        let used: BTreeSet<SecurityGroupId> =
-            self.profiles.values().flat_map(|profile| profile.groups.iter().copied()).collect();
-        let mut rules: BTreeMap<SecurityGroupId, Vec<&SecurityGroupRule>> = BTreeMap::new();
-        for rule in facts.security_group_rules.values() {
-            if used.contains(&rule.security_group_id) {
-                rules.entry(rule.security_group_id).or_default().push(rule);
-            }
-        }
-        let mut named = BTreeSet::new();
-        for id in used {
-            let own = rules.get(&id).map(Vec::as_slice).unwrap_or_default();
-            for direction in [Direction::Ingress, Direction::Egress] {
-                let group = self.fold(own, direction);
-                named.extend(group.remotes.keys().copied());
-                self.groups.insert((id, direction), group);
-            }
-        }
-        self.members = members::of(facts, named);
-    }
-
-    fn fold(&mut self, rules: &[&SecurityGroupRule], direction: Direction) -> Group {
-        let mut by_address: [Folding; 2] = Default::default();
-        let mut by_group: BTreeMap<Named, [Folding; 2]> = BTreeMap::new();
-        for rule in rules.iter().filter(|rule| rule.direction == direction) {
-            match rule::check(rule) {
-                Err(refusal) => {
-                    self.refused.insert(rule.id, refusal);
-                }
-                Ok(checked) => {
-                    let family = usize::from(checked.ip_version == IpVersion::V6);
-                    let (folding, net) = match checked.other_end {
-                        OtherEnd::Prefix(net) => (&mut by_address[family], net),
-                        OtherEnd::OneOf(named) => (
-                            &mut by_group.entry(named).or_default()[family],
-                            rule::everything(checked.ip_version),
-                        ),
-                    };
-                    folding.add(checked.traffic, net);
-                }
-            }
-        }
-        let [v4, v6] = by_address.map(Folding::finish);
-        let remotes =
-            by_group.into_iter().map(|(group, foldings)| (group, foldings.map(Folding::finish))).collect();
-        Group { v4, v6, remotes }
     }
 
     /// Conntrack zone of a port's connections.

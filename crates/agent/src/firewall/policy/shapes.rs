@@ -214,14 +214,19 @@ impl Folding {
 /// Gives each prefix only the numbers none of its ancestors has.
 fn disjoint(nets: &BTreeMap<IpNet, Numbers>) -> Vec<(IpNet, u16, u16)> {
     let mut boxes = Vec::new();
+    // Prefixes are in the order of their addresses, the wider first: whoever holds one is on the
+    // way to it, as folders are to a file.
+    let mut ancestors: Vec<(&IpNet, &Numbers)> = Vec::new();
     for (net, numbers) in nets {
+        while ancestors.last().is_some_and(|(ancestor, _)| !ancestor.contains(net)) {
+            ancestors.pop();
+        }
         let mut own = numbers.clone();
-        for (ancestor, theirs) in nets {
-            if ancestor != net && ancestor.contains(net) {
-                own.subtract(theirs);
-            }
+        for (_, theirs) in &ancestors {
+            own.subtract(theirs);
         }
         boxes.extend(own.ranges().iter().map(|&(first, last)| (*net, first, last)));
+        ancestors.push((net, numbers));
     }
     boxes
 }

@@ -1,18 +1,44 @@
 //! The policy, interpreted, against the reference evaluator.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use isospin_feed::facts::{Direction, Facts};
+use isospin_feed::facts::{Direction, FactKey, Facts};
 use proptest::prelude::*;
 
-use super::{Group, Kept, Policy, Shapes};
+use super::{Folds, Group, Kept, Policy, Shapes};
 use crate::firewall::evaluator::{
     Evaluator, Frame, Packet, is_always_allowed, is_infrastructure_of_others, may_send,
 };
 use crate::firewall::rule::has_ports;
 use crate::firewall::testing::{self, config};
+
+/// The policy of an agent that sees the facts for the first time.
+fn whole(facts: &Facts) -> Policy {
+    next(facts, &mut Folds::of(facts))
+}
+
+fn next(facts: &Facts, folds: &mut Folds) -> Policy {
+    Policy::of(facts, &config(), BTreeSet::new(), &Kept::default(), folds)
+}
+
+/// Keys of what one of them has and the other has not, or has otherwise.
+fn changed(before: &Facts, after: &Facts) -> BTreeSet<FactKey> {
+    fn of<K: Ord + Copy, V: PartialEq>(
+        before: &BTreeMap<K, V>,
+        after: &BTreeMap<K, V>,
+        key: fn(K) -> FactKey,
+    ) -> Vec<FactKey> {
+        let all: BTreeSet<K> = before.keys().chain(after.keys()).copied().collect();
+        all.into_iter().filter(|id| before.get(id) != after.get(id)).map(key).collect()
+    }
+    let rules = of(&before.security_group_rules, &after.security_group_rules, FactKey::SecurityGroupRule);
+    let member = |(group, port)| FactKey::SecurityGroupMember(group, port);
+    let members = of(&before.security_group_members, &after.security_group_members, member);
+    let addresses = of(&before.address_groups, &after.address_groups, FactKey::AddressGroup);
+    rules.into_iter().chain(members).chain(addresses).collect()
+}
 
 /// What the kernel does with the first packet of a connection, read from the policy.
 fn admits(policy: &Policy, device: &str, direction: Direction, packet: &Packet) -> bool {
@@ -78,7 +104,7 @@ proptest! {
         facts in testing::facts(),
         packets in prop::collection::vec(testing::packet(), 1..40),
     ) {
-        let policy = Policy::of(&facts, &config(), BTreeSet::new(), &Kept::default());
+        let policy = whole(&facts);
         let evaluator = Evaluator::new(&facts);
         for port in facts.ports.values() {
             for packet in &packets {
@@ -95,7 +121,7 @@ proptest! {
 
     #[test]
     fn n13_senders_are_who_the_evaluator_says(facts in testing::facts(), packets in prop::collection::vec(testing::packet(), 1..20)) {
-        let policy = Policy::of(&facts, &config(), BTreeSet::new(), &Kept::default());
+        let policy = whole(&facts);
         for port in facts.ports.values() {
             let Some(filtered) = policy.ports.get(&port.tap_name()) else { continue };
             for packet in &packets {
@@ -112,8 +138,18 @@ proptest! {
     }
 
     #[test]
+    fn what_is_kept_makes_the_policy_a_first_look_makes(lives in prop::collection::vec(testing::facts(), 2..5)) {
+        let mut folds = Folds::of(&lives[0]);
+        next(&lives[0], &mut folds);
+        for (before, after) in lives.iter().zip(&lives[1..]) {
+            folds.look(after, Some(&changed(before, after)));
+            prop_assert_eq!(next(after, &mut folds), whole(after));
+        }
+    }
+
+    #[test]
     fn an_equal_or_wider_policy_narrows_nobody(facts in testing::facts(), packets in prop::collection::vec(testing::packet(), 1..40), gone in any::<prop::sample::Index>()) {
-        let before = Policy::of(&facts, &config(), BTreeSet::new(), &Kept::default());
+        let before = whole(&facts);
         prop_assert!(before.narrowed_since(&before).is_empty());
         // Taking a rule away: whoever lost a packet is named.
         let mut fewer: Facts = facts.clone();
@@ -121,7 +157,7 @@ proptest! {
             let id = *gone.get(&fewer.security_group_rules.keys().copied().collect::<Vec<_>>());
             fewer.security_group_rules.remove(&id);
         }
-        let after = Policy::of(&fewer, &config(), BTreeSet::new(), &Kept::default());
+        let after = whole(&fewer);
         let narrowed = after.narrowed_since(&before);
         let (was, now) = (Evaluator::new(&facts), Evaluator::new(&fewer));
         for port in facts.ports.values() {
@@ -141,10 +177,10 @@ fn ports_with_the_same_groups_share_a_profile() {
     for index in 0..20 {
         testing::add_port(&mut facts, index, &groups[..1 + usize::from(index % 2)]);
     }
-    let policy = Policy::of(&facts, &config(), BTreeSet::new(), &Kept::default());
+    let policy = whole(&facts);
     assert_eq!((policy.ports.len(), policy.profiles.len()), (20, 2));
     // The same numbers come from the same facts, in any life.
-    assert_eq!(policy, Policy::of(&facts, &config(), BTreeSet::new(), &Kept::default()));
+    assert_eq!(policy, whole(&facts));
 }
 
 #[test]
@@ -153,6 +189,6 @@ fn any_stateless_group_makes_a_port_stateless() {
     testing::add_port(&mut facts, 0, &groups);
     let group = facts.security_groups.get_mut(&groups[1]).expect("group");
     Arc::make_mut(group).stateful = false;
-    let policy = Policy::of(&facts, &config(), BTreeSet::new(), &Kept::default());
+    let policy = whole(&facts);
     assert!(policy.profiles.values().all(|profile| !profile.stateful));
 }

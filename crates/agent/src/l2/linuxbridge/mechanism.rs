@@ -17,7 +17,7 @@ use crate::config::AgentConfig;
 use crate::converge::{Item, ItemState, Mechanism, PassReport, Scope};
 use crate::firewall::cut::{self, Judge};
 use crate::firewall::nftables::{NAT, Nftables, QOS, base::CUT};
-use crate::firewall::policy::{Kept, Policy};
+use crate::firewall::policy::{Folds, Kept, Policy};
 use crate::l2::{masquerade, qos};
 
 /// Bridges, tunnels and taps, and the firewall in front of them.
@@ -27,6 +27,7 @@ pub struct LinuxBridge {
     /// Opened by the first pass.
     links: Option<Links>,
     firewall: Nftables,
+    folds: Folds,
     observed: Option<Observed>,
     /// The policy in the kernel; `None` before the first pass of this life.
     policy: Option<Arc<Policy>>,
@@ -48,6 +49,7 @@ impl LinuxBridge {
             config: config.clone(),
             firewall: Nftables::open(place.clone()),
             place,
+            folds: Folds::default(),
             links: None,
             observed: None,
             policy: None,
@@ -60,6 +62,7 @@ impl LinuxBridge {
             Some(links) => links.clone(),
             None => self.links.insert(Links::open(&self.place).await?).clone(),
         };
+        self.folds.look(facts, scope.facts());
         let intent = intent::of(facts, &self.config);
         let mut observed = self.look(&links, facts, &intent, scope).await?;
         let mut report = PassReport::default();
@@ -116,7 +119,7 @@ impl LinuxBridge {
             None => self.firewall.kept().await?,
         };
         let foreign = owned::foreign_taps(intent, observed);
-        let policy = Arc::new(Policy::of(facts, &self.config, foreign, &kept));
+        let policy = Arc::new(Policy::of(facts, &self.config, foreign, &kept, &mut self.folds));
         // No facts have come yet: programming that would close ports an earlier life opened.
         if !may_sweep && facts.ports.is_empty() && self.firewall.is_present().await? {
             return Ok(None);
@@ -200,6 +203,7 @@ impl Mechanism for LinuxBridge {
                     // Nothing remembered can be trusted; ports stay as closed as they are.
                     self.observed = None;
                     self.firewall.forget();
+                    self.folds.forget();
                     tracing::error!(error = %error.reason(), "the pass over bridges and firewall failed");
                     // A refused transaction is quoted line by line: ports need only its start.
                     let reason: String = error.reason().chars().take(200).collect();

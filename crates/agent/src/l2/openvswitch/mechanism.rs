@@ -25,7 +25,7 @@ use super::watch::{Database, Life};
 use crate::config::{AgentConfig, OpenVSwitchConfig};
 use crate::converge::{Item, ItemState, Mechanism, PassReport, Scope};
 use crate::firewall::openflow::{self, inexpressible};
-use crate::firewall::policy::{Kept, Policy};
+use crate::firewall::policy::{Folds, Kept, Policy};
 use crate::host_notices::HostNotices;
 use crate::l2::masquerade;
 
@@ -47,6 +47,7 @@ pub struct OpenVSwitch {
     lives: BTreeMap<String, Life>,
     /// What each bridge holds; nothing is known of those that are absent.
     held: BTreeMap<String, FlowTable>,
+    folds: Folds,
     /// Flows of rules, with the policy they were made from.
     rules: Option<(Arc<Policy>, FlowTable)>,
     guarded: Option<guard::Rules>,
@@ -66,6 +67,7 @@ impl OpenVSwitch {
             database: None,
             lives: BTreeMap::new(),
             held: BTreeMap::new(),
+            folds: Folds::default(),
             rules: None,
             guarded: None,
         }
@@ -87,6 +89,7 @@ impl OpenVSwitch {
             // What the switch makes of it comes as an event.
             observed = self.look().await?;
         }
+        self.folds.look(facts, scope.facts());
         let policy = self.policy(facts, &intent);
         let view =
             View { intent: &intent, observed: &observed, switch: &switch, vlans: &vlans, policy: &policy };
@@ -129,9 +132,16 @@ impl OpenVSwitch {
     }
 
     /// What the firewall must let through; the switch is one bridge, its networks are not.
-    fn policy(&self, facts: &Facts, intent: &Intent) -> Arc<Policy> {
+    fn policy(&mut self, facts: &Facts, intent: &Intent) -> Arc<Policy> {
         let bridges = intent.networks.keys().map(|id| (*id, Ok(id.to_string()))).collect();
-        Arc::new(Policy::with(facts, &self.config, &bridges, BTreeSet::new(), &Kept::default()))
+        Arc::new(Policy::with(
+            facts,
+            &self.config,
+            &bridges,
+            BTreeSet::new(),
+            &Kept::default(),
+            &mut self.folds,
+        ))
     }
 
     fn flows(
@@ -323,6 +333,7 @@ impl Mechanism for OpenVSwitch {
                 Err(error) => {
                     // Nothing remembered can be trusted; the switch keeps what it has.
                     self.held.clear();
+                    self.folds.forget();
                     tracing::error!(error = %error.reason(), "the pass over Open vSwitch failed");
                     let reason: String = error.reason().chars().take(200).collect();
                     let here = facts.ports.values().filter(|port| port.host == self.config.host);

@@ -14,7 +14,7 @@ use super::observe::{Bridge, Observed, Port};
 use super::{names, plan, tunnels};
 use crate::config::{AgentConfig, OpenVSwitchConfig, PhysicalNetwork, TunnelType};
 use crate::firewall::openflow::table;
-use crate::firewall::policy::{Kept, Policy};
+use crate::firewall::policy::{Folds, Kept, Policy};
 use crate::firewall::testing::{self, add_port, cloud};
 
 fn host() -> (AgentConfig, OpenVSwitchConfig) {
@@ -129,7 +129,14 @@ fn with_flows(segment: Segment, check: impl FnOnce(&View<'_>, &Facts)) {
     let intent = intent::of(&facts, &config, &switch);
     let observed = observed(&intent);
     let bridges = intent.networks.keys().map(|id| (*id, Ok(id.to_string()))).collect();
-    let policy = Arc::new(Policy::with(&facts, &config, &bridges, BTreeSet::new(), &Kept::default()));
+    let policy = Arc::new(Policy::with(
+        &facts,
+        &config,
+        &bridges,
+        BTreeSet::new(),
+        &Kept::default(),
+        &mut Folds::of(&facts),
+    ));
     let vlans = vlans(&intent, &BTreeMap::new());
     let view = View { intent: &intent, observed: &observed, switch: &switch, vlans: &vlans, policy: &policy };
     check(&view, &facts);

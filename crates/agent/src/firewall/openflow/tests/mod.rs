@@ -15,7 +15,7 @@ use super::{Placed, base, inexpressible, port, rules, table};
 use crate::firewall::evaluator::{
     Advertisement, Arp, Evaluator, Frame, Packet, is_always_allowed, is_infrastructure_of_others, may_send,
 };
-use crate::firewall::policy::{Kept, Policy, profile_of};
+use crate::firewall::policy::{Folds, Kept, Policy, profile_of};
 use crate::firewall::rule::ICMPV6;
 use crate::firewall::testing::{self, add_port, add_rule, cloud, config, mac};
 
@@ -28,7 +28,8 @@ struct Host {
 fn host(facts: &Facts) -> Host {
     let bridges: BTreeMap<NetworkId, Result<String, String>> =
         facts.networks.keys().map(|id| (*id, Ok(id.to_string()))).collect();
-    let policy = Policy::with(facts, &config(), &bridges, Default::default(), &Kept::default());
+    let policy =
+        Policy::with(facts, &config(), &bridges, Default::default(), &Kept::default(), &mut Folds::of(facts));
     let mut flows = base();
     flows.extend(&rules(&policy));
     let mut begins = BTreeMap::new();

@@ -41,11 +41,12 @@ pub const SELECTED: &str = selected!();
 pub const SELECTED_FROM: &str = selected_from!();
 
 const BY_ID: &str = concat!("SELECT ", selected!(), " FROM ", selected_from!(), " WHERE ports.id = $1");
-const ADDRESSES: &str =
-    "SELECT port_id, subnet_id, ip_address FROM port_addresses WHERE port_id = $1 ORDER BY ordinal";
-const GROUPS: &str = "SELECT port_id, security_group_id FROM port_security_groups WHERE port_id = $1 \
-     ORDER BY security_group_id";
-const TAGS: &str = "SELECT resource_id, tag FROM tags WHERE resource_id = $1 ORDER BY tag";
+/// Addresses, groups and tags of a port: one statement costs PostgreSQL half of what three do.
+const CHILDREN: &str = "SELECT port_id, 0 AS kind, subnet_id AS value, ip_address, ordinal \
+     FROM port_addresses WHERE port_id = $1 \
+     UNION ALL SELECT port_id, 1, security_group_id, NULL, 0 FROM port_security_groups WHERE port_id = $1 \
+     UNION ALL SELECT resource_id, 2, tag, NULL, 0 FROM tags WHERE resource_id = $1 \
+     ORDER BY kind, ordinal, value";
 
 /// A port with what policy and view ask beside it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,7 +96,7 @@ const ACCESS: &str = "SELECT DISTINCT action FROM rbac_policies \
 
 /// The queries for what every port has, none of which needs another's answer.
 fn whole(id: PortId) -> Vec<(&'static str, Vec<Value>)> {
-    [BY_ID, ADDRESSES, GROUPS, TAGS].map(|sql| (sql, values![id])).to_vec()
+    [BY_ID, CHILDREN].map(|sql| (sql, values![id])).to_vec()
 }
 
 async fn assembled(
@@ -105,7 +106,7 @@ async fn assembled(
     let mut next = || answers.next().unwrap_or_default();
     let Some(row) = next().into_iter().next() else { return Ok(None) };
     let mut found = vec![row_of_port(row)?];
-    attach(&mut found, [next(), next(), next()])?;
+    attach(&mut found, next())?;
     attach_seldom(session, &mut found).await?;
     Ok(found.pop().map(|(found, _)| found))
 }
@@ -124,11 +125,8 @@ pub async fn found_rows(session: &mut Session, rows: Vec<Row>) -> Result<Vec<Fou
     }
     let any = session.engine().any_of("$1");
     let ids = Value::list(ports.iter().map(|(found, _)| found.port.id));
-    let queries = [ADDRESSES, GROUPS, TAGS].map(|sql| sql.replace("= $1", &any));
-    let queries = queries.iter().map(|sql| (sql.as_str(), vec![ids.clone()])).collect();
-    let mut answers = session.rows_many(queries).await?.into_iter();
-    let mut next = || answers.next().unwrap_or_default();
-    attach(&mut ports, [next(), next(), next()])?;
+    let children = session.rows(&CHILDREN.replace("= $1", &any), vec![ids]).await?;
+    attach(&mut ports, children)?;
     attach_seldom(session, &mut ports).await?;
     Ok(ports.into_iter().map(|(found, _)| found).collect())
 }
@@ -148,26 +146,21 @@ struct Seldom {
     trunk: bool,
 }
 
-/// Gives each port its addresses, groups and tags.
-fn attach(ports: &mut [(Found, Seldom)], [addresses, groups, tags]: [Vec<Row>; 3]) -> Result<(), StoreError> {
+/// Gives each port its addresses, groups and tags: rows of [`CHILDREN`].
+fn attach(ports: &mut [(Found, Seldom)], children: Vec<Row>) -> Result<(), StoreError> {
     let index = places(ports);
-    for row in addresses {
+    for row in children {
         let mut columns = row.columns();
-        if let Some((found, _)) = index.get(&columns.parse()?).and_then(|at| ports.get_mut(*at)) {
-            let fixed_ip = FixedIp { subnet_id: columns.parse()?, ip_address: columns.parse()? };
-            found.port.fixed_ips.push(fixed_ip);
-        }
-    }
-    for row in groups {
-        let mut columns = row.columns();
-        if let Some((found, _)) = index.get(&columns.parse()?).and_then(|at| ports.get_mut(*at)) {
-            found.port.security_groups.push(columns.parse::<SecurityGroupId>()?);
-        }
-    }
-    for row in tags {
-        let mut columns = row.columns();
-        if let Some((found, _)) = index.get(&columns.parse()?).and_then(|at| ports.get_mut(*at)) {
-            found.tags.push(columns.text()?);
+        let Some((found, _)) = index.get(&columns.parse()?).and_then(|at| ports.get_mut(*at)) else {
+            continue;
+        };
+        match columns.int()? {
+            0 => {
+                let fixed_ip = FixedIp { subnet_id: columns.parse()?, ip_address: columns.parse()? };
+                found.port.fixed_ips.push(fixed_ip);
+            }
+            1 => found.port.security_groups.push(columns.parse::<SecurityGroupId>()?),
+            _ => found.tags.push(columns.text()?),
         }
     }
     Ok(())

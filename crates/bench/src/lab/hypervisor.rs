@@ -1,0 +1,163 @@
+//! What stands in for the hypervisor of a host: makes devices by netlink, without a process
+//! for each.
+
+use std::net::Ipv4Addr;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
+
+use anyhow::{Context, Result, anyhow};
+use isospin_host_io::{LinkChange, Links, Namespace, Place, VethSpec, checksums_in_software};
+use isospin_testkit::lab::Machine;
+use isospin_types::MacAddr;
+
+/// A port as the hypervisor is told of it.
+#[derive(Debug, Clone)]
+pub struct Nic {
+    /// The instance's namespace.
+    pub netns: String,
+    pub tap: String,
+    pub mac: MacAddr,
+    pub address: Ipv4Addr,
+    pub mtu: u32,
+}
+
+#[derive(Debug)]
+enum Work {
+    /// Namespaces for instances.
+    Boot(Vec<String>),
+    /// Puts eth0 into each.
+    Plug(Vec<Nic>),
+    /// A cable between two, with nothing of ours in it.
+    Cable([(String, Ipv4Addr); 2]),
+    /// Takes devices away.
+    Unplug(Vec<String>),
+}
+
+type Job = (Work, Sender<Result<()>>);
+
+/// The thread that does it, on the machine.
+#[derive(Debug)]
+pub struct Hypervisor {
+    jobs: Option<Sender<Job>>,
+    thread: Option<JoinHandle<Result<()>>>,
+}
+
+impl Hypervisor {
+    /// Starts it. Behind a switch in userspace, instances compute checksums themselves.
+    pub fn start(machine: &Machine, software_checksums: bool) -> Self {
+        let (jobs, inbox) = channel();
+        let machine = machine.clone();
+        let thread = std::thread::spawn(move || machine.within(move || serve(&inbox, software_checksums)));
+        Self { jobs: Some(jobs), thread: Some(thread) }
+    }
+
+    pub fn boot(&self, names: Vec<String>) -> Result<()> {
+        self.ask(Work::Boot(names))
+    }
+
+    pub fn plug(&self, nics: Vec<Nic>) -> Result<()> {
+        self.ask(Work::Plug(nics))
+    }
+
+    pub fn cable(&self, ends: [(String, Ipv4Addr); 2]) -> Result<()> {
+        self.ask(Work::Cable(ends))
+    }
+
+    pub fn unplug(&self, taps: Vec<String>) -> Result<()> {
+        self.ask(Work::Unplug(taps))
+    }
+
+    fn ask(&self, work: Work) -> Result<()> {
+        let (reply, answer) = channel();
+        let gone = || anyhow!("the hypervisor has ended");
+        self.jobs.as_ref().ok_or_else(gone)?.send((work, reply)).map_err(|_| gone())?;
+        answer.recv().map_err(|_| gone())?
+    }
+}
+
+impl Drop for Hypervisor {
+    fn drop(&mut self) {
+        drop(self.jobs.take());
+        if let Some(thread) = self.thread.take() {
+            // What went wrong was said to whoever asked for it.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn serve(inbox: &Receiver<Job>, software_checksums: bool) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let links = runtime.block_on(Links::open(&Place::Host))?;
+    let links = links.with_software_checksums(software_checksums);
+    while let Ok((work, reply)) = inbox.recv() {
+        // Nobody waits any more when this fails.
+        let _ = reply.send(runtime.block_on(carry_out(&links, software_checksums, work)));
+    }
+    Ok(())
+}
+
+async fn carry_out(links: &Links, software_checksums: bool, work: Work) -> Result<()> {
+    match work {
+        Work::Boot(names) => {
+            for name in names {
+                let inside = Links::open(&Place::Namespace(Namespace::create(&name)?)).await?;
+                inside.set("lo", &up()).await?;
+            }
+        }
+        Work::Plug(nics) => {
+            for nic in nics {
+                plug(links, &nic).await?;
+            }
+        }
+        Work::Cable([(left, left_ip), (right, right_ip)]) => {
+            let (left, right) = (open(&left)?, open(&right)?);
+            let inside = Links::open(&Place::Namespace(left.clone())).await?;
+            inside.create_veth(&veth("cable0", "cable0", None, 1500, right.clone())).await?;
+            for (end, ip) in [(left, left_ip), (right, right_ip)] {
+                let place = Place::Namespace(end);
+                if software_checksums {
+                    checksums_in_software(&place, "cable0").await?;
+                }
+                let inside = Links::open(&place).await?;
+                inside.add_address("cable0", format!("{ip}/24").parse()?).await?;
+                inside.set("cable0", &up()).await?;
+            }
+        }
+        Work::Unplug(taps) => {
+            for tap in taps {
+                links.delete(&tap).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn plug(links: &Links, nic: &Nic) -> Result<()> {
+    let netns = open(&nic.netns)?;
+    links.create_veth(&veth(&nic.tap, "eth0", Some(nic.mac), nic.mtu, netns.clone())).await?;
+    let inside = Links::open(&Place::Namespace(netns)).await?;
+    inside.add_address("eth0", format!("{}/16", nic.address).parse()?).await?;
+    inside.set("eth0", &up()).await?;
+    links.set(&nic.tap, &up()).await?;
+    Ok(())
+}
+
+fn veth(name: &str, peer: &str, mac: Option<MacAddr>, mtu: u32, netns: Namespace) -> VethSpec {
+    VethSpec {
+        name: name.to_owned(),
+        mac: None,
+        mtu: Some(mtu),
+        alias: None,
+        peer_name: peer.to_owned(),
+        peer_mac: mac,
+        peer_namespace: Some(netns),
+    }
+}
+
+fn up() -> LinkChange {
+    LinkChange { up: Some(true), ..LinkChange::default() }
+}
+
+fn open(name: &str) -> Result<Namespace> {
+    Namespace::open(name)?.with_context(|| format!("no namespace {name}"))
+}

@@ -1,0 +1,91 @@
+//! What the way through a switch and the firewall costs, beside a cable between two instances.
+
+use std::net::Ipv4Addr;
+
+use anyhow::Result;
+use isospin_testkit::lab::Instance;
+use serde_json::{Value, json};
+
+use super::cloud::{Cloud, add_rules, group};
+use super::traffic::{Figures, Route};
+use crate::objects;
+use crate::report::Results;
+
+/// Each way is measured so many times, in turn; the best counts.
+const ROUNDS: usize = 3;
+/// Rules, and members of a remote group, that may cost a packet nothing.
+const MANY: usize = 10_000;
+const BULK: usize = 500;
+/// Ends of the cable.
+const ENDS: [Ipv4Addr; 2] = [Ipv4Addr::new(192, 0, 2, 1), Ipv4Addr::new(192, 0, 2, 2)];
+
+/// Measures cable, one host and two hosts; then the same host with many rules.
+pub async fn run(cloud: &mut Cloud, results: &mut Results) -> Result<()> {
+    let bench = cloud.group.clone();
+    let many = group(&cloud.admin, "many").await?;
+    let mut guests = cloud.run(0, 2, &[&bench, &many]).await?;
+    guests.extend(cloud.run(1, 1, &[&bench]).await?);
+    let [near, peer, far] = guests.as_slice() else { anyhow::bail!("three instances") };
+    let route = |to: &super::cloud::Guest| Route {
+        from: near.instance.clone(),
+        to: to.instance.clone(),
+        ip: to.nic.address,
+    };
+    let cable = cable(cloud)?;
+    let [bare, here, there] = best([&cable, &route(peer), &route(far)])?;
+    let name = cloud.name();
+    for (what, way) in [("one host", here), ("two hosts, vxlan", there)] {
+        results.ratio(name, &format!("round trips, {what}"), way.round_trips, bare.round_trips);
+        results.ratio(name, &format!("connections, {what}"), way.connections, bare.connections);
+        results.ratio(name, &format!("TCP throughput, {what}"), way.throughput, bare.throughput);
+    }
+    crowd(cloud, &many).await?;
+    let [crowded, bare] = best([&route(peer), &cable])?;
+    let what = format!("round trips, one host, {MANY} rules and members more");
+    results.ratio(name, &what, crowded.round_trips, bare.round_trips);
+    cloud.remove(guests).await
+}
+
+/// Two instances with nothing but a cable.
+fn cable(cloud: &Cloud) -> Result<Route> {
+    let names = ["cable-a", "cable-b"].map(str::to_owned);
+    let hypervisor = cloud.hypervisor(0)?;
+    hypervisor.boot(names.to_vec())?;
+    let [left, right] = names.clone();
+    hypervisor.cable([(left, ENDS[0]), (right, ENDS[1])])?;
+    let machine = &cloud.lab.hosts[0].machine;
+    let [from, to] = names.map(|name| Instance { machine: machine.clone(), name, tap: "cable0".to_owned() });
+    Ok(Route { from, to, ip: ENDS[1] })
+}
+
+/// The best of each route.
+fn best<const N: usize>(routes: [&Route; N]) -> Result<[Figures; N]> {
+    let mut figures = [Figures::default(); N];
+    for _ in 0..ROUNDS {
+        for (figure, route) in figures.iter_mut().zip(routes) {
+            *figure = figure.or_better(route.measure()?);
+        }
+    }
+    Ok(figures)
+}
+
+/// Gives a group many rules, one of them for the members of a group with many ports.
+async fn crowd(cloud: &Cloud, many: &str) -> Result<()> {
+    let admin = &cloud.admin;
+    let members = group(admin, "members").await?;
+    let network = objects::network(admin, "10.2.0.0/16").await?;
+    for first in (0..MANY).step_by(BULK) {
+        let port = |_| json!({"network_id": network, "security_groups": [members]});
+        let ports: Vec<Value> = (first..first + BULK).map(port).collect();
+        admin.post("/ports", json!({"ports": ports})).await?;
+    }
+    let rule = |index: usize| {
+        json!({"security_group_id": many, "direction": "ingress", "protocol": "udp",
+            "port_range_min": 20_000 + index, "port_range_max": 20_000 + index,
+            "remote_ip_prefix": format!("10.200.{}.{}/32", index / 250, index % 250)})
+    };
+    let mut rules: Vec<Value> = (0..MANY).map(rule).collect();
+    rules.push(json!({"security_group_id": many, "direction": "ingress", "remote_group_id": members}));
+    add_rules(admin, &rules).await?;
+    cloud.lab.hosts.iter().try_for_each(|host| host.settled().map(drop))
+}
