@@ -14,7 +14,7 @@ use std::time::Duration;
 
 pub use connection::Watched;
 pub use flow::{Action, CtState, Field, Flow, ethertype};
-pub use table::{Difference, FlowTable, Repair};
+pub use table::{Difference, FlowTable, Layers, Repair};
 
 use crate::{HostError, Place, process};
 
@@ -64,7 +64,7 @@ impl Switch {
     ///
     /// # Errors
     /// When the switch is not there.
-    pub async fn compare(&self, bridge: &str, cookie: u64, wanted: &FlowTable) -> Result<Repair, HostError> {
+    pub async fn compare(&self, bridge: &str, cookie: u64, wanted: &Layers) -> Result<Repair, HostError> {
         let target = self.target(bridge);
         let arguments = ["-O", "OpenFlow14", "diff-flows", target.as_str(), "/dev/stdin"];
         let text = wanted.text(cookie);

@@ -3,15 +3,21 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use super::flow::{Action, Field, Flow, list};
 
 /// What tells two flows apart.
 type Key = (u8, u16, Vec<Field>);
 
-/// All flows of one bridge.
+/// Flows of one bridge.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FlowTable(BTreeMap<Key, Vec<Action>>);
+
+/// All flows of one bridge, in layers that change apart from each other: one that is the very
+/// same as before costs nothing. No two layers have a flow with the same match.
+#[derive(Debug, Clone, Default)]
+pub struct Layers(pub Vec<Arc<FlowTable>>);
 
 /// What must change.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -42,13 +48,6 @@ impl FlowTable {
         }
     }
 
-    /// All flows of another table too.
-    pub fn extend(&mut self, other: &Self) {
-        for (key, actions) in &other.0 {
-            self.0.insert(key.clone(), actions.clone());
-        }
-    }
-
     /// How many flows there are.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -73,12 +72,11 @@ impl FlowTable {
     }
 
     /// What leads from `before` to this.
-    #[must_use]
-    pub fn since(&self, before: &Self) -> Difference {
+    fn since(&self, before: &Self, difference: &mut Difference) {
         let changed = |(key, actions): &(&Key, &Vec<Action>)| before.0.get(*key) != Some(*actions);
         let add = self.0.iter().filter(changed).map(|(key, actions)| (key.clone(), actions.clone()));
-        let remove = before.0.keys().filter(|key| !self.0.contains_key(*key)).cloned();
-        Difference { add: add.collect(), remove: remove.collect() }
+        difference.add.extend(add);
+        difference.remove.extend(before.0.keys().filter(|key| !self.0.contains_key(*key)).cloned());
     }
 
     /// As a file of `ovs-ofctl`.
@@ -89,6 +87,34 @@ impl FlowTable {
             line(&mut text, cookie, key, Some(actions));
         }
         text
+    }
+}
+
+impl From<FlowTable> for Layers {
+    fn from(table: FlowTable) -> Self {
+        Self(vec![Arc::new(table)])
+    }
+}
+
+impl Layers {
+    /// What leads from `before` to this, layer by layer.
+    #[must_use]
+    pub fn since(&self, before: &Self) -> Difference {
+        let none = Arc::default();
+        let mut difference = Difference::default();
+        for index in 0..self.0.len().max(before.0.len()) {
+            let [was, is] = [before, self].map(|layers| layers.0.get(index).unwrap_or(&none));
+            if !Arc::ptr_eq(was, is) {
+                is.since(was, &mut difference);
+            }
+        }
+        difference
+    }
+
+    /// As a file of `ovs-ofctl`.
+    #[must_use]
+    pub fn text(&self, cookie: u64) -> String {
+        self.0.iter().map(|layer| layer.text(cookie)).collect()
     }
 }
 
@@ -198,6 +224,7 @@ mod tests {
         before.add(flow(0, 1, vec![Field::InPort(1)], vec![]));
         before.add(flow(0, 2, vec![Field::InPort(2)], vec![Action::Output(3)]));
         after.add(flow(0, 2, vec![Field::InPort(2)], vec![Action::Output(4)]));
+        let (before, after) = (Layers::from(before), Layers::from(after));
         let difference = after.since(&before);
         assert_eq!(
             difference.bundle(0xab),
@@ -205,6 +232,23 @@ mod tests {
              add cookie=0xab,table=0,priority=2,in_port=2,actions=output:4\n"
         );
         assert!(after.since(&after).is_empty());
+    }
+
+    #[test]
+    fn layers_change_apart_from_each_other() {
+        let one = |number| {
+            let mut table = FlowTable::default();
+            table.add(flow(0, 1, vec![Field::InPort(number)], vec![]));
+            Arc::new(table)
+        };
+        let (ports, rules) = (one(1), one(2));
+        let before = Layers(vec![Arc::clone(&ports), rules]);
+        assert_eq!(
+            Layers(vec![ports, one(3)]).since(&before).bundle(0xab),
+            "delete_strict cookie=0xab/-1,table=0,priority=1,in_port=2\n\
+             add cookie=0xab,table=0,priority=1,in_port=3,actions=drop\n"
+        );
+        assert_eq!(Layers::default().since(&before).removed(), 2);
     }
 
     #[test]

@@ -18,10 +18,8 @@ const BY_ADDRESS: u16 = 74;
 /// priority with other flows.
 const BY_GROUP: u16 = 70;
 
-/// The flows for all profiles of the policy.
-#[must_use]
-pub fn rules(policy: &Policy) -> FlowTable {
-    let mut flows = FlowTable::default();
+/// Adds the flows for all profiles of the policy.
+pub fn rules(flows: &mut FlowTable, policy: &Policy) {
     let mut ids = Ids::default();
     for (number, profile) in &policy.profiles {
         let who = Field::Register(PROFILE, tag(*number, profile));
@@ -29,19 +27,18 @@ pub fn rules(policy: &Policy) -> FlowTable {
             for look in Look::of(profile, direction) {
                 for id in &profile.groups {
                     let Some(group) = policy.groups.get(&(*id, direction)) else { continue };
-                    by_address(&mut flows, who, look, group);
+                    by_address(flows, who, look, group);
                     for (named, shapes) in &group.remotes {
                         let Some(members) = policy.members.get(named) else { continue };
                         for (family, shapes) in Family::BOTH.into_iter().zip(shapes) {
                             let id = ids.next(&format!("{number} {look:?} {id} {named:?} {family:?}"));
-                            by_group(&mut flows, (who, look, family), id, shapes, members);
+                            by_group(flows, (who, look, family), id, shapes, members);
                         }
                     }
                 }
             }
         }
     }
-    flows
 }
 
 /// What a rule of a direction is compared with, and where.

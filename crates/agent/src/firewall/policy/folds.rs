@@ -96,7 +96,7 @@ impl Folds {
             let rules = self.rules.as_ref().and_then(|rules| rules.of_group.get(&id));
             let folded = self.groups.entry(id).or_insert_with(|| Folded::of(rules));
             named.extend(folded.ingress.remotes.keys().chain(folded.egress.remotes.keys()).copied());
-            policy.refused.extend(folded.refused.iter().map(|(id, refusal)| (*id, refusal.clone())));
+            policy.refused.extend(folded.refused.iter().map(|(id, refusal)| (*id, *refusal)));
             policy.groups.insert((id, Direction::Ingress), Arc::clone(&folded.ingress));
             policy.groups.insert((id, Direction::Egress), Arc::clone(&folded.egress));
         }

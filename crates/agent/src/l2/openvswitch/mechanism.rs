@@ -11,7 +11,7 @@ use std::sync::Arc;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use isospin_feed::facts::{FactKey, Facts};
-use isospin_host_io::openflow::FlowTable;
+use isospin_host_io::openflow::{FlowTable, Layers};
 use isospin_host_io::{HostError, LinkChange, Links, Nft, Place, Switch, sysctl};
 use isospin_types::NetworkId;
 
@@ -46,10 +46,10 @@ pub struct OpenVSwitch {
     /// By bridge.
     lives: BTreeMap<String, Life>,
     /// What each bridge holds; nothing is known of those that are absent.
-    held: BTreeMap<String, FlowTable>,
+    held: BTreeMap<String, Layers>,
     folds: Folds,
     /// Flows of rules, with the policy they were made from.
-    rules: Option<(Arc<Policy>, FlowTable)>,
+    rules: Option<(Arc<Policy>, Arc<FlowTable>)>,
     guarded: Option<guard::Rules>,
 }
 
@@ -150,27 +150,28 @@ impl OpenVSwitch {
         ready: &[Ready],
         facts: &Facts,
         policy: &Arc<Policy>,
-    ) -> BTreeMap<String, FlowTable> {
-        let same = |(before, _): &&(Arc<Policy>, FlowTable)| {
+    ) -> BTreeMap<String, Layers> {
+        let same = |(before, _): &&(Arc<Policy>, Arc<FlowTable>)| {
             before.profiles == policy.profiles
                 && before.groups == policy.groups
                 && before.members == policy.members
         };
         if self.rules.as_ref().filter(same).is_none() {
-            self.rules = Some((Arc::clone(policy), openflow::rules(policy)));
+            let mut flows = FlowTable::default();
+            openflow::rules(&mut flows, policy);
+            self.rules = Some((Arc::clone(policy), Arc::new(flows)));
         }
-        let mut integration = flows::integration(view, ready);
-        if let Some((_, rules)) = &self.rules {
-            integration.extend(rules);
-        }
+        let ports = Arc::new(flows::integration(view, ready));
+        let rules = self.rules.iter().map(|(_, rules)| Arc::clone(rules));
+        let integration = Layers(std::iter::once(ports).chain(rules).collect());
         let mut wanted = BTreeMap::from([(self.switch.integration_bridge.clone(), integration)]);
         if self.config.tunnel_ip.is_some() {
             let answers_nd = self.switch.datapath_type == "netdev";
             let tunnel = tunnels::tunnel(view, facts, COOKIE, answers_nd);
-            wanted.insert(self.switch.tunnel_bridge.clone(), tunnel);
+            wanted.insert(self.switch.tunnel_bridge.clone(), tunnel.into());
         }
         for physical in self.config.physical_networks.values() {
-            wanted.insert(physical.bridge.clone(), flows::physical(view, &physical.bridge));
+            wanted.insert(physical.bridge.clone(), flows::physical(view, &physical.bridge).into());
         }
         wanted
     }
@@ -179,7 +180,7 @@ impl OpenVSwitch {
     async fn program(
         &mut self,
         observed: &Observed,
-        wanted: BTreeMap<String, FlowTable>,
+        wanted: BTreeMap<String, Layers>,
         scope: &Scope,
     ) -> Result<u64, HostError> {
         let mut changes = 0;
