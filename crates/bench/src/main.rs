@@ -44,6 +44,12 @@ struct Arguments {
     /// Measure the wiring of ports by real agents and the way of packets too (needs root)
     #[arg(long)]
     wiring: bool,
+    /// Parts measured with real agents
+    #[arg(long, value_delimiter = ',', default_value = "paths,rules,plugs,restart,many-rules")]
+    lab: Vec<lab::Part>,
+    /// How hosts wire their ports there
+    #[arg(long, value_delimiter = ',', default_value = "linuxbridge,openvswitch")]
+    drivers: Vec<lab::Wiring>,
     /// Measure with growing tables too: up to 100,000 ports
     #[arg(long, conflicts_with = "only")]
     scale: bool,
@@ -96,7 +102,7 @@ async fn run(arguments: &Arguments) -> Result<()> {
         wiring::run(&server, &mut results).await.context("wiring")?;
     }
     if arguments.wiring || arguments.only == Some(Part::Lab) {
-        lab::run(&arguments.binary, &mut results).await?;
+        lab::run(&arguments.binary, &arguments.drivers, &arguments.lab, &mut results).await?;
     }
     results.write_json(&arguments.json)?;
     if let Some(page) = &arguments.page {

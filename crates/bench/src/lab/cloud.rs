@@ -125,10 +125,13 @@ impl Cloud {
         Ok(Guest { id: id.to_owned(), host, nic, instance })
     }
 
-    pub fn boot(&self, guests: &[Guest]) -> Result<()> {
+    fn boot(&self, guests: &[Guest]) -> Result<()> {
         for host in 0..self.hypervisors.len() {
-            let here = guests.iter().filter(|guest| guest.host == host);
-            self.hypervisor(host)?.boot(here.map(|guest| guest.nic.netns.clone()).collect())?;
+            let nics: Vec<Nic> =
+                guests.iter().filter(|it| it.host == host).map(|it| it.nic.clone()).collect();
+            let hypervisor = self.hypervisor(host)?;
+            hypervisor.boot(&nics.iter().map(|nic| nic.netns.clone()).collect::<Vec<_>>())?;
+            hypervisor.build(nics)?;
         }
         Ok(())
     }
@@ -136,7 +139,7 @@ impl Cloud {
     pub fn plug(&self, guests: &[Guest]) -> Result<()> {
         for host in 0..self.hypervisors.len() {
             let here = guests.iter().filter(|guest| guest.host == host);
-            self.hypervisor(host)?.plug(here.map(|guest| guest.nic.clone()).collect())?;
+            self.hypervisor(host)?.plug(here.map(|guest| guest.nic.tap.clone()).collect())?;
         }
         Ok(())
     }

@@ -23,10 +23,10 @@ pub struct Nic {
 
 #[derive(Debug)]
 enum Work {
-    /// Namespaces for instances.
-    Boot(Vec<String>),
-    /// Puts eth0 into each.
-    Plug(Vec<Nic>),
+    /// Puts eth0 into each instance; its other end has a name nobody looks for.
+    Build(Vec<Nic>),
+    /// Gives the other ends their names.
+    Plug(Vec<String>),
     /// A cable between two, with nothing of ours in it.
     Cable([(String, Ipv4Addr); 2]),
     /// Takes devices away.
@@ -38,6 +38,7 @@ type Job = (Work, Sender<Result<()>>);
 /// The thread that does it, on the machine.
 #[derive(Debug)]
 pub struct Hypervisor {
+    machine: Machine,
     jobs: Option<Sender<Job>>,
     thread: Option<JoinHandle<Result<()>>>,
 }
@@ -46,17 +47,27 @@ impl Hypervisor {
     /// Starts it. Behind a switch in userspace, instances compute checksums themselves.
     pub fn start(machine: &Machine, software_checksums: bool) -> Self {
         let (jobs, inbox) = channel();
-        let machine = machine.clone();
-        let thread = std::thread::spawn(move || machine.within(move || serve(&inbox, software_checksums)));
-        Self { jobs: Some(jobs), thread: Some(thread) }
+        let on = machine.clone();
+        let thread =
+            std::thread::spawn(move || on.in_network_and_files(move || serve(&inbox, software_checksums)));
+        Self { machine: machine.clone(), jobs: Some(jobs), thread: Some(thread) }
     }
 
-    pub fn boot(&self, names: Vec<String>) -> Result<()> {
-        self.ask(Work::Boot(names))
+    /// Makes namespaces for instances, before anything is measured.
+    pub fn boot(&self, names: &[String]) -> Result<()> {
+        let line = |name: &String| format!("ip netns add {name}\nip -n {name} link set lo up\n");
+        self.machine.script(&names.iter().map(line).collect::<String>())?;
+        Ok(())
     }
 
-    pub fn plug(&self, nics: Vec<Nic>) -> Result<()> {
-        self.ask(Work::Plug(nics))
+    /// Makes the devices of instances, before anything is measured.
+    pub fn build(&self, nics: Vec<Nic>) -> Result<()> {
+        self.ask(Work::Build(nics))
+    }
+
+    /// Plugs them in: from here on the agent can see them.
+    pub fn plug(&self, taps: Vec<String>) -> Result<()> {
+        self.ask(Work::Plug(taps))
     }
 
     pub fn cable(&self, ends: [(String, Ipv4Addr); 2]) -> Result<()> {
@@ -98,15 +109,16 @@ fn serve(inbox: &Receiver<Job>, software_checksums: bool) -> Result<()> {
 
 async fn carry_out(links: &Links, software_checksums: bool, work: Work) -> Result<()> {
     match work {
-        Work::Boot(names) => {
-            for name in names {
-                let inside = Links::open(&Place::Namespace(Namespace::create(&name)?)).await?;
-                inside.set("lo", &up()).await?;
+        Work::Build(nics) => {
+            for nic in nics {
+                build(links, &nic).await?;
             }
         }
-        Work::Plug(nics) => {
-            for nic in nics {
-                plug(links, &nic).await?;
+        Work::Plug(taps) => {
+            for tap in taps {
+                let name = Some(tap.clone());
+                links.set(&unplugged(&tap), &LinkChange { name, ..LinkChange::default() }).await?;
+                links.set(&tap, &up()).await?;
             }
         }
         Work::Cable([(left, left_ip), (right, right_ip)]) => {
@@ -132,14 +144,19 @@ async fn carry_out(links: &Links, software_checksums: bool, work: Work) -> Resul
     Ok(())
 }
 
-async fn plug(links: &Links, nic: &Nic) -> Result<()> {
+async fn build(links: &Links, nic: &Nic) -> Result<()> {
     let netns = open(&nic.netns)?;
-    links.create_veth(&veth(&nic.tap, "eth0", Some(nic.mac), nic.mtu, netns.clone())).await?;
+    let name = unplugged(&nic.tap);
+    links.create_veth(&veth(&name, "eth0", Some(nic.mac), nic.mtu, netns.clone())).await?;
     let inside = Links::open(&Place::Namespace(netns)).await?;
     inside.add_address("eth0", format!("{}/16", nic.address).parse()?).await?;
     inside.set("eth0", &up()).await?;
-    links.set(&nic.tap, &up()).await?;
     Ok(())
+}
+
+/// What a tap is called before it is plugged in.
+fn unplugged(tap: &str) -> String {
+    tap.replacen("tap", "vif", 1)
 }
 
 fn veth(name: &str, peer: &str, mac: Option<MacAddr>, mtu: u32, netns: Namespace) -> VethSpec {

@@ -64,6 +64,6 @@ async fn burst(cloud: &mut Cloud, count: usize, group: &str, results: &mut Resul
     let name = cloud.name();
     let all = |elapsed| Measured { elapsed, latencies: vec![elapsed; count], answers: Vec::new() };
     results.rate(name, &format!("{count} ports plugged at once, {RULES} rules each"), &all(elapsed), 1);
-    results.rate(name, &format!("{count} ports plugged at once, making the devices"), &all(plugged), 1);
+    results.rate(name, &format!("{count} ports plugged at once, naming the devices"), &all(plugged), 1);
     Ok(())
 }

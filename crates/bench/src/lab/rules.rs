@@ -77,10 +77,15 @@ pub async fn many(cloud: &mut Cloud, results: &mut Results) -> Result<()> {
         let guest = cloud.unbound(&[&bench]).await?;
         cloud.plug(std::slice::from_ref(&guest))?;
         let host = &cloud.lab.hosts[guest.host];
+        let before = host.settled()?["version"].as_u64();
         let bind = json!({"port": {"binding:host_id": host.name()}});
         cloud.admin.put(&format!("/ports/{}", guest.id), bind).await?;
         cloud.one_active(&guest).await?;
-        let status = host.settled()?;
+        let mut status = host.settled()?;
+        // The file follows what was reported.
+        while status["version"].as_u64() == before {
+            status = host.settled()?;
+        }
         let took_us = status["feed_to_applied_us"].as_u64().context("the agent does not say how long")?;
         took.push(Duration::from_micros(took_us));
     }

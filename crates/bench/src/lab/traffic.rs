@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use isospin_testkit::lab::Instance;
+use nix::sched::{CpuSet, sched_setaffinity};
+use nix::unistd::Pid;
 
 use super::echo::joined;
 
@@ -16,6 +18,13 @@ const PORT: u16 = 5201;
 const TIME: Duration = Duration::from_millis(1500);
 const BLOCK: usize = 128 << 10;
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Puts the calling thread on a core: both ends have one of their own, as instances do.
+fn pin(core: usize) -> Result<()> {
+    let mut cores = CpuSet::new();
+    cores.set(core)?;
+    Ok(sched_setaffinity(Pid::from_raw(0), &cores)?)
+}
 
 /// Who sends and who is sent to.
 #[derive(Debug, Clone)]
@@ -48,7 +57,9 @@ impl Figures {
 }
 
 impl Route {
+    /// On a thread that is used for nothing else: it stays on one core.
     pub fn measure(&self) -> Result<Figures> {
+        pin(0)?;
         Ok(Figures {
             round_trips: self.round_trips()?,
             connections: self.connections()?,
@@ -56,7 +67,7 @@ impl Route {
         })
     }
 
-    pub fn round_trips(&self) -> Result<f64> {
+    fn round_trips(&self) -> Result<f64> {
         let server = self.serve(|mut stream| {
             stream.set_nodelay(true)?;
             let mut byte = [0];
@@ -82,6 +93,7 @@ impl Route {
     fn connections(&self) -> Result<f64> {
         let listener = self.listen()?;
         let server = std::thread::spawn(move || {
+            pin(1)?;
             loop {
                 let (mut stream, _) = listener.accept()?;
                 let mut byte = [0];
@@ -145,7 +157,10 @@ impl Route {
         work: impl FnOnce(TcpStream) -> Result<u64> + Send + 'static,
     ) -> Result<JoinHandle<Result<u64>>> {
         let listener = self.listen()?;
-        Ok(std::thread::spawn(move || work(listener.accept()?.0)))
+        Ok(std::thread::spawn(move || {
+            pin(1)?;
+            work(listener.accept()?.0)
+        }))
     }
 
     fn connect(&self) -> Result<TcpStream> {

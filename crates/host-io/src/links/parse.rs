@@ -6,7 +6,10 @@ use ipnet::IpNet;
 use isospin_types::MacAddr;
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressMessage};
-use netlink_packet_route::link::{InfoData, InfoVxlan, LinkAttribute, LinkFlags, LinkInfo, LinkMessage};
+use netlink_packet_route::link::{
+    BridgePortState, InfoBridgePort, InfoData, InfoPortData, InfoVxlan, LinkAttribute, LinkFlags, LinkInfo,
+    LinkMessage,
+};
 use netlink_packet_route::neighbour::{
     NeighbourAddress, NeighbourAttribute, NeighbourMessage, NeighbourState,
 };
@@ -30,6 +33,7 @@ pub(super) fn link(message: &LinkMessage) -> Option<Link> {
         up: flags.contains(LinkFlags::Up),
         carrier: flags.contains(LinkFlags::LowerUp),
         master: None,
+        forwards: None,
         alias: None,
         vni: None,
     };
@@ -51,6 +55,12 @@ fn read_info(infos: &[LinkInfo], link: &mut Link) {
     for info in infos {
         match info {
             LinkInfo::Kind(kind) => link.kind = kind.to_string(),
+            LinkInfo::PortData(InfoPortData::BridgePort(data)) => {
+                link.forwards = data.iter().find_map(|item| match item {
+                    InfoBridgePort::State(state) => Some(*state == BridgePortState::Forwarding),
+                    _ => None,
+                });
+            }
             LinkInfo::Data(InfoData::Vxlan(data)) => {
                 link.vni = data.iter().find_map(|item| match item {
                     InfoVxlan::Id(vni) => Some(*vni),

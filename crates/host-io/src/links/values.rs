@@ -23,6 +23,9 @@ pub struct Link {
     pub carrier: bool,
     /// Index of the bridge it is a port of.
     pub master: Option<u32>,
+    /// Of a port of a bridge: whether the bridge lets frames through it yet. That follows the
+    /// carrier, a little later.
+    pub forwards: Option<bool>,
     /// Free text; our mark on devices we make.
     pub alias: Option<String>,
     /// VXLAN network identifier, of a vxlan device.

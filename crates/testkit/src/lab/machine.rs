@@ -178,6 +178,15 @@ impl Machine {
         self.enter(&[("net", CloneFlags::CLONE_NEWNET)], work)
     }
 
+    /// Does the work in the machine's network with its files, as one of the caller's processes:
+    /// such a thread may start others.
+    ///
+    /// # Errors
+    /// The machine has gone, or the work's own.
+    pub fn in_network_and_files<T: Send>(&self, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+        self.enter(&[("net", CloneFlags::CLONE_NEWNET), ("mnt", CloneFlags::CLONE_NEWNS)], work)
+    }
+
     fn enter<T: Send>(
         &self,
         kinds: &[(&str, CloneFlags)],

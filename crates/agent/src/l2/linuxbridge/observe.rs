@@ -36,10 +36,13 @@ impl Observed {
         link.master.is_some() && link.master == self.links.get(bridge).map(|bridge| bridge.index)
     }
 
-    /// Whether the tap carries frames of its network.
+    /// Whether the tap carries frames of its network, or will as soon as somebody is behind it.
+    /// One with a carrier is not ready before its bridge lets frames through: whoever spoke
+    /// before would wait a second for the answer to his first ARP request.
     #[must_use]
     pub fn is_wired(&self, tap: &str, bridge: &str) -> bool {
-        self.links.get(tap).is_some_and(|link| link.up && self.is_in(link, bridge))
+        let passes = |link: &Link| !link.carrier || link.forwards != Some(false);
+        self.links.get(tap).is_some_and(|link| link.up && self.is_in(link, bridge) && passes(link))
     }
 }
 

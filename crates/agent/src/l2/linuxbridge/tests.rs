@@ -20,6 +20,7 @@ fn link(index: u32, name: &str, kind: &str) -> Link {
         mtu: 1500,
         up: false,
         carrier: true,
+        forwards: None,
         master: None,
         alias: None,
         vni: None,
