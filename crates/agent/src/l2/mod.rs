@@ -3,6 +3,7 @@
 //! A driver is a [`Mechanism`] of the party "l2": it makes bridges and tunnels, closes
 //! and opens ports, and says of each whether it is up. What it is not told it leaves alone.
 
+mod barrier;
 pub mod linuxbridge;
 mod masquerade;
 pub mod names;

@@ -238,6 +238,8 @@ impl Host {
         let mut lines: Vec<String> = Vec::new();
         let links = self.machine.run(&["ip", "-br", "link"])?;
         lines.extend(links.lines().filter_map(|line| line.split_whitespace().next()).map(str::to_owned));
+        let filters = self.machine.run(&["tc", "qdisc", "show"])?;
+        lines.extend(filters.lines().filter(|line| line.contains("clsact")).map(str::to_owned));
         for family in ["inet", "bridge", "arp", "netdev"] {
             let tables = self.machine.run(&["nft", "-s", "list", "tables", family])?;
             for table in tables.lines().filter(|line| line.contains("isospin")) {

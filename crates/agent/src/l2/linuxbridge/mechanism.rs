@@ -12,7 +12,7 @@ use futures::future::BoxFuture;
 use isospin_feed::facts::{FactKey, Facts};
 use isospin_host_io::{Conntrack, HostError, Links, Place, sysctl};
 
-use super::{Intent, Observed, apply, intent, observe, owned, plan};
+use super::{Intent, Observed, apply, intent, observe, owned, plan, sides};
 use crate::config::AgentConfig;
 use crate::converge::{Item, ItemState, Mechanism, PassReport, Scope};
 use crate::firewall::cut::{self, Judge};
@@ -69,11 +69,14 @@ impl LinuxBridge {
 
         let policy = self.program(facts, &intent, &observed, may_sweep, &mut report).await?;
         report.changes += self.forwarding().await?;
+        // Before taps join their bridges, and again for the devices that are made now.
+        self.bar(&links, &intent, &mut observed, policy.as_deref(), may_sweep, &mut report).await;
         let steps = plan::plan(&intent, &observed, may_sweep);
         let outcome = apply::apply(&links, &self.place, &mut observed, steps).await;
         report.changes += outcome.changes;
         report.swept += outcome.swept;
         report.retry |= !outcome.failures.is_empty();
+        self.bar(&links, &intent, &mut observed, policy.as_deref(), may_sweep, &mut report).await;
         if let Some(policy) = policy {
             report.changes += self.cut(facts, policy, &mut report.retry).await;
         }
@@ -128,6 +131,27 @@ impl LinuxBridge {
         let qos = qos::table(facts, &self.config.host).map(|table| (QOS, table));
         report.changes += self.firewall.apply(&policy, nat.into_iter().chain(qos).collect()).await?;
         Ok(Some(policy))
+    }
+
+    /// Keeps the barrier beside nftables. Without a policy the rules that give the marks
+    /// may be of an earlier release: nothing is touched.
+    async fn bar(
+        &self,
+        links: &Links,
+        intent: &Intent,
+        observed: &mut Observed,
+        policy: Option<&Policy>,
+        may_sweep: bool,
+        report: &mut PassReport,
+    ) {
+        let Some(policy) = policy else { return };
+        let wanted = sides::of(intent, policy, observed);
+        for device in observed.barrier.taken(&wanted) {
+            tracing::debug!(device, "has filters of somebody else: nftables is its only barrier");
+        }
+        let outcome = observed.barrier.keep(links, &observed.links, &wanted, may_sweep).await;
+        report.changes += outcome.changes;
+        report.retry |= outcome.retry;
     }
 
     /// A host that masquerades also forwards.
