@@ -206,7 +206,8 @@ fn n14_faults_let_nothing_forbidden_through_and_leave_nothing_behind() -> Result
         host.kill_agent()?;
         host.start_agent()?;
         let status = host.settled()?;
-        ensure!(status["changes"] == 0 && status["failed"] == json!([]), "not as planned: {status}");
+        let is_planned = status["changes"] == 0 && status["failed"] == json!([]);
+        ensure!(is_planned, "not as planned: {status}\n{}", host.agent_log());
     }
     Ok(())
 }

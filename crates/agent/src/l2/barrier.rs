@@ -95,7 +95,8 @@ impl Barrier {
     /// When netlink refuses.
     pub async fn read(links: &Links, present: &BTreeMap<String, Link>) -> Result<Self, HostError> {
         let mut found = links.filters().await?;
-        let devices = present.values().filter_map(|link| Some((link.name.clone(), found.remove(&link.index)?)));
+        let devices =
+            present.values().filter_map(|link| Some((link.name.clone(), found.remove(&link.index)?)));
         let mut barrier = Self { devices: devices.collect(), right: BTreeSet::new() };
         barrier.read_rules(links).await?;
         Ok(barrier)
@@ -147,7 +148,10 @@ impl Barrier {
         let mut outcome = Outcome::default();
         for step in self.plan(present, wanted, may_sweep) {
             match self.one(links, present, &step).await {
-                Ok(()) => outcome.changes += 1,
+                Ok(()) => {
+                    tracing::debug!(?step, "barrier");
+                    outcome.changes += 1;
+                }
                 // The device went away meanwhile, and with the last one its block.
                 Err(error) if error.is_not_found() => {}
                 Err(error) => {

@@ -214,6 +214,12 @@ impl Host {
             .with_context(|| last_lines(&self.machine, "agent"))
     }
 
+    /// The end of what the agent wrote.
+    #[must_use]
+    pub fn agent_log(&self) -> String {
+        last_lines(&self.machine, "agent")
+    }
+
     /// The agent's process as it sees itself.
     fn agent_started(&self) -> Option<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.agent()?)).ok()?;

@@ -18,7 +18,7 @@ use crate::converge::{Item, ItemState, Mechanism, PassReport, Scope};
 use crate::firewall::cut::{self, Judge};
 use crate::firewall::nftables::{NAT, Nftables, QOS, base::CUT};
 use crate::firewall::policy::{Folds, Kept, Policy};
-use crate::l2::{masquerade, qos};
+use crate::l2::{failed, masquerade, qos};
 
 /// Bridges, tunnels and taps, and the firewall in front of them.
 pub struct LinuxBridge {
@@ -68,6 +68,14 @@ impl LinuxBridge {
         let mut report = PassReport::default();
 
         let policy = self.program(facts, &intent, &observed, may_sweep, &mut report).await?;
+        if let Some(policy) = &policy
+            && *scope == Scope::Everything
+            && report.changes > 0
+        {
+            // Without all of its rules the host may have taken note of connections no rule
+            // allows. Nobody heard of them, but an answer would be one to something known.
+            self.uncut.extend(policy.ports.keys().cloned());
+        }
         report.changes += self.forwarding().await?;
         // Before taps join their bridges, and again for the devices that are made now.
         self.bar(&links, &intent, &mut observed, policy.as_deref(), may_sweep, &mut report).await;
@@ -175,7 +183,12 @@ impl LinuxBridge {
         let judge = Judge::new(facts, &policy, &devices);
         self.policy = Some(policy);
         match self.cut_flows(judge, disowned).await {
-            Ok(count) => count,
+            Ok(count) => {
+                if count > 0 {
+                    tracing::info!(count, "cut connections that lost their rule");
+                }
+                count
+            }
             Err(error) => {
                 tracing::warn!(error = %error.reason(), "cannot cut connections; trying again");
                 self.uncut = devices;
@@ -228,19 +241,7 @@ impl Mechanism for LinuxBridge {
                     self.observed = None;
                     self.firewall.forget();
                     self.folds.forget();
-                    tracing::error!(error = %error.reason(), "the pass over bridges and firewall failed");
-                    // A refused transaction is quoted line by line: ports need only its start.
-                    let reason: String = error.reason().chars().take(200).collect();
-                    let items = facts
-                        .ports
-                        .values()
-                        .filter(|port| port.host == self.config.host)
-                        .map(|port| Item {
-                            key: FactKey::Port(port.id),
-                            state: ItemState::Failed(reason.clone()),
-                        })
-                        .collect();
-                    PassReport { items, retry: true, ..PassReport::default() }
+                    failed(facts, &self.config, &error)
                 }
             }
         }

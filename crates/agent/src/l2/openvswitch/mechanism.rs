@@ -28,7 +28,7 @@ use crate::firewall::openflow::{self, inexpressible};
 use crate::firewall::policy::{Folds, Kept, Policy};
 use crate::host_notices::HostNotices;
 use crate::l2::barrier::{self, Barrier, Side};
-use crate::l2::masquerade;
+use crate::l2::{failed, masquerade};
 
 /// Cookie of our flows: "isospin" and a zero.
 pub const COOKIE: u64 = 0x6973_6f73_7069_6e00;
@@ -361,13 +361,7 @@ impl Mechanism for OpenVSwitch {
                     // Nothing remembered can be trusted; the switch keeps what it has.
                     self.held.clear();
                     self.folds.forget();
-                    tracing::error!(error = %error.reason(), "the pass over Open vSwitch failed");
-                    let reason: String = error.reason().chars().take(200).collect();
-                    let here = facts.ports.values().filter(|port| port.host == self.config.host);
-                    let failed =
-                        |id| Item { key: FactKey::Port(id), state: ItemState::Failed(reason.clone()) };
-                    let items = here.map(|port| failed(port.id)).collect();
-                    PassReport { items, retry: true, ..PassReport::default() }
+                    failed(facts, &self.config, &error)
                 }
             }
         }
