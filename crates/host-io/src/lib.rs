@@ -5,6 +5,7 @@
 //! A door is opened at a [`Place`]: the namespace of this process or a named
 //! one; tests of mechanisms use namespaces of their own.
 
+mod bpf;
 pub mod conntrack;
 pub mod error;
 pub mod links;
@@ -25,8 +26,9 @@ pub mod watch;
 pub use conntrack::{Conntrack, Flow, FlowFilter};
 pub use error::HostError;
 pub use links::{
-    Address, AddressScope, BridgeSpec, FdbEntry, Link, LinkChange, LinkEvent, LinkEventKind, LinkEvents,
-    Links, Neighbour, RouteEntry, RouteScope, VethSpec, VxlanSpec, checksums_in_software,
+    Address, AddressScope, BridgeSpec, DeviceFilters, FdbEntry, FilterLoss, Link, LinkChange, LinkEvent,
+    LinkEventKind, LinkEvents, Links, Neighbour, PacketRule, RouteEntry, RouteScope, VethSpec, VxlanSpec,
+    checksums_in_software,
 };
 pub use netns::{Namespace, Place};
 pub use nft::{Nft, NftEvent, NftEvents};

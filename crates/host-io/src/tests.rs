@@ -7,8 +7,9 @@ use std::time::Duration;
 use crate::links::LinkEvents;
 use crate::raw::{FrameSender, Icmp6Socket};
 use crate::{
-    BridgeSpec, Conntrack, FlowFilter, LinkChange, LinkEventKind, Links, Namespace, NamespaceWatch, Nft,
-    Place, RouteEntry, RouteScope, VethSpec, VxlanSpec, process, sysctl,
+    BridgeSpec, Conntrack, DeviceFilters, FilterLoss, FlowFilter, LinkChange, LinkEventKind, Links,
+    Namespace, NamespaceWatch, Nft, PacketRule, Place, RouteEntry, RouteScope, VethSpec, VxlanSpec, process,
+    sysctl,
 };
 use futures::StreamExt;
 use isospin_types::MacAddr;
@@ -373,4 +374,50 @@ async fn icmpv6_of_one_type_passes_between_raw_sockets_and_frames_leave() {
     sender.send(&frame).expect("send");
     let absent = FrameSender::open(&left, "nothing").await.expect_err("no device");
     assert!(absent.is_not_found(), "{absent:?}");
+}
+
+#[tokio::test]
+async fn packet_rules_are_shared_by_devices_and_their_loss_is_told() {
+    let Some(mut lab) = Lab::new() else { return };
+    let (near, far) = pair(&mut lab).await;
+    let links = Links::open(&near.clone().into()).await.expect("links");
+    let mut losses = links.filter_losses().await.expect("losses");
+    let index = links.get("left").await.expect("get").expect("device").index;
+    assert_eq!(links.filters_of(index).await.expect("filters"), None);
+    let [marked, only, except] = [0x11, 0x12, 0x13];
+    let closed = DeviceFilters { ingress: Some(marked), egress: Some(only) };
+    links.add_filters(index, closed).await.expect("add");
+    assert!(links.add_filters(index, closed).await.expect_err("a second time").is_exists());
+    assert_eq!(links.filters_of(index).await.expect("filters"), Some(closed));
+    assert_eq!(links.filters().await.expect("filters")[&index], closed);
+    ping(&far, "10.9.0.1").await;
+
+    // Marks of what came in do not reach answers: nothing goes out.
+    for (block, rule) in [(marked, PacketRule::Mark(5)), (only, PacketRule::Only(5))] {
+        assert!(!links.has_rule(block, rule).await.expect("rule"));
+        links.set_rule(block, rule).await.expect("set");
+        links.set_rule(block, rule).await.expect("again");
+        assert!(links.has_rule(block, rule).await.expect("rule"));
+    }
+    let ping_once = ["-c1", "-W1", "10.9.0.1"];
+    let lost = process::run(&far.clone().into(), "ping", &ping_once, b"", process::DEFAULT_LIMIT).await;
+    assert!(lost.is_err(), "dropped on its way out");
+    links.set_rule(only, PacketRule::Except(5)).await.expect("replaced");
+    ping(&far, "10.9.0.1").await;
+
+    // Another rule that somebody puts before ours is no rule of ours.
+    let tc = "tc filter add block 18 prio 1 protocol all bpf bytecode '1,6 0 0 0' && tc filter del block 17";
+    process::run(&near.clone().into(), "sh", &["-c", tc], b"", process::DEFAULT_LIMIT).await.expect("tc");
+    assert!(!links.has_rule(only, PacketRule::Except(5)).await.expect("rule"));
+    assert_eq!(soon(losses.next()).await, Some(FilterLoss::Filter));
+    links.set_rule(only, PacketRule::Except(5)).await.expect("alone again");
+    assert!(links.has_rule(only, PacketRule::Except(5)).await.expect("rule"));
+
+    links.delete_filters(index).await.expect("delete");
+    links.delete_filters(index).await.expect("absent is fine");
+    assert_eq!(links.filters_of(index).await.expect("filters"), None);
+    assert_eq!(links.name_of(index).await.expect("name").as_deref(), Some("left"));
+    while soon(losses.next()).await != Some(FilterLoss::Device(index)) {}
+    assert!(!links.has_rule(only, PacketRule::Except(5)).await.expect("rule"), "gone with its last device");
+    assert!(links.set_rule(except, PacketRule::Nothing).await.is_err(), "no device, no block");
 }

@@ -26,6 +26,7 @@ enum Fault {
     AgentKilled,
     AgentStopped,
     RulesGone,
+    RulesetFlushed,
     SettingsReset,
     LinkCut,
     TunnelsLost,
@@ -36,10 +37,11 @@ enum Fault {
     TunnelsGone,
 }
 
-const FAULTS: [Fault; 11] = [
+const FAULTS: [Fault; 12] = [
     Fault::AgentKilled,
     Fault::AgentStopped,
     Fault::RulesGone,
+    Fault::RulesetFlushed,
     Fault::SettingsReset,
     Fault::LinkCut,
     Fault::TunnelsLost,
@@ -92,6 +94,7 @@ impl Cloud {
             }
             Fault::AgentStopped => stopped(host.agent(), probes)?,
             Fault::RulesGone => rules_gone(host)?,
+            Fault::RulesetFlushed => drop(host.machine.run(&["nft", "flush", "ruleset"])?),
             Fault::SettingsReset => {
                 host.machine.script(
                     "for name in net/bridge/bridge-nf-call-iptables net/bridge/bridge-nf-call-ip6tables \
@@ -144,9 +147,7 @@ fn stopped(process: Option<u32>, probes: &Probes) -> Result<()> {
     waited
 }
 
-/// Takes the flows away, or the rules of groups. Of a host with bridges the other table
-/// stays: without any, frames pass until the agent has noticed, and there is nothing
-/// below to stop them.
+/// Takes the flows away, or the rules of groups.
 fn rules_gone(host: &Host) -> Result<()> {
     match &host.switch {
         Some(_) => host.machine.script(
@@ -205,7 +206,8 @@ fn n14_faults_let_nothing_forbidden_through_and_leave_nothing_behind() -> Result
         host.kill_agent()?;
         host.start_agent()?;
         let status = host.settled()?;
-        ensure!(status["changes"] == 0 && status["failed"] == json!([]), "not as planned: {status}");
+        let is_planned = status["changes"] == 0 && status["failed"] == json!([]);
+        ensure!(is_planned, "not as planned: {status}\n{}", host.agent_log());
     }
     Ok(())
 }

@@ -10,8 +10,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt as _;
+use futures::stream::BoxStream;
 use isospin_host_io::{
-    HostError, LinkEvents, Links, Namespace, NamespaceWatch, Nft, NftEvents, SettingWatch,
+    FilterLoss, HostError, LinkEvents, Links, Namespace, NamespaceWatch, Nft, NftEvents, SettingWatch,
 };
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -98,6 +99,7 @@ pub async fn watch(
     shutdown: CancellationToken,
 ) -> Result<(), HostError> {
     let devices = links.events().await?;
+    let filters = links.filter_losses().await?;
     let rules = nft.events().await?;
     let settings = SettingWatch::open(&SETTINGS)?;
     let namespaces = NamespaceWatch::open()?;
@@ -105,6 +107,7 @@ pub async fn watch(
     tokio::spawn(async move {
         tokio::select! {
             () = watch_devices(&notices, &links, devices) => {}
+            () = watch_filters(&notices, &links, filters) => {}
             () = watch_rules(&notices, &nft, rules) => {}
             () = watch_settings(&notices, settings) => {}
             () = watch_namespaces(&notices, namespaces, known) => {}
@@ -121,6 +124,24 @@ async fn watch_devices(notices: &HostNotices, links: &Links, mut events: LinkEve
             notices.link(&event.name);
         }
         events = reopen("devices", || links.events()).await;
+        notices.everything();
+    }
+}
+
+async fn watch_filters(notices: &HostNotices, links: &Links, mut losses: BoxStream<'static, FilterLoss>) {
+    loop {
+        while let Some(loss) = losses.next().await {
+            debug!(?loss, "filters were taken away");
+            let device = match loss {
+                FilterLoss::Device(index) => links.name_of(index).await.ok().flatten(),
+                FilterLoss::Filter => None,
+            };
+            match device {
+                Some(name) => notices.link(&name),
+                None => notices.everything(),
+            }
+        }
+        losses = reopen("filters", || links.filter_losses()).await;
         notices.everything();
     }
 }

@@ -3,6 +3,7 @@
 //! A driver is a [`Mechanism`] of the party "l2": it makes bridges and tunnels, closes
 //! and opens ports, and says of each whether it is up. What it is not told it leaves alone.
 
+mod barrier;
 pub mod linuxbridge;
 mod masquerade;
 pub mod names;
@@ -11,10 +12,11 @@ mod qos;
 #[cfg(test)]
 mod tests;
 
-use isospin_host_io::Place;
+use isospin_feed::facts::{FactKey, Facts};
+use isospin_host_io::{HostError, Place};
 
 use crate::config::{AgentConfig, Wiring};
-use crate::converge::Mechanism;
+use crate::converge::{Item, ItemState, Mechanism, PassReport};
 use crate::host_notices::HostNotices;
 
 /// The driver this host is configured for. `notices` is where it puts what it watches.
@@ -26,4 +28,19 @@ pub fn driver(config: &AgentConfig, place: Place, notices: &HostNotices) -> Box<
             Box::new(openvswitch::OpenVSwitch::at(config, switch, place, notices.clone()))
         }
     }
+}
+
+/// Characters of an error a port's state quotes: a refused transaction is quoted line by
+/// line, and ports need only its start.
+const QUOTED: usize = 200;
+
+/// The report of a pass that failed as a whole: every port of this host says why.
+fn failed(facts: &Facts, config: &AgentConfig, error: &HostError) -> PassReport {
+    let reason = error.reason();
+    tracing::error!(error = %reason, mechanism = config.wiring.mechanism(), "the pass over ports failed");
+    let reason: String = reason.chars().take(QUOTED).collect();
+    let here = facts.ports.values().filter(|port| port.host == config.host);
+    let failed = |id| Item { key: FactKey::Port(id), state: ItemState::Failed(reason.clone()) };
+    let items = here.map(|port| failed(port.id)).collect();
+    PassReport { items, retry: true, ..PassReport::default() }
 }

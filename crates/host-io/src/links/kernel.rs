@@ -4,6 +4,7 @@ use std::io;
 use std::net::IpAddr;
 use std::os::fd::AsRawFd;
 
+use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
 use ipnet::IpNet;
 use isospin_types::MacAddr;
@@ -24,8 +25,8 @@ use rtnetlink::{
 };
 
 use super::{
-    Address, BridgeSpec, FdbEntry, Link, LinkChange, LinkEvents, Neighbour, RouteEntry, RouteScope, VethSpec,
-    VxlanSpec, parse,
+    Address, BridgeSpec, FdbEntry, FilterLoss, Link, LinkChange, LinkEvents, Neighbour, RouteEntry,
+    RouteScope, VethSpec, VxlanSpec, filters, parse,
 };
 use crate::{HostError, Place};
 
@@ -40,10 +41,10 @@ pub(super) struct KernelLinks {
     handle: Handle,
 }
 
-type Result<T> = std::result::Result<T, HostError>;
+pub(super) type Result<T> = std::result::Result<T, HostError>;
 
 /// Wraps a netlink error with what was being done to what.
-fn failed<'a>(
+pub(super) fn failed<'a>(
     operation: &'static str,
     object: impl Into<String> + 'a,
 ) -> impl FnOnce(rtnetlink::Error) -> HostError + 'a {
@@ -56,7 +57,7 @@ fn failed<'a>(
     }
 }
 
-fn unless_absent(result: Result<()>) -> Result<()> {
+pub(super) fn unless_absent(result: Result<()>) -> Result<()> {
     match result {
         Err(error) if error.is_not_found() => Ok(()),
         other => other,
@@ -89,6 +90,15 @@ impl KernelLinks {
         let message = self.handle.link().get().match_name(name).execute().try_next().await;
         match message.map_err(failed("get device", name)) {
             Ok(message) => Ok(message.as_ref().and_then(parse::link)),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(super) async fn name_of(&self, index: u32) -> Result<Option<String>> {
+        let message = self.handle.link().get().match_index(index).execute().try_next().await;
+        match message.map_err(failed("get device", format!("{index}"))) {
+            Ok(message) => Ok(message.as_ref().and_then(parse::link).map(|link| link.name)),
             Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(error),
         }
@@ -383,8 +393,25 @@ impl KernelLinks {
         unless_absent(done.map_err(failed("delete the neighbour", format!("{ip} of {link}"))))
     }
 
+    pub(super) fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
     pub(super) async fn events(&self) -> Result<LinkEvents> {
-        let opened = self.place.run(|| rtnetlink::new_multicast_connection(&[MulticastGroup::Link])).await?;
+        Ok(LinkEvents::new(self.watch(MulticastGroup::Link, parse::event).await?))
+    }
+
+    pub(super) async fn filter_losses(&self) -> Result<BoxStream<'static, FilterLoss>> {
+        self.watch(MulticastGroup::Tc, filters::loss).await
+    }
+
+    /// Messages of a group that say something; ends when some were lost.
+    async fn watch<T: Send + 'static>(
+        &self,
+        group: MulticastGroup,
+        read: fn(NetlinkMessage<RouteNetlinkMessage>) -> Option<T>,
+    ) -> Result<BoxStream<'static, T>> {
+        let opened = self.place.run(move || rtnetlink::new_multicast_connection(&[group])).await?;
         let wrong = |source| HostError::kernel("watch devices in", self.place.name(), source);
         let (mut connection, handle, messages) = opened.map_err(wrong)?;
         let socket: &rtnetlink::sys::Socket =
@@ -398,9 +425,9 @@ impl KernelLinks {
             })
             .filter_map(move |(message, _)| {
                 let _alive = &handle;
-                std::future::ready(parse::event(message))
+                std::future::ready(read(message))
             });
-        Ok(LinkEvents::new(events.boxed()))
+        Ok(events.boxed())
     }
 }
 

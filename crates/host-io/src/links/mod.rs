@@ -3,11 +3,13 @@
 //! [`Links`] is the door; values in and out are plain. Only this folder names
 //! netlink types (`kernel.rs` sends, `parse.rs` reads).
 
+mod filters;
 mod kernel;
 mod offload;
 mod parse;
 mod values;
 
+use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -20,6 +22,7 @@ use std::net::IpAddr;
 use self::kernel::KernelLinks;
 use crate::{HostError, Place};
 
+pub use filters::{DeviceFilters, FilterLoss, PacketRule};
 pub use offload::checksums_in_software;
 pub use values::{
     Address, AddressScope, BridgeSpec, FdbEntry, Link, LinkChange, LinkEvent, LinkEventKind, Neighbour,
@@ -64,6 +67,14 @@ impl Links {
     /// When the kernel refuses.
     pub async fn get(&self, name: &str) -> Result<Option<Link>, HostError> {
         self.kernel.get(name).await
+    }
+
+    /// The name of the device with this index; `None` when there is none.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub async fn name_of(&self, index: u32) -> Result<Option<String>, HostError> {
+        self.kernel.name_of(index).await
     }
 
     /// Makes a bridge without spanning tree and forward delay; it is down.
@@ -224,6 +235,63 @@ impl Links {
     /// When the place cannot be entered or netlink is refused.
     pub async fn events(&self) -> Result<LinkEvents, HostError> {
         self.kernel.events().await
+    }
+
+    /// Filters of all devices that have any, by device index.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub async fn filters(&self) -> Result<BTreeMap<u32, DeviceFilters>, HostError> {
+        self.kernel.filters().await
+    }
+
+    /// Filters of one device; `None` when it has none.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub async fn filters_of(&self, index: u32) -> Result<Option<DeviceFilters>, HostError> {
+        self.kernel.filters_of(index).await
+    }
+
+    /// Sends a device's packets through blocks of filters. A block comes with its first
+    /// device, without any filter, and goes with its last.
+    ///
+    /// # Errors
+    /// When it has filters, whosever ([`HostError::is_exists`]), or the kernel refuses.
+    pub async fn add_filters(&self, index: u32, filters: DeviceFilters) -> Result<(), HostError> {
+        self.kernel.add_filters(index, filters).await
+    }
+
+    /// Takes all filters from a device; absent is fine.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub async fn delete_filters(&self, index: u32) -> Result<(), HostError> {
+        self.kernel.delete_filters(index).await
+    }
+
+    /// Whether this rule, and nothing else, is in the block.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub async fn has_rule(&self, block: u32, rule: PacketRule) -> Result<bool, HostError> {
+        Ok(self.kernel.programs(block).await? == [rule.name()])
+    }
+
+    /// Makes this rule the only one of a block.
+    ///
+    /// # Errors
+    /// When no device is in the block, or the kernel refuses.
+    pub async fn set_rule(&self, block: u32, rule: PacketRule) -> Result<(), HostError> {
+        self.kernel.set_program(block, rule).await
+    }
+
+    /// Filters taken away from now on, by anybody.
+    ///
+    /// # Errors
+    /// When the place cannot be entered or netlink is refused.
+    pub async fn filter_losses(&self) -> Result<BoxStream<'static, FilterLoss>, HostError> {
+        self.kernel.filter_losses().await
     }
 }
 

@@ -157,6 +157,8 @@ pub enum Action {
     Normal,
     /// Register, value.
     Load(u8, u32),
+    /// One bit of a register becomes 1.
+    SetBit(u8, u8),
     /// Changes the tag there is.
     SetVlan(u16),
     /// Adds a tag.
@@ -185,6 +187,7 @@ impl fmt::Display for Action {
             Self::OutputRegister(number) => write!(f, "output:NXM_NX_REG{number}[]"),
             Self::Normal => f.write_str("NORMAL"),
             Self::Load(number, value) => write!(f, "load:{value:#x}->NXM_NX_REG{number}[]"),
+            Self::SetBit(number, bit) => write!(f, "load:0x1->NXM_NX_REG{number}[{bit}]"),
             // The forms of OpenFlow 1.4, which come back as they were sent.
             Self::SetVlan(vlan) => write!(f, "set_field:{}->vlan_vid", 0x1000 | vlan),
             Self::PushVlan(vlan) => write!(f, "push_vlan:0x8100,set_field:{}->vlan_vid", 0x1000 | vlan),

@@ -214,6 +214,12 @@ impl Host {
             .with_context(|| last_lines(&self.machine, "agent"))
     }
 
+    /// The end of what the agent wrote.
+    #[must_use]
+    pub fn agent_log(&self) -> String {
+        last_lines(&self.machine, "agent")
+    }
+
     /// The agent's process as it sees itself.
     fn agent_started(&self) -> Option<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.agent()?)).ok()?;
@@ -238,6 +244,8 @@ impl Host {
         let mut lines: Vec<String> = Vec::new();
         let links = self.machine.run(&["ip", "-br", "link"])?;
         lines.extend(links.lines().filter_map(|line| line.split_whitespace().next()).map(str::to_owned));
+        let filters = self.machine.run(&["tc", "qdisc", "show"])?;
+        lines.extend(filters.lines().filter(|line| line.contains("clsact")).map(str::to_owned));
         for family in ["inet", "bridge", "arp", "netdev"] {
             let tables = self.machine.run(&["nft", "-s", "list", "tables", family])?;
             for table in tables.lines().filter(|line| line.contains("isospin")) {

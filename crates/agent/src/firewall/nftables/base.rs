@@ -5,18 +5,24 @@
 //! connections but only the bridge. Packet marks carry the profile across.
 //!
 //! ```text
+//! (before nftables)  mark = UNJUDGED, see `l2/barrier.rs`
 //! bridge prerouting  sender checks (MAC, IP, ARP, ND, DHCP); mark = profile of the sender
 //!   inet prerouting    rules of the sender;                  mark = EGRESS_OK
 //! bridge forward     no EGRESS_OK: drop;                     mark = profile of the receiver
 //!   inet forward       rules of the receiver;                mark = INGRESS_OK
 //! bridge postrouting no INGRESS_OK: drop
+//! (after nftables)   no INGRESS_OK: drop
 //! ```
 //!
-//! So when the inet table is gone, or br_netfilter is switched off, IP packets
-//! from and to filtered ports stop (N14).
+//! So when the inet table is gone, or br_netfilter is switched off, IP packets from and
+//! to filtered ports stop (N14). ARP carries the same marks; when both tables are gone,
+//! what is outside of nftables lets nothing pass without them.
 
 use super::values::Table;
 
+/// Mark of a frame from a filtered port that no rule has looked at yet. Given outside of
+/// nftables; dropped wherever it is met after the first chain.
+pub const UNJUDGED: u32 = 0x1e80_0000;
 /// Mark of a packet the sender's rules let pass.
 pub const EGRESS_OK: u32 = 0x1ec0_0000;
 /// Mark of a packet the receiver's rules let pass.
@@ -79,7 +85,7 @@ fn hooks(table: &mut Table) {
         "input",
         Some("type filter hook input priority -200;"),
         [
-            format!("iifname @secured {IP} meta mark != {EGRESS_OK:#x} drop"),
+            format!("iifname @secured meta mark != {EGRESS_OK:#x} drop"),
             "iifname @secured meta mark set 0".to_owned(),
         ],
     );
@@ -87,7 +93,7 @@ fn hooks(table: &mut Table) {
         "forward",
         Some("type filter hook forward priority -200;"),
         [
-            format!("iifname @secured {IP} meta mark != {EGRESS_OK:#x} drop"),
+            format!("iifname @secured meta mark != {EGRESS_OK:#x} drop"),
             "oifname @secured goto to_secured".to_owned(),
             "iifname @secured meta mark set 0".to_owned(),
             "oifname @open accept".to_owned(),
@@ -108,7 +114,7 @@ fn hooks(table: &mut Table) {
     table.chain(
         "postrouting",
         Some("type filter hook postrouting priority 0;"),
-        [format!("oifname @secured {IP} meta mark != {INGRESS_OK:#x} drop")],
+        [format!("oifname @secured meta mark != {INGRESS_OK:#x} drop")],
     );
 }
 
@@ -125,19 +131,21 @@ fn senders(table: &mut Table) {
             "drop",
         ],
     );
+    // No rules of groups look at ARP.
+    let sent = format!("meta mark set {EGRESS_OK:#x} accept");
     table.chain(
         "from_secured_arp",
         None,
         [
             // Other lengths would move the addresses away from where they are looked for.
-            "arp htype != 1 drop",
-            "arp ptype != ip drop",
-            "arp hlen != 6 drop",
-            "arp plen != 4 drop",
-            "iifname . arp saddr ether . arp saddr ip @pair4 accept",
-            "iifname . arp saddr ether . arp saddr ip @range4 accept",
-            "arp operation request arp saddr ip 0.0.0.0 iifname . arp saddr ether @mac accept",
-            "drop",
+            "arp htype != 1 drop".to_owned(),
+            "arp ptype != ip drop".to_owned(),
+            "arp hlen != 6 drop".to_owned(),
+            "arp plen != 4 drop".to_owned(),
+            format!("iifname . arp saddr ether . arp saddr ip @pair4 {sent}"),
+            format!("iifname . arp saddr ether . arp saddr ip @range4 {sent}"),
+            format!("arp operation request arp saddr ip 0.0.0.0 iifname . arp saddr ether @mac {sent}"),
+            "drop".to_owned(),
         ],
     );
     let pair4 = "iifname . ether saddr . ip saddr";
@@ -227,13 +235,14 @@ fn neighbours(table: &mut Table) {
 /// Frames to a filtered port: addressed to it or to many, and of a known kind.
 /// Unicast flooded by the bridge never shows a port what is for another (N16).
 fn receivers(table: &mut Table) {
+    let arp = format!("ether type arp meta mark set {INGRESS_OK:#x} accept");
     let stranger = "ether daddr & 01:00:00:00:00:00 == 00:00:00:00:00:00 oifname . ether daddr != @mac drop";
     table.chain(
         "to_secured",
         None,
         [
             stranger.to_owned(),
-            "ether type arp accept".to_owned(),
+            arp.clone(),
             format!("{IP} meta mark set oifname map @ingress accept"),
             "drop".to_owned(),
         ],
@@ -241,12 +250,7 @@ fn receivers(table: &mut Table) {
     table.chain(
         "to_secured_from_host",
         None,
-        [
-            stranger.to_owned(),
-            "ether type arp accept".to_owned(),
-            format!("{IP} meta mark {INGRESS_OK:#x} accept"),
-            "drop".to_owned(),
-        ],
+        [stranger.to_owned(), arp, format!("{IP} meta mark {INGRESS_OK:#x} accept"), "drop".to_owned()],
     );
 }
 
@@ -265,7 +269,7 @@ pub fn inet() -> Table {
     table.chain(
         "zone_in",
         Some("type filter hook prerouting priority -450;"),
-        ["ct zone set iifname map @zones"],
+        [format!("meta mark {UNJUDGED:#x} drop"), "ct zone set iifname map @zones".to_owned()],
     );
     table.chain(
         "zone_out",

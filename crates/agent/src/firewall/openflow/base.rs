@@ -6,7 +6,7 @@ use ipnet::IpNet;
 use isospin_host_io::openflow::{Action, CtState, Field, FlowTable, ethertype};
 
 use super::register::{NET, PORT, PROFILE};
-use super::{STATELESS, add, table};
+use super::{STATELESS, STATELESS_BIT, UNTRACKABLE, add, table};
 use crate::firewall::evaluator::NEIGHBOUR_IN;
 use crate::firewall::rule::{ICMPV6, UDP};
 
@@ -52,6 +52,12 @@ pub fn base() -> FlowTable {
     let invalid = Field::CtState(CtState { on: CtState::INV | CtState::TRK, off: 0 });
     for rules in [table::RULES_EGRESS, table::RULES_INGRESS] {
         add(&mut flows, rules, 95, [invalid], [Action::Resubmit(table::DROPPED)]);
+    }
+    for kind in UNTRACKABLE {
+        let fields = icmp6(kind).into_iter().chain([invalid]);
+        let as_packet =
+            [Action::Untrack, Action::SetBit(PROFILE, STATELESS_BIT), Action::Resubmit(table::RULES_INGRESS)];
+        add(&mut flows, table::RULES_INGRESS, 96, fields, as_packet);
     }
     accepted(&mut flows);
     receivers(&mut flows);

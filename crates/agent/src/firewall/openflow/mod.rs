@@ -70,8 +70,12 @@ pub mod register {
     pub const PORTION: u8 = 9;
 }
 
-/// In the profile register: its packets are not tracked.
-const STATELESS: u32 = 1 << 22;
+/// Bit of the profile register: its packets, or this one, are not tracked.
+const STATELESS_BIT: u8 = 22;
+const STATELESS: u32 = 1 << STATELESS_BIT;
+/// Types of ICMPv6 that rules decide about and that belong to no connection: listener
+/// reports, and router solicitations. The tracker calls them invalid.
+const UNTRACKABLE: [u8; 4] = [131, 132, 133, 143];
 
 /// What the profile register holds for a profile.
 const fn tag(number: u32, profile: &Profile) -> u32 {

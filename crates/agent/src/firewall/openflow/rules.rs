@@ -6,9 +6,10 @@ use std::net::IpAddr;
 use ipnet::{IpNet, Ipv4Subnets, Ipv6Subnets};
 use isospin_feed::facts::{Direction, SecurityGroupRule};
 use isospin_host_io::openflow::{Action, CtState, Field, FlowTable, ethertype};
+use isospin_types::SecurityGroupId;
 
 use super::register::PROFILE;
-use super::{add, table, tag};
+use super::{STATELESS, UNTRACKABLE, add, table, tag};
 use crate::firewall::policy::{Group, Members, Policy, Profile, Shapes, Span, numbering};
 use crate::firewall::rule::{self, ICMP, ICMPV6, SCTP, TCP, Traffic, UDP};
 
@@ -22,23 +23,42 @@ const BY_GROUP: u16 = 70;
 pub fn rules(flows: &mut FlowTable, policy: &Policy) {
     let mut ids = Ids::default();
     for (number, profile) in &policy.profiles {
-        let who = Field::Register(PROFILE, tag(*number, profile));
         for direction in [Direction::Egress, Direction::Ingress] {
-            for look in Look::of(profile, direction) {
-                for id in &profile.groups {
-                    let Some(group) = policy.groups.get(&(*id, direction)) else { continue };
-                    by_address(flows, who, look, group);
-                    for (named, shapes) in &group.remotes {
-                        let Some(members) = policy.members.get(named) else { continue };
-                        for (family, shapes) in Family::BOTH.into_iter().zip(shapes) {
-                            let id = ids.next(&format!("{number} {look:?} {id} {named:?} {family:?}"));
-                            by_group(flows, (who, look, family), id, shapes, members);
-                        }
+            let groups =
+                || profile.groups.iter().filter_map(|id| policy.groups.get_key_value(&(*id, direction)));
+            let mut judge = |who, look, id: &SecurityGroupId, group: &Group| {
+                by_address(flows, who, look, group);
+                for (named, shapes) in &group.remotes {
+                    let Some(members) = policy.members.get(named) else { continue };
+                    for (family, shapes) in Family::BOTH.into_iter().zip(shapes) {
+                        let id = ids.next(&format!("{number} {look:?} {id} {named:?} {family:?}"));
+                        by_group(flows, (who, look, family), id, shapes, members);
                     }
                 }
+            };
+            for look in Look::of(profile, direction) {
+                let who = Field::Register(PROFILE, tag(*number, profile));
+                groups().for_each(|((id, _), group)| judge(who, look, id, group));
+            }
+            if profile.stateful && direction == Direction::Ingress {
+                let who = Field::Register(PROFILE, *number | STATELESS);
+                let look = Look { direction, at_answers: false, is_tracked: false };
+                groups().for_each(|((id, _), group)| judge(who, look, id, &untrackable(group)));
             }
         }
     }
+}
+
+/// What of a group may be about [`UNTRACKABLE`] packets.
+fn untrackable(group: &Group) -> Group {
+    let reduced = |shapes: &Shapes| Shapes {
+        any: shapes.any.clone(),
+        protocols: shapes.protocols.iter().filter(|(_, protocol)| *protocol == ICMPV6).copied().collect(),
+        icmp: shapes.icmp.iter().filter(|part| UNTRACKABLE.contains(&part.kind)).copied().collect(),
+        ..Shapes::default()
+    };
+    let remotes = group.remotes.iter().map(|(named, [_, v6])| (*named, [Shapes::default(), reduced(v6)]));
+    Group { v4: Shapes::default(), v6: reduced(&group.v6), remotes: remotes.collect() }
 }
 
 /// What a rule of a direction is compared with, and where.

@@ -12,13 +12,13 @@ use futures::future::BoxFuture;
 use isospin_feed::facts::{FactKey, Facts};
 use isospin_host_io::{Conntrack, HostError, Links, Place, sysctl};
 
-use super::{Intent, Observed, apply, intent, observe, owned, plan};
+use super::{Intent, Observed, apply, intent, observe, owned, plan, sides};
 use crate::config::AgentConfig;
 use crate::converge::{Item, ItemState, Mechanism, PassReport, Scope};
 use crate::firewall::cut::{self, Judge};
 use crate::firewall::nftables::{NAT, Nftables, QOS, base::CUT};
 use crate::firewall::policy::{Folds, Kept, Policy};
-use crate::l2::{masquerade, qos};
+use crate::l2::{failed, masquerade, qos};
 
 /// Bridges, tunnels and taps, and the firewall in front of them.
 pub struct LinuxBridge {
@@ -68,12 +68,23 @@ impl LinuxBridge {
         let mut report = PassReport::default();
 
         let policy = self.program(facts, &intent, &observed, may_sweep, &mut report).await?;
+        if let Some(policy) = &policy
+            && *scope == Scope::Everything
+            && report.changes > 0
+        {
+            // Without all of its rules the host may have taken note of connections no rule
+            // allows. Nobody heard of them, but an answer would be one to something known.
+            self.uncut.extend(policy.ports.keys().cloned());
+        }
         report.changes += self.forwarding().await?;
+        // Before taps join their bridges, and again for the devices that are made now.
+        self.bar(&links, &intent, &mut observed, policy.as_deref(), may_sweep, &mut report).await;
         let steps = plan::plan(&intent, &observed, may_sweep);
         let outcome = apply::apply(&links, &self.place, &mut observed, steps).await;
         report.changes += outcome.changes;
         report.swept += outcome.swept;
         report.retry |= !outcome.failures.is_empty();
+        self.bar(&links, &intent, &mut observed, policy.as_deref(), may_sweep, &mut report).await;
         if let Some(policy) = policy {
             report.changes += self.cut(facts, policy, &mut report.retry).await;
         }
@@ -130,6 +141,27 @@ impl LinuxBridge {
         Ok(Some(policy))
     }
 
+    /// Keeps the barrier beside nftables. Without a policy the rules that give the marks
+    /// may be of an earlier release: nothing is touched.
+    async fn bar(
+        &self,
+        links: &Links,
+        intent: &Intent,
+        observed: &mut Observed,
+        policy: Option<&Policy>,
+        may_sweep: bool,
+        report: &mut PassReport,
+    ) {
+        let Some(policy) = policy else { return };
+        let wanted = sides::of(intent, policy, observed);
+        for device in observed.barrier.taken(&wanted) {
+            tracing::debug!(device, "has filters of somebody else: nftables is its only barrier");
+        }
+        let outcome = observed.barrier.keep(links, &observed.links, &wanted, may_sweep).await;
+        report.changes += outcome.changes;
+        report.retry |= outcome.retry;
+    }
+
     /// A host that masquerades also forwards.
     async fn forwarding(&self) -> Result<u64, HostError> {
         sysctl::set_all(&self.place, &masquerade::settings(&self.config)).await
@@ -151,7 +183,12 @@ impl LinuxBridge {
         let judge = Judge::new(facts, &policy, &devices);
         self.policy = Some(policy);
         match self.cut_flows(judge, disowned).await {
-            Ok(count) => count,
+            Ok(count) => {
+                if count > 0 {
+                    tracing::info!(count, "cut connections that lost their rule");
+                }
+                count
+            }
             Err(error) => {
                 tracing::warn!(error = %error.reason(), "cannot cut connections; trying again");
                 self.uncut = devices;
@@ -204,19 +241,7 @@ impl Mechanism for LinuxBridge {
                     self.observed = None;
                     self.firewall.forget();
                     self.folds.forget();
-                    tracing::error!(error = %error.reason(), "the pass over bridges and firewall failed");
-                    // A refused transaction is quoted line by line: ports need only its start.
-                    let reason: String = error.reason().chars().take(200).collect();
-                    let items = facts
-                        .ports
-                        .values()
-                        .filter(|port| port.host == self.config.host)
-                        .map(|port| Item {
-                            key: FactKey::Port(port.id),
-                            state: ItemState::Failed(reason.clone()),
-                        })
-                        .collect();
-                    PassReport { items, retry: true, ..PassReport::default() }
+                    failed(facts, &self.config, &error)
                 }
             }
         }

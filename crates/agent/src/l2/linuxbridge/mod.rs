@@ -7,6 +7,7 @@ mod mechanism;
 pub mod observe;
 pub mod owned;
 pub mod plan;
+mod sides;
 #[cfg(test)]
 mod tests;
 

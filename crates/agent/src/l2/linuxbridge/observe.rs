@@ -8,6 +8,7 @@ use isospin_host_io::{HostError, Link, Links, Place, sysctl};
 use isospin_types::MacAddr;
 
 use super::{Intent, owned};
+use crate::l2::barrier::Barrier;
 
 /// What is on the host.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -20,6 +21,7 @@ pub struct Observed {
     pub entries: BTreeMap<String, BTreeSet<(MacAddr, IpAddr)>>,
     /// Devices of ours that may give themselves IPv6 addresses.
     pub with_ipv6: BTreeSet<String>,
+    pub barrier: Barrier,
 }
 
 impl Observed {
@@ -55,6 +57,7 @@ pub async fn everything(links: &Links, place: &Place, intent: &Intent) -> Result
         links: links.list().await?.into_iter().map(|link| (link.name.clone(), link)).collect(),
         ..Observed::default()
     };
+    observed.barrier = Barrier::read(links, &observed.links).await?;
     for (name, _) in intent.bridges.iter().filter(|(_, bridge)| !bridge.addresses.is_empty()) {
         read_addresses(&mut observed, links, name).await?;
     }
@@ -88,7 +91,9 @@ pub async fn again(
     touched: BTreeSet<String>,
 ) -> Result<(), HostError> {
     for name in &touched {
-        match links.get(name).await? {
+        let link = links.get(name).await?;
+        observed.barrier.read_device(links, name, link.as_ref()).await?;
+        match link {
             Some(link) => {
                 if link.kind == "vxlan" && owned::is_ours(&link) {
                     read_entries(observed, links, name).await?;
@@ -110,6 +115,7 @@ pub async fn again(
         // In a bridge that came without a word: whose it is decides about the tap.
         observed.links = links.list().await?.into_iter().map(|link| (link.name.clone(), link)).collect();
     }
+    observed.barrier.read_rules(links).await?;
     read_ipv6(observed, place, touched).await
 }
 

@@ -27,7 +27,8 @@ use crate::converge::{Item, ItemState, Mechanism, PassReport, Scope};
 use crate::firewall::openflow::{self, inexpressible};
 use crate::firewall::policy::{Folds, Kept, Policy};
 use crate::host_notices::HostNotices;
-use crate::l2::masquerade;
+use crate::l2::barrier::{self, Barrier, Side};
+use crate::l2::{failed, masquerade};
 
 /// Cookie of our flows: "isospin" and a zero.
 pub const COOKIE: u64 = 0x6973_6f73_7069_6e00;
@@ -95,7 +96,8 @@ impl OpenVSwitch {
             View { intent: &intent, observed: &observed, switch: &switch, vlans: &vlans, policy: &policy };
         let ready = view.ready();
         let wanted = self.flows(&view, &ready, facts, &policy);
-        report.changes += self.guard(&intent, &observed, scope).await?;
+        let guarded = self.guard(&intent, &observed, scope, may_sweep).await?;
+        report.changes += guarded.changes;
         // No facts have come yet: flows of an earlier life go on carrying its ports.
         let fresh = !may_sweep && facts.ports.is_empty();
         if !fresh {
@@ -103,7 +105,7 @@ impl OpenVSwitch {
         }
         report.changes += self.addresses(&observed).await?;
         let failures = self.devices(&intent, &observed, &mut report.changes).await?;
-        report.retry = !failures.is_empty();
+        report.retry = guarded.retry || !failures.is_empty();
         report.items = items(&view, &ready, &failures);
         report.items.extend(refused(facts, &policy));
         Ok(report)
@@ -279,7 +281,13 @@ impl OpenVSwitch {
     }
 
     /// Rules of the host's own IP.
-    async fn guard(&mut self, intent: &Intent, observed: &Observed, scope: &Scope) -> Result<u64, HostError> {
+    async fn guard(
+        &mut self,
+        intent: &Intent,
+        observed: &Observed,
+        scope: &Scope,
+        may_sweep: bool,
+    ) -> Result<PassReport, HostError> {
         let taps = intent.taps.values().map(|tap| tap.device.clone()).chain(intent.closed.values().cloned());
         let ports = observed.ports.values().filter(|port| port.kind.is_empty()).map(|port| port.name.clone());
         let in_userspace = self.switch.datapath_type == "netdev";
@@ -294,7 +302,25 @@ impl OpenVSwitch {
             rules.apply(&nft).await?;
         }
         self.guarded = Some(rules);
-        Ok(u64::from(!is_right))
+        let deaf = self.deafen(&devices, may_sweep).await?;
+        Ok(PassReport {
+            changes: u64::from(!is_right) + deaf.changes,
+            retry: deaf.retry,
+            ..PassReport::default()
+        })
+    }
+
+    /// The same beside nftables: what a switch in userspace reads, the kernel does not hear.
+    async fn deafen(
+        &self,
+        devices: &BTreeSet<String>,
+        may_sweep: bool,
+    ) -> Result<barrier::Outcome, HostError> {
+        let Some(links) = &self.links else { return Ok(barrier::Outcome::default()) };
+        let present = links.list().await?.into_iter().map(|link| (link.name.clone(), link)).collect();
+        let wanted = devices.iter().map(|device| (device.clone(), Side::Switched)).collect();
+        let mut barrier = Barrier::read(links, &present).await?;
+        Ok(barrier.keep(links, &present, &wanted, may_sweep).await)
     }
 }
 
@@ -335,13 +361,7 @@ impl Mechanism for OpenVSwitch {
                     // Nothing remembered can be trusted; the switch keeps what it has.
                     self.held.clear();
                     self.folds.forget();
-                    tracing::error!(error = %error.reason(), "the pass over Open vSwitch failed");
-                    let reason: String = error.reason().chars().take(200).collect();
-                    let here = facts.ports.values().filter(|port| port.host == self.config.host);
-                    let failed =
-                        |id| Item { key: FactKey::Port(id), state: ItemState::Failed(reason.clone()) };
-                    let items = here.map(|port| failed(port.id)).collect();
-                    PassReport { items, retry: true, ..PassReport::default() }
+                    failed(facts, &self.config, &error)
                 }
             }
         }

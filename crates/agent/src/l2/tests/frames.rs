@@ -100,7 +100,7 @@ impl Tap {
 
     /// Frames up to the marker; `None` when the marker does not come. An ICMP error
     /// quoting it, which the socket sees going out, is not the marker.
-    fn until(&mut self, marker: &[u8]) -> Option<Vec<Vec<u8>>> {
+    pub fn until(&mut self, marker: &[u8]) -> Option<Vec<Vec<u8>>> {
         let end = Instant::now() + Duration::from_secs(3);
         let mut seen: Vec<Vec<u8>> = Vec::new();
         let mut buffer = [0; 2048];

@@ -3,6 +3,7 @@
 mod closing;
 mod corpus;
 mod facts;
+mod flush;
 mod frames;
 mod groups;
 mod lab;

@@ -9,6 +9,7 @@ use isospin_types::MacAddr;
 
 use super::super::{register, table};
 use crate::firewall::evaluator::{Frame, Packet};
+use crate::firewall::rule::ICMPV6;
 
 /// What became of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -185,13 +186,21 @@ fn execute(flows: &FlowTable, frame: &mut Sent, actions: &[Action], depth: u8) -
             Action::Load(number, value) => {
                 frame.registers.insert(*number, *value);
             }
+            Action::SetBit(number, bit) => {
+                let value = frame.register(*number) | 1 << bit;
+                frame.registers.insert(*number, value);
+            }
             Action::Resubmit(table::FORWARD) => return Fate::Sent,
             Action::Resubmit(next) => {
                 let actions = lookup(flows, frame, *next);
                 return execute(flows, frame, &actions, depth + 1);
             }
             Action::Track { table: Some(next), commit: false, .. } => {
-                let known = if frame.answers.is_some() { CtState::EST | CtState::RPL } else { CtState::NEW };
+                let known = match (frame.answers, frame.protocol, frame.icmp) {
+                    (Some(_), ..) => CtState::EST | CtState::RPL,
+                    (None, ICMPV6, Some((130..=137 | 143, _))) => CtState::INV,
+                    (None, ..) => CtState::NEW,
+                };
                 frame.ct_state = CtState::TRK | known;
                 let actions = lookup(flows, frame, *next);
                 return execute(flows, frame, &actions, depth + 1);

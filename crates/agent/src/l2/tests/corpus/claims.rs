@@ -92,11 +92,7 @@ fn multicast(a: MacAddr, b: MacAddr) -> Vec<Case> {
                 133 => Frame::NeighbourDiscovery(packet, Advertisement { target: None, link_layer: None }),
                 _ => Frame::Ip(packet),
             };
-            // To the conntrack of a switch those are invalid, whatever the receiver's groups say.
-            let is_invalid = matches!(kind, 131 | 132 | 133 | 143);
-            let to_a_switch = is_invalid.then_some(Frame::Other(0x86dd));
-            let case = Case::new(format!("ICMPv6 {kind} by {source}"), a, bytes, frame);
-            cases.push(Case { to_a_switch, ..case });
+            cases.push(Case::new(format!("ICMPv6 {kind} by {source}"), a, bytes, frame));
         }
     }
     cases
