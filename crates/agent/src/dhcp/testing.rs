@@ -46,6 +46,7 @@ pub fn port(mac: &str, address: &str) -> Port {
         hostname: String::new(),
         tunnel_ip: None,
         qos: Default::default(),
+        parent: None,
     }
 }
 

@@ -87,6 +87,7 @@ pub(crate) fn add_port(facts: &mut Facts, index: u8, groups: &[SecurityGroupId])
         hostname: String::new(),
         tunnel_ip: None,
         qos: Default::default(),
+        parent: None,
     };
     for group in groups {
         let member = SecurityGroupMember {

@@ -43,6 +43,15 @@ type Bind = fn(&HostAgent, &Segment, &str) -> Option<Vif>;
 /// The mechanism drivers, in the order they are asked.
 const DRIVERS: [Bind; 2] = [mech_openvswitch::bind, mech_linuxbridge::bind];
 
+/// Types of ports that can be part of a trunk.
+const TRUNKS: [&str; 1] = [mech_openvswitch::VIF_TYPE];
+
+/// Whether a port that is plugged in so can be part of a trunk.
+#[must_use]
+pub fn carries_trunks(vif_type: &str) -> bool {
+    TRUNKS.contains(&vif_type)
+}
+
 /// How the agent will plug a port on the segment in; `None` when no driver can.
 #[must_use]
 pub fn bind(agent: &HostAgent, segment: &Segment, vnic_type: &str) -> Option<Vif> {

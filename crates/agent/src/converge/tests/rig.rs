@@ -241,6 +241,7 @@ pub fn port(n: u8) -> Port {
         hostname: String::new(),
         tunnel_ip: None,
         qos: Default::default(),
+        parent: None,
     }
 }
 

@@ -71,6 +71,7 @@ pub fn port(facts: &mut Facts, network_id: NetworkId, ips: &[&str], groups: &[Se
         hostname: String::new(),
         tunnel_ip: None,
         qos: Default::default(),
+        parent: None,
     };
     let addresses: BTreeSet<IpNet> =
         port.fixed_ips.iter().map(|fixed| IpNet::from(fixed.ip_address)).collect();

@@ -6,10 +6,12 @@ mod facts;
 mod frames;
 mod groups;
 mod lab;
+mod meters;
 mod networks;
 mod qos;
 mod scale;
 mod spoofing;
+mod trunks;
 mod wiring;
 
 use nix::unistd::geteuid;
