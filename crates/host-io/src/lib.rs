@@ -26,7 +26,7 @@ pub use conntrack::{Conntrack, Flow, FlowFilter};
 pub use error::HostError;
 pub use links::{
     Address, AddressScope, BridgeSpec, FdbEntry, Link, LinkChange, LinkEvent, LinkEventKind, LinkEvents,
-    Links, Neighbour, RouteEntry, RouteScope, VethSpec, VxlanSpec, checksums_in_software,
+    Links, Neighbour, RouteEntry, RouteScope, VethSpec, VlanSpec, VxlanSpec, checksums_in_software,
 };
 pub use netns::{Namespace, Place};
 pub use nft::{Nft, NftEvent, NftEvents};

@@ -96,6 +96,7 @@ pub fn config() -> AgentConfig {
         state_dir: PathBuf::new(),
         tunnel_ip: None,
         vxlan_port: 4789,
+        vxlan_group: None,
         wiring: crate::config::Wiring::default(),
         physical_networks: BTreeMap::new(),
         availability_zone: "nova".to_owned(),

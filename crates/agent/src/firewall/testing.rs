@@ -26,6 +26,7 @@ pub(crate) fn config() -> AgentConfig {
         state_dir: "/nonexistent".into(),
         tunnel_ip: None,
         vxlan_port: 4789,
+        vxlan_group: None,
         wiring: crate::config::Wiring::default(),
         physical_networks: Default::default(),
         availability_zone: String::new(),

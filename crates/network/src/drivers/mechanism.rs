@@ -20,6 +20,13 @@ impl HostAgent {
         segment.physical_network.as_deref().is_none_or(|name| self.reaches(name))
     }
 
+    /// Whether a NIC of the host is on this physical network.
+    #[must_use]
+    pub fn has_interface(&self, physical_network: &str) -> bool {
+        serde_json::from_str::<Value>(&self.configurations)
+            .is_ok_and(|said| said["interface_mappings"].get(physical_network).is_some())
+    }
+
     /// Whether the host is on this physical network.
     #[must_use]
     pub fn reaches(&self, physical_network: &str) -> bool {

@@ -12,6 +12,7 @@ mod qos;
 mod scale;
 mod spoofing;
 mod trunks;
+mod tunnels;
 mod wiring;
 
 use nix::unistd::geteuid;

@@ -19,8 +19,12 @@ pub fn bind(agent: &HostAgent, segment: &Segment, vnic_type: &str) -> Option<Vif
         return None;
     }
     let wirable = match segment.network_type {
-        // The agent has no VLAN devices yet, and kernel bridges no other tunnels.
-        NetworkType::Vlan | NetworkType::Gre | NetworkType::Geneve => false,
+        // Kernel bridges have no other tunnels.
+        NetworkType::Gre | NetworkType::Geneve => false,
+        // A VLAN is one of a NIC.
+        NetworkType::Vlan => {
+            segment.physical_network.as_deref().is_some_and(|name| agent.has_interface(name))
+        }
         NetworkType::Local | NetworkType::Vxlan | NetworkType::Flat => agent.is_on(segment),
     };
     wirable.then(|| Vif { vif_type: "bridge", details: details() })
