@@ -134,6 +134,9 @@ pub struct AgentConfig {
     pub tunnel_ip: Option<IpAddr>,
     /// UDP port of vxlan; 4789.
     pub vxlan_port: u16,
+    /// Multicast group for what goes to several hosts of a vxlan network on kernel bridges;
+    /// `None`: to each of them, as l2population says.
+    pub vxlan_group: Option<IpAddr>,
     pub physical_networks: BTreeMap<String, PhysicalNetwork>,
     pub availability_zone: String,
     /// Seconds; 86400.

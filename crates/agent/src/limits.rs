@@ -1,7 +1,7 @@
-//! Limits as nftables rules: what is above them is dropped. Pure.
+//! Limits: what is above them is dropped. As values, and as nftables rules. Pure.
 //!
-//! What the kernel calls a burst comes on top of one second's worth, so who was quiet
-//! may send that much at once.
+//! What nftables calls a burst comes on top of one second's worth, so who was quiet
+//! may send that much at once; that of a meter of Open vSwitch is all.
 
 use std::collections::BTreeMap;
 
@@ -18,30 +18,46 @@ const MOST_AT_ONCE: u64 = u32::MAX as u64;
 /// Of what a second lets pass, when a limit does not say how much at once: per cent.
 const DEFAULT_BURST: u64 = 80;
 
+/// So much a second, and how much of it at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limit {
+    pub rate: u64,
+    pub burst: u64,
+}
+
+/// The limit of packets in one direction, if there is one.
+#[must_use]
+pub fn packets(qos: &Qos, direction: Direction) -> Option<Limit> {
+    limited(&qos.packets, direction, 1000, (MOST_PACKETS, 1))
+}
+
+/// The limit of bytes in one direction, if there is one.
+#[must_use]
+pub fn bytes(qos: &Qos, direction: Direction) -> Option<Limit> {
+    // Kilobits: 125 bytes each.
+    limited(&qos.bandwidth, direction, 125, (MOST_BYTES, WHOLE_PACKET))
+}
+
 /// The rules that keep the limits of one direction.
 #[must_use]
 pub fn rules(qos: &Qos, direction: Direction) -> Vec<String> {
-    let mut rules = Vec::new();
-    let limited = |rates: &BTreeMap<Direction, Rate>| {
-        // A rate of nothing is no limit, as with other drivers.
-        rates.get(&direction).copied().filter(|rate| rate.rate > 0)
-    };
-    if let Some(limit) = limited(&qos.packets) {
-        let rate = (u64::from(limit.rate) * 1000).min(MOST_PACKETS);
-        let burst = at_once(limit, 1000, rate, 1);
-        rules.push(format!("limit rate over {rate}/second burst {burst} packets drop"));
-    }
-    if let Some(limit) = limited(&qos.bandwidth) {
-        // Kilobits: 125 bytes each.
-        let rate = (u64::from(limit.rate) * 125).min(MOST_BYTES);
-        let burst = at_once(limit, 125, rate, WHOLE_PACKET);
-        rules.push(format!("limit rate over {rate} bytes/second burst {burst} bytes drop"));
-    }
-    rules
+    let packets = packets(qos, direction)
+        .map(|Limit { rate, burst }| format!("limit rate over {rate}/second burst {burst} packets drop"));
+    let bytes = bytes(qos, direction)
+        .map(|Limit { rate, burst }| format!("limit rate over {rate} bytes/second burst {burst} bytes drop"));
+    packets.into_iter().chain(bytes).collect()
 }
 
-/// How much may pass at once beside a second's worth.
-fn at_once(limit: Rate, unit: u64, rate: u64, least: u64) -> u64 {
-    let given = limit.burst.map(|burst| u64::from(burst) * unit);
-    given.unwrap_or(rate * DEFAULT_BURST / 100).clamp(least, MOST_AT_ONCE)
+fn limited(
+    rates: &BTreeMap<Direction, Rate>,
+    direction: Direction,
+    unit: u64,
+    (most, least_at_once): (u64, u64),
+) -> Option<Limit> {
+    // A rate of nothing is no limit, as with other drivers.
+    let given = rates.get(&direction).filter(|given| given.rate > 0)?;
+    let rate = (u64::from(given.rate) * unit).min(most);
+    let burst = given.burst.map(|burst| u64::from(burst) * unit);
+    let burst = burst.unwrap_or(rate * DEFAULT_BURST / 100).clamp(least_at_once, MOST_AT_ONCE);
+    Some(Limit { rate, burst })
 }

@@ -128,6 +128,16 @@ pub struct Port {
     pub hostname: String,
     pub tunnel_ip: Option<IpAddr>,
     pub qos: Qos,
+    /// Set for a part of a trunk: it has no device of its own.
+    pub parent: Option<Parent>,
+}
+
+/// The port of a trunk that carries the frames of another one, tagged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Parent {
+    pub port_id: PortId,
+    /// 1-4094.
+    pub vlan: u16,
 }
 
 /// What the policy of a port, a floating IP or a gateway asks of its host.

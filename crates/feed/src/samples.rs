@@ -116,11 +116,12 @@ prop_compose! {
         pairs in vec((prefix(), mac()), 0..3),
         options in vec((text(), text(), any::<bool>()), 0..3),
         tunnel_ip in option::of(address()),
-        qos in qos(),
+        (qos, parent) in (qos(), option::of((any_id(), 1..=4094_u16))),
     ) -> Port {
         Port {
             id, name, network_id, project_id, mac, device_id, device_owner, admin_state_up,
             port_security_enabled, security_group_ids, host, hostname, tunnel_ip, qos,
+            parent: parent.map(|(port_id, vlan)| Parent { port_id, vlan }),
             fixed_ips: fixed_ips
                 .into_iter()
                 .map(|(subnet_id, ip_address)| FixedIp { subnet_id, ip_address })
@@ -276,5 +277,6 @@ pub fn port_on(host: &str, n: u8) -> Port {
         hostname: format!("host-10-0-0-{n}"),
         tunnel_ip: None,
         qos: Default::default(),
+        parent: None,
     }
 }

@@ -27,8 +27,8 @@ pub use conntrack::{Conntrack, Flow, FlowFilter};
 pub use error::HostError;
 pub use links::{
     Address, AddressScope, BridgeSpec, DeviceFilters, FdbEntry, FilterLoss, Link, LinkChange, LinkEvent,
-    LinkEventKind, LinkEvents, Links, Neighbour, PacketRule, RouteEntry, RouteScope, VethSpec, VxlanSpec,
-    checksums_in_software,
+    LinkEventKind, LinkEvents, Links, Neighbour, PacketRule, RouteEntry, RouteScope, VethSpec, VlanSpec,
+    VxlanSpec, checksums_in_software,
 };
 pub use netns::{Namespace, Place};
 pub use nft::{Nft, NftEvent, NftEvents};

@@ -80,12 +80,28 @@ fn agent_config(config: &Config, arguments: &cli::Agent, state: &StateDir) -> Re
         state_dir: state.agent(),
         tunnel_ip: config.agent.tunnel_ip,
         vxlan_port: config.agent.vxlan_port,
+        vxlan_group: vxlan_group(&config.agent)?,
         physical_networks,
         availability_zone: config.agent.availability_zone.clone(),
         dhcp_lease_duration: config.agent.dhcp_lease_duration,
         dns_domain: config.network.dns_domain.trim_end_matches('.').to_owned(),
         wiring: wiring(&config.agent)?,
     })
+}
+
+/// The group tunnels flood to; `None` with l2population.
+fn vxlan_group(agent: &config::Agent) -> Result<Option<IpAddr>> {
+    let group = agent.vxlan_group;
+    if agent.l2_population || agent.tunnel_ip.is_none() {
+        return Ok(None);
+    }
+    if !group.is_multicast() || agent.tunnel_ip.is_some_and(|local| local.is_ipv4() != group.is_ipv4()) {
+        bail!("[agent] vxlan_group: '{group}' is not a multicast address of the IP version of tunnel_ip");
+    }
+    if agent.mechanism != config::Mechanism::LinuxBridge {
+        bail!("[agent] l2_population: hosts with Open vSwitch cannot be without");
+    }
+    Ok(Some(group))
 }
 
 fn wiring(agent: &config::Agent) -> Result<Wiring> {

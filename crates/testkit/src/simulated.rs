@@ -229,6 +229,7 @@ fn config(name: &str, roles: &BTreeSet<Role>, state: &Path) -> AgentConfig {
         state_dir: state.to_owned(),
         tunnel_ip: None,
         vxlan_port: 4789,
+        vxlan_group: None,
         wiring: isospin_agent::config::Wiring::default(),
         physical_networks: BTreeMap::new(),
         availability_zone: "nova".to_owned(),

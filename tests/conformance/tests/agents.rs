@@ -41,7 +41,7 @@ const EXTENSIONS: &[&str] = &[
 ];
 
 /// Features this release does not have: a client that asks must be told so.
-const ABSENT: &[&str] = &["dvr", "l3-ha", "logging", "qos-bw-minimum-ingress", "trunk", "vlan-transparent"];
+const ABSENT: &[&str] = &["dvr", "l3-ha", "logging", "qos-bw-minimum-ingress", "vlan-transparent"];
 
 /// What agents are given to serve, and what is taken from them.
 const WORK: &[Line] = &[
@@ -122,6 +122,6 @@ fn extensions_are_listed_where_they_work() -> Result<()> {
         assert!(column(&listed, column_name)?.iter().all(|text| !text.is_empty()), "{listed}");
     }
     assert_eq!(demo.ok("extension show router -f value -c alias")?.trim(), "router");
-    assert!(demo.refused("extension show trunk")?.contains("No Extension found"));
+    assert!(demo.refused("extension show dvr")?.contains("No Extension found"));
     Ok(())
 }

@@ -29,7 +29,7 @@ security_group_rule = 1000
 /// What the suites take from their configuration whether or not the server lists it:
 /// the API serves these, and lists them once an agent carries them out. "tag" is
 /// tempest's word for `standard-attr-tag`.
-const UNLISTED: &str = "trunk,trunk-details,qos-bw-minimum-ingress,tag";
+const UNLISTED: &str = "qos-bw-minimum-ingress,tag";
 
 /// A cloud with an external network.
 struct Cloud {

@@ -46,6 +46,7 @@ pub fn port(mac: &str, address: &str) -> Port {
         hostname: String::new(),
         tunnel_ip: None,
         qos: Default::default(),
+        parent: None,
     }
 }
 
@@ -95,6 +96,7 @@ pub fn config() -> AgentConfig {
         state_dir: PathBuf::new(),
         tunnel_ip: None,
         vxlan_port: 4789,
+        vxlan_group: None,
         wiring: crate::config::Wiring::default(),
         physical_networks: BTreeMap::new(),
         availability_zone: "nova".to_owned(),

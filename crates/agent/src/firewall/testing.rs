@@ -26,6 +26,7 @@ pub(crate) fn config() -> AgentConfig {
         state_dir: "/nonexistent".into(),
         tunnel_ip: None,
         vxlan_port: 4789,
+        vxlan_group: None,
         wiring: crate::config::Wiring::default(),
         physical_networks: Default::default(),
         availability_zone: String::new(),
@@ -87,6 +88,7 @@ pub(crate) fn add_port(facts: &mut Facts, index: u8, groups: &[SecurityGroupId])
         hostname: String::new(),
         tunnel_ip: None,
         qos: Default::default(),
+        parent: None,
     };
     for group in groups {
         let member = SecurityGroupMember {

@@ -130,7 +130,7 @@ fn linux_bridge(config: &AgentConfig) -> Value {
             interfaces.filter_map(|(name, it)| Some((name, it.interface.as_ref()?))).collect::<HashMap<_, _>>(),
         "tunneling_ip": config.tunnel_ip.map(|ip| ip.to_string()).unwrap_or_default(),
         "tunnel_types": if config.tunnel_ip.is_some() { vec!["vxlan"] } else { vec![] },
-        "l2_population": true,
+        "l2_population": config.vxlan_group.is_none(),
         "extensions": [],
     })
 }
@@ -172,6 +172,7 @@ mod tests {
             state_dir: Path::new("/nowhere").to_owned(),
             tunnel_ip: Some([192, 0, 2, 1].into()),
             vxlan_port: 4789,
+            vxlan_group: None,
             wiring: Wiring::default(),
             physical_networks: [("external".to_owned(), physical)].into(),
             availability_zone: "az1".to_owned(),

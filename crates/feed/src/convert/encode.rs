@@ -138,6 +138,8 @@ impl From<&Port> for proto::Port {
             tunnel_ip: optional(it.tunnel_ip),
             segment_id: String::new(),
             qos: asked(&it.qos),
+            parent_port_id: it.parent.map(|parent| parent.port_id.to_string()).unwrap_or_default(),
+            parent_vlan: it.parent.map(|parent| parent.vlan.into()).unwrap_or_default(),
         }
     }
 }

@@ -11,8 +11,8 @@ use super::key::parse_id;
 use super::{Fact, RecordError};
 use crate::facts::{
     AddressGroup, AddressPair, ConntrackHelper, DhcpOption, DhcpService, Direction, Fixed, FixedIp,
-    FloatingIp, ForwardedPorts, IpVersion, Ipv6Mode, MeteringRule, Network, Port, PortForwarding, Qos, Rate,
-    Remote, Route, Router, SecurityGroup, SecurityGroupMember, SecurityGroupRule, Segment, Subnet,
+    FloatingIp, ForwardedPorts, IpVersion, Ipv6Mode, MeteringRule, Network, Parent, Port, PortForwarding,
+    Qos, Rate, Remote, Route, Router, SecurityGroup, SecurityGroupMember, SecurityGroupRule, Segment, Subnet,
 };
 use crate::proto::{self, record::Fact as WireFact};
 
@@ -135,7 +135,14 @@ fn port(it: &proto::Port) -> Parsed<Port> {
         hostname: it.hostname.clone(),
         tunnel_ip: optional("tunnel_ip", &it.tunnel_ip, address)?,
         qos: asked(it.qos.as_ref())?,
+        parent: optional("parent_port_id", &it.parent_port_id, |name, id| parent(name, id, it.parent_vlan))?,
     })
+}
+
+fn parent(name: &'static str, id: &str, vlan: u32) -> Parsed<Parent> {
+    let wrong = || RecordError::field("parent_vlan", vlan, "expected 1 to 4094");
+    let number = u16::try_from(vlan).ok().filter(|vlan| (1..=4094).contains(vlan)).ok_or_else(wrong)?;
+    Ok(Parent { port_id: parse_id(name, id)?, vlan: number })
 }
 
 /// Nothing said is nothing asked.

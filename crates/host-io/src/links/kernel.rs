@@ -20,13 +20,13 @@ use rtnetlink::packet_core::{
 };
 use rtnetlink::packet_route::RouteNetlinkMessage;
 use rtnetlink::{
-    Handle, IpVersion, LinkBridge, LinkMessageBuilder, LinkUnspec, LinkVeth, LinkVxlan, MulticastGroup,
-    RouteMessageBuilder,
+    Handle, IpVersion, LinkBridge, LinkMessageBuilder, LinkUnspec, LinkVeth, LinkVlan, LinkVxlan,
+    MulticastGroup, RouteMessageBuilder,
 };
 
 use super::{
     Address, BridgeSpec, FdbEntry, FilterLoss, Link, LinkChange, LinkEvents, Neighbour, RouteEntry,
-    RouteScope, VethSpec, VxlanSpec, filters, parse,
+    RouteScope, VethSpec, VlanSpec, VxlanSpec, filters, parse,
 };
 use crate::{HostError, Place};
 
@@ -148,9 +148,25 @@ impl KernelLinks {
             Some(IpAddr::V6(local)) => message.local6(local),
             None => message,
         };
+        message = match spec.group {
+            Some(IpAddr::V4(group)) => message.group(group),
+            Some(IpAddr::V6(group)) => message.group6(group),
+            None => message,
+        };
+        if spec.answers {
+            message = message.proxy(true);
+        }
         if let Some(device) = &spec.device {
             message = message.append_info_data(InfoVxlan::Link(self.index_of(device).await?));
         }
+        if let Some(mtu) = spec.mtu {
+            message = message.mtu(mtu);
+        }
+        self.create(name, message.build(), spec.alias.as_ref()).await
+    }
+
+    pub(super) async fn create_vlan(&self, name: &str, spec: &VlanSpec) -> Result<()> {
+        let mut message = LinkVlan::new(name, self.index_of(&spec.device).await?, spec.vlan);
         if let Some(mtu) = spec.mtu {
             message = message.mtu(mtu);
         }

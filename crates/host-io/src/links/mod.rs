@@ -26,7 +26,7 @@ pub use filters::{DeviceFilters, FilterLoss, PacketRule};
 pub use offload::checksums_in_software;
 pub use values::{
     Address, AddressScope, BridgeSpec, FdbEntry, Link, LinkChange, LinkEvent, LinkEventKind, Neighbour,
-    RouteEntry, RouteScope, VethSpec, VxlanSpec,
+    RouteEntry, RouteScope, VethSpec, VlanSpec, VxlanSpec,
 };
 
 /// The door to the devices of a place. Cheap to clone.
@@ -92,6 +92,14 @@ impl Links {
     /// When it exists, the VNI is taken, or the kernel refuses.
     pub async fn create_vxlan(&self, name: &str, spec: &VxlanSpec) -> Result<(), HostError> {
         self.kernel.create_vxlan(name, spec).await
+    }
+
+    /// Makes a device for one VLAN; it is down.
+    ///
+    /// # Errors
+    /// When it exists, the other device does not, or the kernel refuses.
+    pub async fn create_vlan(&self, name: &str, spec: &VlanSpec) -> Result<(), HostError> {
+        self.kernel.create_vlan(name, spec).await
     }
 
     /// Makes a pair of virtual Ethernet devices, both down, the peer at once in

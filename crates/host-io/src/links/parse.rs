@@ -36,6 +36,8 @@ pub(super) fn link(message: &LinkMessage) -> Option<Link> {
         forwards: None,
         alias: None,
         vni: None,
+        group: None,
+        answers: false,
     };
     for attribute in &message.attributes {
         match attribute {
@@ -61,12 +63,13 @@ fn read_info(infos: &[LinkInfo], link: &mut Link) {
                     _ => None,
                 });
             }
-            LinkInfo::Data(InfoData::Vxlan(data)) => {
-                link.vni = data.iter().find_map(|item| match item {
-                    InfoVxlan::Id(vni) => Some(*vni),
-                    _ => None,
-                });
-            }
+            LinkInfo::Data(InfoData::Vxlan(data)) => data.iter().for_each(|item| match item {
+                InfoVxlan::Id(vni) => link.vni = Some(*vni),
+                InfoVxlan::Group(group) => link.group = Some((*group).into()),
+                InfoVxlan::Group6(group) => link.group = Some((*group).into()),
+                InfoVxlan::Proxy(answers) => link.answers = *answers,
+                _ => {}
+            }),
             _ => {}
         }
     }

@@ -30,6 +30,10 @@ pub struct Link {
     pub alias: Option<String>,
     /// VXLAN network identifier, of a vxlan device.
     pub vni: Option<u32>,
+    /// Where a vxlan device sends what it has no entry for.
+    pub group: Option<IpAddr>,
+    /// Whether a vxlan device answers ARP and neighbour solicitations itself.
+    pub answers: bool,
 }
 
 /// A bridge to make. Fields left `None` keep the kernel's default.
@@ -53,8 +57,23 @@ pub struct VxlanSpec {
     pub port: u16,
     /// Whether addresses are learned from received packets.
     pub learning: bool,
-    /// Device the tunnels leave by; routing decides when `None`.
+    /// Device the tunnels leave by; routing decides when `None`, but not with a group.
     pub device: Option<String>,
+    /// Multicast group that gets what has no entry.
+    pub group: Option<IpAddr>,
+    /// Answers ARP and neighbour solicitations from its neighbours, and sends none on.
+    pub answers: bool,
+    pub mtu: Option<u32>,
+    pub alias: Option<String>,
+}
+
+/// A device with the frames of one VLAN of another to make.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VlanSpec {
+    /// The other one.
+    pub device: String,
+    /// 1 to 4094.
+    pub vlan: u16,
     pub mtu: Option<u32>,
     pub alias: Option<String>,
 }

@@ -12,6 +12,8 @@ pub mod ethertype {
     pub const IPV4: u16 = 0x0800;
     pub const ARP: u16 = 0x0806;
     pub const IPV6: u16 = 0x86dd;
+    /// Of frames with a tag, and with a provider's tag.
+    pub const VLAN: [u16; 2] = [0x8100, 0x88a8];
 }
 
 /// Bits of the connection state that must be set, and that must not be.
@@ -153,6 +155,8 @@ pub enum Action {
     Output(u32),
     /// To the port whose number the register holds.
     OutputRegister(u8),
+    /// The frame may leave by the port it came in by.
+    ForgetInPort,
     /// As a switch that learns.
     Normal,
     /// Register, value.
@@ -165,6 +169,10 @@ pub enum Action {
     PushVlan(u16),
     StripVlan,
     SetTunnel(u32),
+    /// Drops what is above the rate of the meter; stands before all others.
+    Meter(u32),
+    /// Differentiated services code point of an IP packet.
+    SetDscp(u8),
     /// Through the connection tracker, in the zone the register holds.
     Track {
         zone_register: u8,
@@ -185,6 +193,7 @@ impl fmt::Display for Action {
             Self::Resubmit(table) => write!(f, "resubmit(,{table})"),
             Self::Output(port) => write!(f, "output:{port}"),
             Self::OutputRegister(number) => write!(f, "output:NXM_NX_REG{number}[]"),
+            Self::ForgetInPort => f.write_str("load:0xffff->NXM_OF_IN_PORT[]"),
             Self::Normal => f.write_str("NORMAL"),
             Self::Load(number, value) => write!(f, "load:{value:#x}->NXM_NX_REG{number}[]"),
             Self::SetBit(number, bit) => write!(f, "load:0x1->NXM_NX_REG{number}[{bit}]"),
@@ -192,6 +201,8 @@ impl fmt::Display for Action {
             Self::SetVlan(vlan) => write!(f, "set_field:{}->vlan_vid", 0x1000 | vlan),
             Self::PushVlan(vlan) => write!(f, "push_vlan:0x8100,set_field:{}->vlan_vid", 0x1000 | vlan),
             Self::StripVlan => f.write_str("pop_vlan"),
+            Self::Meter(id) => write!(f, "meter:{id}"),
+            Self::SetDscp(mark) => write!(f, "set_field:{mark}->ip_dscp"),
             Self::SetTunnel(id) => write!(f, "set_field:{id:#x}->tun_id"),
             Self::Track { zone_register, commit, table } => {
                 f.write_str(if *commit { "ct(commit," } else { "ct(" })?;

@@ -2,18 +2,23 @@
 //!
 //! Flows are typed values ([`Flow`]); what differs is sent as one bundle, which the
 //! switch takes whole or not at all. Bundles go through `ovs-ofctl`, which costs some
-//! 15 ms each (docs/adr/0006-open-vswitch.md); [`Switch::watch`] is a connection of our
-//! own that tells when flows go, and ends in the moment the switch does.
+//! 15 ms each (docs/adr/0006-open-vswitch.md). Meters ([`Meter`]) are in no bundle and go
+//! over a connection of our own, as does [`Switch::watch`], which tells when flows go and
+//! ends in the moment the switch does.
 
 mod connection;
 mod flow;
+mod message;
+mod meter;
 mod table;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use connection::Watched;
 pub use flow::{Action, CtState, Field, Flow, ethertype};
+pub use meter::{Meter, MeterChange, Unit};
 pub use table::{Difference, FlowTable, Layers, Repair};
 
 use crate::{HostError, Place, process};
@@ -82,6 +87,30 @@ impl Switch {
         let arguments = ["-O", "OpenFlow14", "--bundle", "add-flows", target.as_str(), "-"];
         process::run(&self.place, TOOL, &arguments, repair.bundle.as_bytes(), LIMIT).await?;
         Ok(())
+    }
+
+    /// The meters of a bridge by number; `None` for those of other shapes.
+    ///
+    /// # Errors
+    /// When the switch is not there.
+    pub async fn meters(&self, bridge: &str) -> Result<BTreeMap<u32, Option<Meter>>, HostError> {
+        meter::read(&self.socket(bridge)).await
+    }
+
+    /// Changes meters of a bridge, in this order; gives those the switch refused, with its
+    /// reason. Who deletes a meter deletes the flows that name it.
+    ///
+    /// # Errors
+    /// When the switch is not there.
+    pub async fn change_meters(
+        &self,
+        bridge: &str,
+        changes: &[MeterChange],
+    ) -> Result<BTreeMap<u32, String>, HostError> {
+        if changes.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        meter::change(&self.socket(bridge), changes).await
     }
 
     /// A connection to the bridge that tells when flows go, and ends with the switch.

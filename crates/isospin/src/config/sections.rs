@@ -1,7 +1,7 @@
 //! The sections of the configuration file and their defaults.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
@@ -341,6 +341,10 @@ pub struct Agent {
     /// Address other hosts reach this one at for tunnels.
     pub tunnel_ip: Option<IpAddr>,
     pub vxlan_port: u16,
+    /// Whether hosts with Linux bridges send to each other as the server says who is where;
+    /// else to a multicast group, and learn.
+    pub l2_population: bool,
+    pub vxlan_group: IpAddr,
     pub availability_zone: String,
     /// Seconds.
     pub dhcp_lease_duration: u32,
@@ -356,6 +360,8 @@ impl Default for Agent {
             openvswitch: OpenVSwitch::default(),
             tunnel_ip: None,
             vxlan_port: 4789,
+            l2_population: true,
+            vxlan_group: Ipv4Addr::new(224, 0, 0, 1).into(),
             availability_zone: "nova".to_owned(),
             dhcp_lease_duration: 86_400,
             physical_networks: [("external".to_owned(), PhysicalNetwork::default())].into(),

@@ -20,6 +20,13 @@ impl HostAgent {
         segment.physical_network.as_deref().is_none_or(|name| self.reaches(name))
     }
 
+    /// Whether a NIC of the host is on this physical network.
+    #[must_use]
+    pub fn has_interface(&self, physical_network: &str) -> bool {
+        serde_json::from_str::<Value>(&self.configurations)
+            .is_ok_and(|said| said["interface_mappings"].get(physical_network).is_some())
+    }
+
     /// Whether the host is on this physical network.
     #[must_use]
     pub fn reaches(&self, physical_network: &str) -> bool {
@@ -42,6 +49,15 @@ type Bind = fn(&HostAgent, &Segment, &str) -> Option<Vif>;
 
 /// The mechanism drivers, in the order they are asked.
 const DRIVERS: [Bind; 2] = [mech_openvswitch::bind, mech_linuxbridge::bind];
+
+/// Types of ports that can be part of a trunk.
+const TRUNKS: [&str; 1] = [mech_openvswitch::VIF_TYPE];
+
+/// Whether a port that is plugged in so can be part of a trunk.
+#[must_use]
+pub fn carries_trunks(vif_type: &str) -> bool {
+    TRUNKS.contains(&vif_type)
+}
 
 /// How the agent will plug a port on the segment in; `None` when no driver can.
 #[must_use]

@@ -31,7 +31,7 @@ use isospin_store_kit::{StoreError, Tx};
 
 use crate::Settings;
 pub use configured::sync_ranges;
-pub use mechanism::{HostAgent, Vif, bind};
+pub use mechanism::{HostAgent, Vif, bind, carries_trunks};
 
 /// The kinds of segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::mech_linuxbridge;
+use super::{mech_linuxbridge, mech_openvswitch};
 use crate::resources::port::model::{BINDING_FAILED, UNBOUND};
-use crate::resources::qos_rule::kind::Kind;
+use crate::resources::qos_rule::kind::{DSCP_MARKS, Kind, MOST};
 use crate::resources::qos_rule::model::QosRule;
 
 /// What one driver can do.
@@ -35,7 +35,23 @@ pub enum Values {
 }
 
 /// The loaded drivers.
-pub const DRIVERS: &[QosDriver] = &[mech_linuxbridge::QOS];
+pub const DRIVERS: &[QosDriver] = &[mech_openvswitch::QOS, mech_linuxbridge::QOS];
+
+const RATE: Values = Values::Range { start: 0, end: MOST };
+const BOTH: Values = Values::Texts(&["ingress", "egress"]);
+
+/// What our own agents do on every mechanism: they drop what is above a rate, and mark.
+pub(super) const LIMITS_AND_MARKS: &[Supported] = &[
+    Supported {
+        kind: Kind::BandwidthLimit,
+        parameters: &[("max_kbps", RATE), ("max_burst_kbps", RATE), ("direction", BOTH)],
+    },
+    Supported { kind: Kind::DscpMarking, parameters: &[("dscp_mark", Values::Numbers(DSCP_MARKS))] },
+    Supported {
+        kind: Kind::PacketRateLimit,
+        parameters: &[("max_kpps", RATE), ("max_burst_kpps", RATE), ("direction", BOTH)],
+    },
+];
 
 impl QosDriver {
     /// What it says of a kind, if it can carry such rules out.
@@ -120,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_and_marks_are_supported_on_linux_bridges_and_guarantees_are_not() {
+    fn limits_and_marks_are_supported_and_guarantees_are_not() {
         for (kind, direction, amount, expected) in [
             (Kind::BandwidthLimit, Direction::Ingress, 1000, true),
             (Kind::PacketRateLimit, Direction::Egress, 1, true),
@@ -129,10 +145,11 @@ mod tests {
             (Kind::MinimumPacketRate, Direction::Any, 1, false),
         ] {
             let rule = rule(kind, direction, amount);
-            assert_eq!(is_supported(&rule, "bridge", "normal"), expected, "{kind}");
-            assert_eq!(is_supported(&rule, "unbound", "normal"), expected, "{kind}");
+            for vif_type in ["bridge", "ovs", "unbound"] {
+                assert_eq!(is_supported(&rule, vif_type, "normal"), expected, "{kind}");
+            }
             assert!(!is_supported(&rule, "unbound", "direct"), "{kind}");
-            assert!(!is_supported(&rule, "ovs", "normal"), "{kind}");
+            assert!(!is_supported(&rule, "macvtap", "normal"), "{kind}");
         }
     }
 }

@@ -4,9 +4,11 @@
 //! still missing are rows of `port_pending`. A host is believed only about what
 //! is bound to it. Reports change no record of the feed, so they wake no host.
 
-use isospin_feed::proto::{Report, item_status::State};
+use isospin_feed::proto::{ItemStatus, Report, item_status::State};
 use isospin_store_kit::query::Select;
 use isospin_store_kit::{Store, StoreError, Tx, Value, values};
+
+use crate::resources::trunk::wiring;
 
 /// Ids named in one statement at most; both engines take as many parameters.
 const IDS: usize = 8192;
@@ -34,6 +36,8 @@ async fn apply(tx: &mut Tx, host: &str, report: &Report) -> Result<(), StoreErro
             }
         }
     }
+    let ports: Vec<Value> = named(report, "port").map(|item| Value::from(&item.id)).collect();
+    wiring::restate(tx, &ports).await?;
     for (state, status) in [(State::Up, "ACTIVE"), (State::Down, "DOWN"), (State::Failed, "ERROR")] {
         for ids in of(report, "floating_ip", "l3", state).chunks(IDS) {
             let carried = "router_id IN (SELECT id FROM routers WHERE host = ?)";
@@ -49,11 +53,13 @@ async fn apply(tx: &mut Tx, host: &str, report: &Report) -> Result<(), StoreErro
     Ok(())
 }
 
+fn named<'r>(report: &'r Report, kind: &'r str) -> impl Iterator<Item = &'r ItemStatus> {
+    report.items.iter().filter(move |item| item.kind == kind)
+}
+
 fn of(report: &Report, kind: &str, party: &str, state: State) -> Vec<Value> {
-    report
-        .items
-        .iter()
-        .filter(|item| item.kind == kind && item.party == party && item.state() == state)
+    named(report, kind)
+        .filter(|item| item.party == party && item.state() == state)
         .map(|item| Value::from(&item.id))
         .collect()
 }

@@ -84,8 +84,17 @@ impl Switch {
     /// # Errors
     /// There is no such bridge.
     pub fn flows(&self, bridge: &str) -> Result<String> {
+        self.ofctl("dump-flows", bridge, &[])
+    }
+
+    /// A command of `ovs-ofctl` on a bridge; what it printed.
+    ///
+    /// # Errors
+    /// It failed.
+    pub fn ofctl(&self, command: &str, bridge: &str, arguments: &[&str]) -> Result<String> {
         let socket = format!("unix:{}", self.run_dir().join(format!("{bridge}.mgmt")).display());
-        self.home.run(&["ovs-ofctl", "-O", "OpenFlow14", "--no-stats", "--names", "dump-flows", &socket])
+        let words = ["ovs-ofctl", "-O", "OpenFlow14", "--no-stats", "--names", command, &socket];
+        self.home.run(&words.iter().chain(arguments).copied().collect::<Vec<_>>())
     }
 
     /// The process of the switch.

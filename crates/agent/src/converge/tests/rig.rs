@@ -101,6 +101,7 @@ pub fn config(state_dir: &Path) -> AgentConfig {
         state_dir: state_dir.to_owned(),
         tunnel_ip: None,
         vxlan_port: 4789,
+        vxlan_group: None,
         wiring: crate::config::Wiring::default(),
         physical_networks: BTreeMap::new(),
         availability_zone: "nova".to_owned(),
@@ -241,6 +242,7 @@ pub fn port(n: u8) -> Port {
         hostname: String::new(),
         tunnel_ip: None,
         qos: Default::default(),
+        parent: None,
     }
 }
 

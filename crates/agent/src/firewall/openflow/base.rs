@@ -32,6 +32,7 @@ pub fn base() -> FlowTable {
         table::LOCAL_FLOOD,
         table::DROPPED,
         table::FORWARD,
+        table::DELIVER,
     ] {
         add(&mut flows, closed, 0, [], []);
     }
@@ -61,7 +62,19 @@ pub fn base() -> FlowTable {
     }
     accepted(&mut flows);
     receivers(&mut flows);
+    delivered(&mut flows);
     flows
+}
+
+/// Nobody gets a frame that is still tagged: it could be taken for one of another network.
+fn delivered(flows: &mut FlowTable) {
+    for kind in ethertype::VLAN {
+        add(flows, table::TRANSIENT, 110, [Field::EthType(kind)], []);
+        add(flows, table::DELIVER, 30, [Field::EthType(kind)], []);
+    }
+    let go_on = [Action::Resubmit(table::DELIVER_BANDWIDTH)];
+    add(flows, table::DELIVER, 5, [Field::Untagged], go_on);
+    add(flows, table::DELIVER_BANDWIDTH, 0, [], [Action::OutputRegister(PORT)]);
 }
 
 /// Who sends: ports add their addresses to these tables.
@@ -111,7 +124,7 @@ fn accepted(flows: &mut FlowTable) {
     let new = CtState { on: CtState::NEW | CtState::TRK, off: CtState::EST };
     for (table, next) in [
         (table::ACCEPT_OR_INGRESS, Action::Resubmit(table::ACCEPTED_EGRESS)),
-        (table::ACCEPTED_INGRESS, Action::OutputRegister(PORT)),
+        (table::ACCEPTED_INGRESS, Action::Resubmit(table::DELIVER)),
     ] {
         for family in [ethertype::IPV4, ethertype::IPV6] {
             let fields = [Field::CtState(new), Field::EthType(family)];
@@ -123,7 +136,7 @@ fn accepted(flows: &mut FlowTable) {
 
 /// What every port gets, whatever its groups say.
 fn receivers(flows: &mut FlowTable) {
-    let output = || [Action::OutputRegister(PORT)];
+    let output = || [Action::Resubmit(table::DELIVER)];
     add(flows, table::BASE_INGRESS, 100, [Field::EthType(ethertype::ARP)], output());
     for kind in NEIGHBOUR_IN {
         add(flows, table::BASE_INGRESS, 100, icmp6(kind), output());

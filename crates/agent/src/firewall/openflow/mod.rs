@@ -3,7 +3,7 @@
 //! ```text
 //! 71 sender's addresses -> 74 what kind of packet -> 72 rules of its groups -> 73 …
 //!      (25 MAC, 24 ARP and neighbour discovery)
-//! 81 what every port gets -> 82 rules of the receiver's groups -> 92 out of the port
+//! 81 what every port gets -> 82 rules of the receiver's groups -> 92 -> 95 out of the port
 //! ```
 //!
 //! Tables are those operators know from Neutron (reference/agents-and-dataplane §2.1, §2.3).
@@ -56,18 +56,25 @@ pub mod table {
     pub const ACCEPTED_INGRESS: u8 = 92;
     pub const DROPPED: u8 = 93;
     pub const FORWARD: u8 = 94;
+    /// Out of a port of ours.
+    pub const DELIVER: u8 = 95;
+    pub const DELIVER_BANDWIDTH: u8 = 96;
 }
 
 /// Registers of the integration bridge.
 pub mod register {
-    /// Port number of the sender, then of the receiver.
+    /// Number of the port that sends, then of the one that receives ([`super::Placed`]).
     pub const PORT: u8 = 5;
     /// Local VLAN; the conntrack zone too.
     pub const NET: u8 = 6;
+    /// Number of the port that sends; 0 for what comes from other bridges.
+    pub const SENDER: u8 = 7;
     /// Profile of the sender, then of the receiver.
     pub const PROFILE: u8 = 8;
     /// How much of a flood is done.
     pub const PORTION: u8 = 9;
+    /// 1: one of several copies of a frame.
+    pub const COPY: u8 = 10;
 }
 
 /// Bit of the profile register: its packets, or this one, are not tracked.

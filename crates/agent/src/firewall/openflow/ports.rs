@@ -7,7 +7,7 @@ use isospin_host_io::openflow::{Action, CtState, Field, FlowTable, ethertype};
 use isospin_types::MacAddr;
 
 use super::base::{icmp6, track};
-use super::register::{PORT, PROFILE};
+use super::register::{PORT, PROFILE, SENDER};
 use super::rules::prefixes;
 use super::{STATELESS, add, table, tag};
 use crate::firewall::policy::{FilteredPort, Policy};
@@ -15,7 +15,8 @@ use crate::firewall::policy::{FilteredPort, Policy};
 /// Where a port is on the integration bridge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Placed {
-    pub ofport: u32,
+    /// What registers call it: its number on the bridge.
+    pub number: u32,
     /// Of its network.
     pub vlan: u16,
 }
@@ -23,9 +24,9 @@ pub struct Placed {
 /// Adds the flows of the port with this device. Gives the actions that its frames begin
 /// with, or `None` for a port that the policy does not know: it stays closed.
 pub fn port(flows: &mut FlowTable, policy: &Policy, device: &str, placed: Placed) -> Option<Vec<Action>> {
-    let receiver = Field::Register(PORT, placed.ofport);
+    let receiver = Field::Register(PORT, placed.number);
     // A flood comes back to its sender.
-    add(flows, table::BASE_INGRESS, 130, [Field::InPort(placed.ofport), receiver], []);
+    add(flows, table::BASE_INGRESS, 130, [Field::Register(SENDER, placed.number), receiver], []);
     if policy.open.contains(device) {
         // Its answers must find the connection.
         add(flows, table::BASE_INGRESS, 120, [receiver], [Action::Resubmit(table::ACCEPTED_INGRESS)]);
@@ -33,14 +34,14 @@ pub fn port(flows: &mut FlowTable, policy: &Policy, device: &str, placed: Placed
     }
     let filtered = policy.ports.get(device)?;
     let profile = tag(filtered.profile, policy.profiles.get(&filtered.profile)?);
-    senders(flows, filtered, placed.ofport);
+    senders(flows, filtered, placed.number);
     receives(flows, receiver, profile);
     Some(vec![Action::Load(PROFILE, profile), Action::Resubmit(table::BASE_EGRESS)])
 }
 
 /// The addresses it may send from (N13, N19, N20).
-fn senders(flows: &mut FlowTable, port: &FilteredPort, ofport: u32) {
-    let from = Field::InPort(ofport);
+fn senders(flows: &mut FlowTable, port: &FilteredPort, number: u32) {
+    let from = Field::Register(SENDER, number);
     let next = || [Action::Resubmit(table::KINDS_EGRESS)];
     let accept = || [Action::Resubmit(table::ACCEPT_OR_INGRESS)];
     for mac in &port.macs {

@@ -60,7 +60,7 @@ pub(super) fn zones(bridges: BTreeSet<String>, kept: &BTreeMap<String, u16>) -> 
 }
 
 /// The number `text` hashes to, or the next one not taken; `None` when all are.
-fn free(text: &str, range: &RangeInclusive<u32>, taken: &mut BTreeSet<u32>) -> Option<u32> {
+pub fn free(text: &str, range: &RangeInclusive<u32>, taken: &mut BTreeSet<u32>) -> Option<u32> {
     let size = u64::from(range.end() - range.start()) + 1;
     let start = hash(text);
     (0..size)

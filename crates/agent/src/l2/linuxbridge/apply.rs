@@ -69,6 +69,9 @@ async fn one(links: &Links, place: &Place, step: &Step) -> Result<(), HostError>
         Step::AddAddress { name, net } => links.add_address(name, *net).await,
         Step::AddEntry { name, mac, peer } => links.append_fdb(name, *mac, *peer).await,
         Step::DeleteEntry { name, mac, peer } => links.delete_fdb(name, *mac, *peer).await,
+        Step::CreateVlan { name, spec } => links.create_vlan(name, spec).await,
+        Step::SetNeighbour { name, ip, mac } => links.replace_neighbour(name, *ip, *mac).await,
+        Step::DeleteNeighbour { name, ip } => links.delete_neighbour(name, *ip).await,
         Step::Sweep { name } => links.delete(name).await,
     }
 }

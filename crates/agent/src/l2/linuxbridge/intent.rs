@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use isospin_feed::facts::{FactKey, Facts, Network, Segment};
+use isospin_feed::facts::{FactKey, Facts, Network, Port, Segment};
 use isospin_types::{MacAddr, NetworkId, PortId};
 
 use super::owned;
@@ -37,8 +37,23 @@ pub struct Vxlan {
     pub port: u16,
     pub mtu: u32,
     pub bridge: String,
+    /// Multicast group frames are flooded to, by those who learn. `None`: entries say all.
+    pub group: Option<IpAddr>,
     /// Where frames go: to all peers for 00:00:00:00:00:00, else to the host of the MAC.
     pub entries: BTreeSet<(MacAddr, IpAddr)>,
+    /// Whom it answers ARP and neighbour solicitations for, when it knows everybody.
+    pub neighbours: Option<BTreeMap<IpAddr, MacAddr>>,
+}
+
+/// A device with the frames of one VLAN that should exist.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Vlan {
+    pub alias: String,
+    /// NIC of the physical network.
+    pub interface: String,
+    pub vlan: u16,
+    pub mtu: u32,
+    pub bridge: String,
 }
 
 /// A tap that should be wired when it is there.
@@ -54,6 +69,7 @@ pub struct Tap {
 pub struct Intent {
     pub bridges: BTreeMap<String, Bridge>,
     pub vxlans: BTreeMap<String, Vxlan>,
+    pub vlans: BTreeMap<String, Vlan>,
     pub taps: BTreeMap<String, Tap>,
     /// Taps of ports of ours that are administratively down.
     pub closed: BTreeMap<String, PortId>,
@@ -98,6 +114,7 @@ pub fn of(facts: &Facts, config: &AgentConfig) -> Intent {
         }
         if !intent.bridges.contains_key(bridge) {
             intent.bridges.insert(bridge.clone(), of_network(network));
+            add_vlan(&mut intent, config, network, bridge);
         }
     }
     if let Some(local) = config.tunnel_ip {
@@ -116,6 +133,16 @@ fn of_network(network: &Network) -> Bridge {
     }
 }
 
+fn add_vlan(intent: &mut Intent, config: &AgentConfig, network: &Network, bridge: &str) {
+    let Segment::Vlan { physical_network, vlan } = &network.segment else { return };
+    let interface = config.physical_networks.get(physical_network).and_then(|it| it.interface.clone());
+    let Some(interface) = interface else { return };
+    let name = names::vlan(&interface, *vlan);
+    let alias = owned::network_alias(network.id);
+    let (mtu, bridge) = (network.mtu, bridge.to_owned());
+    intent.vlans.insert(name, Vlan { alias, interface, vlan: *vlan, mtu, bridge });
+}
+
 /// Tunnels of the networks with a bridge here. A single machine has no address
 /// to tunnel from and no peers, and opens no UDP port for nothing: no tunnels.
 fn add_tunnels(
@@ -125,21 +152,22 @@ fn add_tunnels(
     bridges: &BTreeMap<NetworkId, Result<String, String>>,
     local: IpAddr,
 ) {
-    let mut remote: BTreeMap<NetworkId, BTreeSet<(MacAddr, IpAddr)>> = BTreeMap::new();
-    for port in facts.ports.values().filter(|port| port.host != config.host) {
-        if let Some(peer) = port.tunnel_ip.filter(|peer| *peer != local) {
-            remote.entry(port.network_id).or_default().insert((port.mac, peer));
-        }
-    }
+    let mut remote = remote_ports(facts, config, local);
     for network in facts.networks.values() {
         let Segment::Vxlan { vni } = network.segment else { continue };
         let Some(Ok(bridge)) = bridges.get(&network.id) else { continue };
         if !intent.bridges.contains_key(bridge) {
             continue;
         }
-        let mut entries = remote.remove(&network.id).unwrap_or_default();
-        let peers = network.tunnel_peers.iter().filter(|peer| **peer != local);
-        entries.extend(peers.map(|peer| (MacAddr::ZERO, *peer)));
+        let Remote { mut entries, neighbours } = match config.vxlan_group {
+            None => remote.remove(&network.id).unwrap_or_default(),
+            Some(_) => Remote::default(),
+        };
+        if config.vxlan_group.is_none() {
+            let peers = network.tunnel_peers.iter().filter(|peer| **peer != local);
+            entries.extend(peers.map(|peer| (MacAddr::ZERO, *peer)));
+        }
+        let knows_all = config.vxlan_group.is_none() && knows_all(facts, network);
         let vxlan = Vxlan {
             alias: owned::network_alias(network.id),
             vni,
@@ -147,10 +175,46 @@ fn add_tunnels(
             port: config.vxlan_port,
             mtu: network.mtu,
             bridge: bridge.clone(),
+            group: config.vxlan_group,
             entries,
+            neighbours: knows_all.then_some(neighbours),
         };
         intent.vxlans.insert(names::vxlan(vni), vxlan);
     }
+}
+
+/// Ports of a network on other hosts.
+#[derive(Default)]
+struct Remote {
+    entries: BTreeSet<(MacAddr, IpAddr)>,
+    neighbours: BTreeMap<IpAddr, MacAddr>,
+}
+
+fn remote_ports(facts: &Facts, config: &AgentConfig, local: IpAddr) -> BTreeMap<NetworkId, Remote> {
+    let mut remote: BTreeMap<NetworkId, Remote> = BTreeMap::new();
+    for port in facts.ports.values().filter(|port| port.host != config.host) {
+        let Some(peer) = port.tunnel_ip.filter(|peer| *peer != local) else { continue };
+        let network = remote.entry(port.network_id).or_default();
+        network.entries.insert((port.mac, peer));
+        let own = port.fixed_ips.iter().map(|fixed| fixed.ip_address);
+        let own = own.chain([port.mac.link_local().into()]);
+        network.neighbours.extend(own.map(|ip| (ip, port.mac)));
+    }
+    remote
+}
+
+/// Owners of ports without filters that have no addresses but those the server gave them.
+const OPEN_BUT_KNOWN: [&str; 2] = ["network:dhcp", "network:router_interface"];
+
+/// Whether nobody on the network can have an address the server does not know. A tunnel
+/// device that answers asks nobody about others, so only then it may.
+fn knows_all(facts: &Facts, network: &Network) -> bool {
+    let is_known = |port: &Port| {
+        OPEN_BUT_KNOWN.contains(&port.device_owner.as_str())
+            || (!port.is_trusted() && port.port_security_enabled && port.allowed_address_pairs.is_empty())
+    };
+    let mut ports = facts.ports.values().filter(|port| port.network_id == network.id);
+    !network.external && ports.all(|port| is_known(port))
 }
 
 /// Devices that changed facts are about.

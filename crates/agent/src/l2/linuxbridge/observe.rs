@@ -19,6 +19,10 @@ pub struct Observed {
     pub addresses: BTreeMap<String, BTreeSet<IpNet>>,
     /// Entries with a tunnel end, by VXLAN device.
     pub entries: BTreeMap<String, BTreeSet<(MacAddr, IpAddr)>>,
+    /// Permanent ones, by VXLAN device.
+    pub neighbours: BTreeMap<String, BTreeMap<IpAddr, MacAddr>>,
+    /// The device with the address tunnels come from, where they need to know.
+    pub underlay: Option<String>,
     /// Devices of ours that may give themselves IPv6 addresses.
     pub with_ipv6: BTreeSet<String>,
     pub barrier: Barrier,
@@ -60,6 +64,11 @@ pub async fn everything(links: &Links, place: &Place, intent: &Intent) -> Result
     observed.barrier = Barrier::read(links, &observed.links).await?;
     for (name, _) in intent.bridges.iter().filter(|(_, bridge)| !bridge.addresses.is_empty()) {
         read_addresses(&mut observed, links, name).await?;
+    }
+    if let Some(vxlan) = intent.vxlans.values().find(|vxlan| vxlan.group.is_some()) {
+        let addresses = links.addresses(None).await?;
+        let underlay = addresses.into_iter().find(|address| address.net.addr() == vxlan.local);
+        observed.underlay = underlay.map(|address| address.link);
     }
     let vxlans: Vec<String> = observed
         .links
@@ -103,6 +112,7 @@ pub async fn again(
             None => {
                 observed.links.remove(name);
                 observed.entries.remove(name);
+                observed.neighbours.remove(name);
             }
         }
         if observed.addresses.contains_key(name) {
@@ -129,6 +139,9 @@ async fn read_entries(observed: &mut Observed, links: &Links, vxlan: &str) -> Re
     let entries = links.fdb(vxlan).await?;
     let tunnelled = entries.into_iter().filter_map(|entry| Some((entry.mac, entry.dst?))).collect();
     observed.entries.insert(vxlan.to_owned(), tunnelled);
+    let neighbours = links.neighbours(vxlan).await?.into_iter().filter(|neighbour| neighbour.permanent);
+    let neighbours = neighbours.map(|neighbour| (neighbour.ip, neighbour.mac)).collect();
+    observed.neighbours.insert(vxlan.to_owned(), neighbours);
     Ok(())
 }
 

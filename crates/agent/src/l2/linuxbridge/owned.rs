@@ -32,7 +32,7 @@ pub fn port_alias(id: PortId) -> String {
 #[must_use]
 pub fn is_ours(link: &Link) -> bool {
     link.alias.as_deref().is_some_and(|alias| {
-        (alias.starts_with("isospin:network:") && matches!(link.kind.as_str(), "bridge" | "vxlan"))
+        (alias.starts_with("isospin:network:") && matches!(link.kind.as_str(), "bridge" | "vxlan" | "vlan"))
             || (alias.starts_with("isospin:physical:") && link.kind == "bridge")
     })
 }

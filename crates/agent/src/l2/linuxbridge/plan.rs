@@ -1,12 +1,13 @@
 //! Steps from what is to what should be. Pure.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use isospin_host_io::{BridgeSpec, LinkChange, VxlanSpec};
+use isospin_host_io::{BridgeSpec, Link, LinkChange, VlanSpec, VxlanSpec};
 use isospin_types::MacAddr;
 
-use super::intent::{Bridge, Intent, Tap, Vxlan};
+use super::intent::{Bridge, Intent, Tap, Vlan, Vxlan};
 use super::observe::Observed;
 use super::owned;
 
@@ -43,6 +44,20 @@ pub enum Step {
         mac: MacAddr,
         peer: IpAddr,
     },
+    CreateVlan {
+        name: String,
+        spec: VlanSpec,
+    },
+    /// The tunnel device answers for this address.
+    SetNeighbour {
+        name: String,
+        ip: IpAddr,
+        mac: MacAddr,
+    },
+    DeleteNeighbour {
+        name: String,
+        ip: IpAddr,
+    },
     /// A device of ours that nothing wants.
     Sweep {
         name: String,
@@ -61,6 +76,9 @@ impl Step {
             | Self::AddAddress { name, .. }
             | Self::AddEntry { name, .. }
             | Self::DeleteEntry { name, .. }
+            | Self::CreateVlan { name, .. }
+            | Self::SetNeighbour { name, .. }
+            | Self::DeleteNeighbour { name, .. }
             | Self::Sweep { name } => name,
         }
     }
@@ -76,6 +94,9 @@ pub fn plan(intent: &Intent, observed: &Observed, may_sweep: bool) -> Vec<Step> 
     }
     for (name, vxlan) in &intent.vxlans {
         plan_vxlan(name, vxlan, observed, &mut steps);
+    }
+    for (name, vlan) in &intent.vlans {
+        plan_vlan(name, vlan, observed, &mut steps);
     }
     for (name, tap) in &intent.taps {
         plan_tap(name, tap, observed, &mut steps);
@@ -151,14 +172,23 @@ fn plan_interface(interface: &str, bridge: &str, observed: &Observed, steps: &mu
 }
 
 fn plan_vxlan(name: &str, vxlan: &Vxlan, observed: &Observed, steps: &mut Vec<Step>) {
-    let link = observed.links.get(name);
+    let answers = vxlan.neighbours.is_some();
+    // What a device does with what it does not know is decided when it is made.
+    let is_right = |link: &&Link| link.group == vxlan.group && link.answers == answers;
+    let is_other = observed.links.get(name).is_some_and(|link| owned::is_ours(link) && !is_right(&link));
+    if is_other {
+        steps.push(Step::Sweep { name: name.to_owned() });
+    }
+    let link = observed.links.get(name).filter(|_| !is_other);
     if link.is_none() {
         let spec = VxlanSpec {
             vni: vxlan.vni,
             local: Some(vxlan.local),
             port: vxlan.port,
-            learning: false,
-            device: None,
+            learning: vxlan.group.is_some(),
+            device: observed.underlay.clone().filter(|_| vxlan.group.is_some()),
+            group: vxlan.group,
+            answers,
             mtu: Some(vxlan.mtu),
             alias: Some(vxlan.alias.clone()),
         };
@@ -178,8 +208,16 @@ fn plan_vxlan(name: &str, vxlan: &Vxlan, observed: &Observed, steps: &mut Vec<St
         change.mtu = Some(vxlan.mtu);
     }
     push_change(name, change, steps);
-    let none = std::collections::BTreeSet::new();
-    let present = observed.entries.get(name).unwrap_or(&none);
+    if vxlan.group.is_none() {
+        let fresh = (BTreeSet::new(), BTreeMap::new());
+        let entries = observed.entries.get(name).filter(|_| link.is_some()).unwrap_or(&fresh.0);
+        let neighbours = observed.neighbours.get(name).filter(|_| link.is_some()).unwrap_or(&fresh.1);
+        plan_entries(name, vxlan, entries, steps);
+        plan_neighbours(name, vxlan, neighbours, steps);
+    }
+}
+
+fn plan_entries(name: &str, vxlan: &Vxlan, present: &BTreeSet<(MacAddr, IpAddr)>, steps: &mut Vec<Step>) {
     // New ones first: frames keep flowing while an address moves.
     steps.extend(vxlan.entries.difference(present).map(|&(mac, peer)| Step::AddEntry {
         name: name.to_owned(),
@@ -191,6 +229,44 @@ fn plan_vxlan(name: &str, vxlan: &Vxlan, observed: &Observed, steps: &mut Vec<St
         mac,
         peer,
     }));
+}
+
+fn plan_neighbours(name: &str, vxlan: &Vxlan, present: &BTreeMap<IpAddr, MacAddr>, steps: &mut Vec<Step>) {
+    let none = BTreeMap::new();
+    let wanted = vxlan.neighbours.as_ref().unwrap_or(&none);
+    let missing = wanted.iter().filter(|(ip, mac)| present.get(*ip) != Some(*mac));
+    let set =
+        |(ip, mac): (&IpAddr, &MacAddr)| Step::SetNeighbour { name: name.to_owned(), ip: *ip, mac: *mac };
+    steps.extend(missing.map(set));
+    let gone = present.keys().filter(|ip| !wanted.contains_key(ip));
+    steps.extend(gone.map(|ip| Step::DeleteNeighbour { name: name.to_owned(), ip: *ip }));
+}
+
+fn plan_vlan(name: &str, vlan: &Vlan, observed: &Observed, steps: &mut Vec<Step>) {
+    let link = observed.links.get(name);
+    if link.is_none() {
+        let spec = VlanSpec {
+            device: vlan.interface.clone(),
+            vlan: vlan.vlan,
+            mtu: Some(vlan.mtu),
+            alias: Some(vlan.alias.clone()),
+        };
+        steps.push(Step::CreateVlan { name: name.to_owned(), spec });
+    }
+    if link.is_none() || observed.with_ipv6.contains(name) {
+        steps.push(Step::DisableIpv6 { name: name.to_owned() });
+    }
+    let mut change = LinkChange::default();
+    if !link.is_some_and(|link| observed.is_in(link, &vlan.bridge)) {
+        change.master = Some(Some(vlan.bridge.clone()));
+    }
+    if !link.is_some_and(|link| link.up) {
+        change.up = Some(true);
+    }
+    if link.is_some_and(|link| link.mtu != vlan.mtu) {
+        change.mtu = Some(vlan.mtu);
+    }
+    push_change(name, change, steps);
 }
 
 fn plan_tap(name: &str, tap: &Tap, observed: &Observed, steps: &mut Vec<Step>) {
@@ -219,8 +295,12 @@ fn plan_tap(name: &str, tap: &Tap, observed: &Observed, steps: &mut Vec<Step>) {
 
 /// Devices of ours that no fact wants; tunnels before the bridges they are in.
 fn sweep(intent: &Intent, observed: &Observed, steps: &mut Vec<Step>) {
-    let wanted = |name: &String| intent.bridges.contains_key(name) || intent.vxlans.contains_key(name);
-    for kind in ["vxlan", "bridge"] {
+    let wanted = |name: &String| {
+        intent.bridges.contains_key(name)
+            || intent.vxlans.contains_key(name)
+            || intent.vlans.contains_key(name)
+    };
+    for kind in ["vxlan", "vlan", "bridge"] {
         let ours = observed.links.values().filter(|link| link.kind == kind && owned::is_ours(link));
         steps.extend(
             ours.filter(|link| !wanted(&link.name)).map(|link| Step::Sweep { name: link.name.clone() }),

@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use isospin_feed::facts::{Facts, Segment};
+use isospin_feed::facts::{AddressPair, Facts, Port, Segment};
 use isospin_host_io::{Link, LinkChange};
 
 use super::plan::{Step, plan};
 use super::{Intent, Observed, intent, owned};
 use crate::config::{AgentConfig, PhysicalNetwork};
 use crate::firewall::testing::{self, add_port, cloud, mac};
+use crate::l2::names;
 
 fn link(index: u32, name: &str, kind: &str) -> Link {
     Link {
@@ -24,6 +25,8 @@ fn link(index: u32, name: &str, kind: &str) -> Link {
         master: None,
         alias: None,
         vni: None,
+        group: None,
+        answers: false,
     }
 }
 
@@ -118,7 +121,121 @@ fn tunnels_flood_to_peers_and_know_where_macs_are() {
     host.entries.insert("vxlan-42".to_owned(), BTreeSet::from([(mac(8), old)]));
     let steps = plan(&intent::of(&facts, &config), &host, true);
     let entries: Vec<_> = kinds(&steps).into_iter().filter(|step| step.contains("Entry")).collect();
+    assert_eq!(entries, ["AddEntry vxlan-42", "AddEntry vxlan-42"], "the device is new");
+    host.links.insert("vxlan-42".to_owned(), Link { answers: true, ..link(9, "vxlan-42", "vxlan") });
+    let steps = plan(&intent::of(&facts, &config), &host, true);
+    let entries: Vec<_> = kinds(&steps).into_iter().filter(|step| step.contains("Entry")).collect();
     assert_eq!(entries, ["AddEntry vxlan-42", "AddEntry vxlan-42", "DeleteEntry vxlan-42"]);
+}
+
+#[test]
+fn a_tunnel_answers_only_when_it_knows_everybody() {
+    let (mut facts, _) = cloud(0);
+    add_port(&mut facts, 7, &[]);
+    let remote = add_port(&mut facts, 8, &[]);
+    let mut change = |change: &dyn Fn(&mut Port)| {
+        let port = Arc::make_mut(facts.ports.get_mut(&remote).expect("port"));
+        (port.host, port.tunnel_ip) = ("there".to_owned(), "172.31.0.2".parse().ok());
+        (port.device_owner, port.port_security_enabled) = ("compute:nova".to_owned(), true);
+        change(port);
+        let network = facts.networks.values_mut().next().map(Arc::make_mut).expect("network");
+        network.segment = Segment::Vxlan { vni: 42 };
+        let config = AgentConfig { tunnel_ip: "172.31.0.1".parse().ok(), ..testing::config() };
+        intent::of(&facts, &config).vxlans["vxlan-42"].clone()
+    };
+    let known = change(&|_| {}).neighbours.expect("everybody is known");
+    let own: BTreeSet<&str> = ["10.0.0.8", "fd00::8", "fe80::f816:3eff:fe00:8"].into();
+    assert_eq!(
+        known.keys().map(ToString::to_string).collect::<BTreeSet<_>>(),
+        own.iter().map(ToString::to_string).collect()
+    );
+    assert!(known.values().all(|at| *at == mac(8)));
+    assert!(change(&|port| port.device_owner = "network:dhcp".to_owned()).neighbours.is_some());
+    assert!(change(&|port| port.device_owner = "network:other".to_owned()).neighbours.is_none());
+    assert!(change(&|port| port.port_security_enabled = false).neighbours.is_none());
+    let pair = AddressPair { ip: "10.0.0.9/32".parse().expect("net"), mac: mac(8) };
+    let vxlan = change(&|port| port.allowed_address_pairs = vec![pair]);
+    assert!(vxlan.neighbours.is_none());
+    // A device that does otherwise is made anew, with all its entries.
+    let mut host = observed([Link { answers: true, ..link(9, "vxlan-42", "vxlan") }]);
+    host.links.get_mut("vxlan-42").expect("link").alias = Some("isospin:network:x".to_owned());
+    host.entries.insert("vxlan-42".to_owned(), vxlan.entries.clone());
+    let intent = Intent { vxlans: [("vxlan-42".to_owned(), vxlan)].into(), ..Intent::default() };
+    let steps = kinds(&plan(&intent, &host, true));
+    assert_eq!(steps[..2], ["Sweep vxlan-42", "CreateVxlan vxlan-42"]);
+    assert!(steps.contains(&"AddEntry vxlan-42".to_owned()), "{steps:?}");
+}
+
+#[test]
+fn without_l2population_a_tunnel_floods_to_its_group_by_the_device_with_its_address() {
+    let (mut facts, _) = cloud(0);
+    add_port(&mut facts, 7, &[]);
+    let network = facts.networks.values_mut().next().map(Arc::make_mut).expect("network");
+    network.segment = Segment::Vxlan { vni: 42 };
+    let group = "239.1.1.1".parse().ok();
+    let config =
+        AgentConfig { tunnel_ip: "172.31.0.1".parse().ok(), vxlan_group: group, ..testing::config() };
+    let mut host = observed([]);
+    host.underlay = Some("eth0".to_owned());
+    let intent = intent::of(&facts, &config);
+    let steps = plan(&intent, &host, true);
+    let spec = steps.iter().find_map(|step| match step {
+        Step::CreateVxlan { spec, .. } => Some(spec),
+        _ => None,
+    });
+    let spec = spec.expect("a tunnel");
+    assert_eq!((spec.group, spec.device.as_deref(), spec.learning), (group, Some("eth0"), true));
+    assert!(!spec.answers);
+    // What it learned stays.
+    host.links.insert("vxlan-42".to_owned(), Link { group, ..link(9, "vxlan-42", "vxlan") });
+    let learned = BTreeSet::from([(mac(8), "172.31.0.9".parse().expect("ip"))]);
+    host.entries.insert("vxlan-42".to_owned(), learned);
+    let steps = kinds(&plan(&intent, &host, true));
+    assert!(!steps.iter().any(|step| step.contains("Entry") || step.contains("Sweep")), "{steps:?}");
+}
+
+#[test]
+fn a_vlan_is_a_device_of_the_nic_in_the_bridge_of_its_network() {
+    let (mut facts, _) = cloud(0);
+    add_port(&mut facts, 7, &[]);
+    let network = facts.networks.values_mut().next().map(Arc::make_mut).expect("network");
+    network.segment = Segment::Vlan { physical_network: "provider".to_owned(), vlan: 101 };
+    let mut config = testing::config();
+    let with = |interface: Option<&str>| PhysicalNetwork {
+        bridge: "br-prov".to_owned(),
+        interface: interface.map(str::to_owned),
+        ..PhysicalNetwork::default()
+    };
+    config.physical_networks.insert("provider".to_owned(), with(None));
+    let reasons: Vec<_> = intent::of(&facts, &config).impossible.into_values().collect();
+    assert_eq!(reasons, ["physical network 'provider' has no interface on this host"]);
+    config.physical_networks.insert("provider".to_owned(), with(Some("eth1")));
+    let intent = intent::of(&facts, &config);
+    let tap = intent.taps.values().next().expect("a tap");
+    assert!(tap.bridge.starts_with("brq"), "not the bridge of what is not tagged");
+    let steps = plan(&intent, &observed([link(2, "eth1", "")]), true);
+    let vlan: Vec<_> = kinds(&steps).into_iter().filter(|step| step.contains("eth1.101")).collect();
+    assert_eq!(vlan, ["CreateVlan eth1.101", "DisableIpv6 eth1.101", "Change eth1.101"]);
+    let spec = steps.iter().find_map(|step| match step {
+        Step::CreateVlan { spec, .. } => Some((spec.device.as_str(), spec.vlan)),
+        _ => None,
+    });
+    assert_eq!(spec, Some(("eth1", 101)));
+    // It goes with its network, before the bridge it is in.
+    let ours = |index, name: &str, kind: &str| Link {
+        alias: Some("isospin:network:x".to_owned()),
+        ..link(index, name, kind)
+    };
+    let host = observed([ours(3, "eth1.101", "vlan"), ours(4, "brqold", "bridge")]);
+    assert_eq!(kinds(&plan(&Intent::default(), &host, true)), ["Sweep eth1.101", "Sweep brqold"]);
+}
+
+#[test]
+fn names_of_vlan_devices_fit_and_stay_apart() {
+    assert_eq!(names::vlan("eth1", 101), "eth1.101");
+    let long = names::vlan("enp129s0f1np1x", 4094);
+    assert_eq!(long.len(), 15);
+    assert!(long.ends_with(".4094") && long != names::vlan("enp129s0f1np1y", 4094));
 }
 
 #[test]

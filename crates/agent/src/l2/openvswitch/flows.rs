@@ -13,8 +13,9 @@ use isospin_types::{MacAddr, NetworkId, PortId};
 use super::intent::{Intent, Tap, Way};
 use super::names;
 use super::observe::Observed;
+use super::shaping::Shaping;
 use crate::config::OpenVSwitchConfig;
-use crate::firewall::openflow::register::{NET, PORT, PORTION};
+use crate::firewall::openflow::register::{COPY, NET, PORT, PORTION, SENDER};
 use crate::firewall::openflow::{self, Placed, add, table};
 use crate::firewall::policy::Policy;
 
@@ -29,16 +30,36 @@ pub struct View<'a> {
     pub switch: &'a OpenVSwitchConfig,
     pub vlans: &'a BTreeMap<NetworkId, u16>,
     pub policy: &'a Arc<Policy>,
+    pub shaping: &'a Shaping,
 }
 
 /// A port that is on the bridge and may pass frames.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ready {
+    pub id: PortId,
     pub device: String,
+    /// Number on the bridge of the port that carries its frames.
+    pub ofport: u32,
+    /// Tag they have there.
+    pub tag: Option<u16>,
+    /// Whether that port carries frames of several.
+    pub is_shared: bool,
     pub placed: Placed,
     pub macs: BTreeSet<MacAddr>,
     /// Whether others may be behind it.
     pub is_open: bool,
+}
+
+impl Ready {
+    /// From a frame for the port to what leaves the bridge.
+    fn way_to(&self) -> Vec<Action> {
+        if !self.is_shared {
+            return vec![Action::OutputRegister(PORT)];
+        }
+        // Nothing leaves by the port it came in by, unless that is forgotten.
+        let tag = self.tag.map(Action::PushVlan);
+        std::iter::once(Action::ForgetInPort).chain(tag).chain([Action::Output(self.ofport)]).collect()
+    }
 }
 
 impl View<'_> {
@@ -46,13 +67,20 @@ impl View<'_> {
     #[must_use]
     pub fn ready(&self) -> Vec<Ready> {
         let bridge = &self.switch.integration_bridge;
+        let carriers = || self.intent.taps.values().filter_map(|tap| tap.carrier.as_ref());
+        let shared: BTreeSet<PortId> = carriers().map(|carrier| carrier.port).collect();
         let ready = |(id, tap): (&PortId, &Tap)| {
-            let ofport = self.observed.port_of(bridge, *id, &tap.device)?.ofport?;
+            let ofport = self.observed.carrier_of(bridge, *id, tap)?.ofport?;
+            let tag = tap.carrier.as_ref().map(|carrier| carrier.vlan);
+            // Numbers of ports have 16 bits.
+            let number = tag.map_or(0, |tag| u32::from(tag) << 16) | ofport;
+            let is_shared = tag.is_some() || shared.contains(id);
             let vlan = *self.vlans.get(&tap.network)?;
             let filtered = self.policy.ports.get(&tap.device);
             let is_open = self.policy.open.contains(&tap.device);
             let macs = filtered.map_or_else(|| BTreeSet::from([tap.mac]), |filtered| filtered.macs.clone());
-            Some(Ready { device: tap.device.clone(), placed: Placed { ofport, vlan }, macs, is_open })
+            let (id, device, placed) = (*id, tap.device.clone(), Placed { number, vlan });
+            Some(Ready { id, device, ofport, tag, is_shared, placed, macs, is_open })
         };
         self.intent.taps.iter().filter_map(ready).collect()
     }
@@ -93,25 +121,43 @@ pub fn integration(view: &View<'_>, ready: &[Ready]) -> FlowTable {
         let Some(begin) = openflow::port(&mut flows, view.policy, &port.device, port.placed) else {
             continue;
         };
-        // Tagged frames would be taken for those of another network.
-        let from = Field::InPort(port.placed.ofport);
-        add(&mut flows, table::LOCAL_SWITCHING, 9, [from, Field::Untagged], checked());
-        let Placed { ofport, vlan } = port.placed;
-        let mut actions = vec![Action::Load(PORT, ofport), Action::Load(NET, vlan.into())];
-        actions.extend(begin);
-        add(&mut flows, table::TRANSIENT, 100, [from], actions);
-        for mac in &port.macs {
-            let to = Field::EthDst(*mac);
-            let load = [Action::Load(PORT, ofport), Action::Load(NET, vlan.into())];
-            let deliver = [Action::StripVlan, Action::Resubmit(table::BASE_INGRESS)];
-            let actions = load.into_iter().chain(deliver);
-            add(&mut flows, table::TRANSIENT, 90, [Field::Vlan(vlan), to], actions);
-            let actions = [Action::Load(PORT, ofport), Action::Resubmit(table::BASE_INGRESS)];
-            let fields = [Field::Register(NET, vlan.into()), to];
-            add(&mut flows, table::ACCEPT_OR_INGRESS, 100, fields, actions);
-        }
+        from(&mut flows, port, begin);
+        to(&mut flows, port);
+        view.shaping.add(&mut flows, port.id, port.placed.number, &port.way_to());
     }
     flows
+}
+
+/// What a port sends. Tagged frames would be taken for those of another network, so the
+/// tag of a part of a trunk ends here, and no other passes.
+fn from(flows: &mut FlowTable, port: &Ready, begin: Vec<Action>) {
+    let Placed { number, vlan } = port.placed;
+    let (tag, strip) = match port.tag {
+        None => (Field::Untagged, None),
+        Some(tag) => (Field::Vlan(tag), Some(Action::StripVlan)),
+    };
+    let known = [Action::Load(SENDER, number), Action::Resubmit(table::PACKET_RATE_LIMIT)];
+    let fields = [Field::InPort(port.ofport), tag];
+    add(flows, table::LOCAL_SWITCHING, 9, fields, strip.into_iter().chain(known));
+    let load = [Action::Load(PORT, number), Action::Load(NET, vlan.into())];
+    let fields = [Field::Register(SENDER, number), Field::Untagged];
+    add(flows, table::TRANSIENT, 100, fields, load.into_iter().chain(begin));
+}
+
+/// What a port receives.
+fn to(flows: &mut FlowTable, port: &Ready) {
+    let Placed { number, vlan } = port.placed;
+    for mac in &port.macs {
+        let to = Field::EthDst(*mac);
+        let load = [Action::Load(PORT, number), Action::Load(NET, vlan.into())];
+        let deliver = [Action::StripVlan, Action::Resubmit(table::BASE_INGRESS)];
+        add(flows, table::TRANSIENT, 90, [Field::Vlan(vlan), to], load.into_iter().chain(deliver));
+        let actions = [Action::Load(PORT, number), Action::Resubmit(table::BASE_INGRESS)];
+        add(flows, table::ACCEPT_OR_INGRESS, 100, [Field::Register(NET, vlan.into()), to], actions);
+    }
+    if port.is_shared {
+        add(flows, table::DELIVER_BANDWIDTH, 5, [Field::Register(PORT, number)], port.way_to());
+    }
 }
 
 /// Frames of a network that are not for one known port.
@@ -130,8 +176,8 @@ fn network(flows: &mut FlowTable, vlan: u16, way_out: Option<u32>, here: &[&Read
         for (index, portion) in receivers.chunks(PORTION_SIZE).enumerate() {
             let index = u32::try_from(index).unwrap_or(u32::MAX);
             let deliver = |port: &&Ready| {
-                let to = Action::Load(PORT, port.placed.ofport);
-                Action::Clone(vec![to, Action::Resubmit(table::BASE_INGRESS)])
+                let to = Action::Load(PORT, port.placed.number);
+                Action::Clone(vec![to, Action::Load(COPY, 1), Action::Resubmit(table::BASE_INGRESS)])
             };
             let mut actions: Vec<Action> = portion.iter().map(deliver).collect();
             if receivers.len() > (index as usize + 1) * PORTION_SIZE {

@@ -32,10 +32,21 @@ pub struct Uplink {
 /// A port of ours that should pass frames.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tap {
+    /// Name that is the port's own; it has no such device when it has a carrier.
     pub device: String,
     pub network: NetworkId,
     pub mac: MacAddr,
     pub mtu: u32,
+    /// Of a part of a trunk.
+    pub carrier: Option<Carrier>,
+}
+
+/// The port whose device carries the frames of another one, tagged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Carrier {
+    pub port: PortId,
+    pub device: String,
+    pub vlan: u16,
 }
 
 /// How frames of a network leave the integration bridge.
@@ -82,7 +93,7 @@ pub fn of(facts: &Facts, config: &AgentConfig, switch: &OpenVSwitchConfig) -> In
         match (way, facts.networks.get(&port.network_id)) {
             (Ok(way), Some(network)) => {
                 intent.networks.insert(network.id, way);
-                add_port(&mut intent, port, network);
+                add_port(&mut intent, facts, port, network);
             }
             (Err(reason), _) => {
                 intent.impossible.insert(port.id, reason);
@@ -150,10 +161,18 @@ fn way(network: &Network, config: &AgentConfig, switch: &OpenVSwitchConfig) -> R
     }
 }
 
-fn add_port(intent: &mut Intent, port: &Port, network: &Network) {
+fn add_port(intent: &mut Intent, facts: &Facts, port: &Port, network: &Network) {
     let device = port.tap_name();
-    if port.admin_state_up {
-        let tap = Tap { device, network: network.id, mac: port.mac, mtu: network.mtu };
+    // Who is down carries nobody. One that is not known here is another host's, or comes.
+    let carries = |parent: &Port| parent.host == port.host && parent.admin_state_up;
+    let carrier = port.parent.map(|parent| {
+        let found = facts.ports.get(&parent.port_id).filter(|parent| carries(parent))?;
+        Some(Carrier { port: found.id, device: found.tap_name(), vlan: parent.vlan })
+    });
+    let is_carried = !matches!(carrier, Some(None));
+    if port.admin_state_up && is_carried {
+        let carrier = carrier.flatten();
+        let tap = Tap { device, network: network.id, mac: port.mac, mtu: network.mtu, carrier };
         intent.taps.insert(port.id, tap);
     } else {
         intent.closed.insert(port.id, device);

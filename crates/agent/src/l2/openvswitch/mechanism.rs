@@ -11,15 +11,16 @@ use std::sync::Arc;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use isospin_feed::facts::{FactKey, Facts};
-use isospin_host_io::openflow::{FlowTable, Layers};
+use isospin_host_io::openflow::{FlowTable, Layers, Meter, MeterChange};
 use isospin_host_io::{HostError, LinkChange, Links, Nft, Place, Switch, sysctl};
-use isospin_types::NetworkId;
+use isospin_types::{NetworkId, PortId};
 
 use super::flows::{self, Ready, View};
 use super::guard;
 use super::intent::{self, Intent};
 use super::observe::Observed;
 use super::plan;
+use super::shaping::{self, Shaping};
 use super::tunnels;
 use super::watch::{Database, Life};
 use crate::config::{AgentConfig, OpenVSwitchConfig};
@@ -49,6 +50,8 @@ pub struct OpenVSwitch {
     /// What each bridge holds; nothing is known of those that are absent.
     held: BTreeMap<String, Layers>,
     folds: Folds,
+    /// Meters of the integration bridge; `None` while nothing is known of them.
+    meters: Option<BTreeMap<u32, Option<Meter>>>,
     /// Flows of rules, with the policy they were made from.
     rules: Option<(Arc<Policy>, Arc<FlowTable>)>,
     guarded: Option<guard::Rules>,
@@ -69,6 +72,7 @@ impl OpenVSwitch {
             lives: BTreeMap::new(),
             held: BTreeMap::new(),
             folds: Folds::default(),
+            meters: None,
             rules: None,
             guarded: None,
         }
@@ -92,21 +96,33 @@ impl OpenVSwitch {
         }
         self.folds.look(facts, scope.facts());
         let policy = self.policy(facts, &intent);
-        let view =
-            View { intent: &intent, observed: &observed, switch: &switch, vlans: &vlans, policy: &policy };
-        let ready = view.ready();
-        let wanted = self.flows(&view, &ready, facts, &policy);
         let guarded = self.guard(&intent, &observed, scope, may_sweep).await?;
         report.changes += guarded.changes;
         // No facts have come yet: flows of an earlier life go on carrying its ports.
         let fresh = !may_sweep && facts.ports.is_empty();
+        let mut shaping = Shaping::of(facts, &intent);
+        let (unlimited, obsolete) = match fresh {
+            true => Default::default(),
+            false => self.limit(&observed, &mut shaping, scope, &mut report.changes).await?,
+        };
+        let view = View {
+            intent: &intent,
+            observed: &observed,
+            switch: &switch,
+            vlans: &vlans,
+            policy: &policy,
+            shaping: &shaping,
+        };
+        let ready = view.ready();
+        let wanted = self.flows(&view, &ready, facts, &policy);
         if !fresh {
             report.changes += self.program(&observed, wanted, scope).await?;
+            report.changes += self.unlimit(obsolete).await?;
         }
         report.changes += self.addresses(&observed).await?;
         let failures = self.devices(&intent, &observed, &mut report.changes).await?;
         report.retry = guarded.retry || !failures.is_empty();
-        report.items = items(&view, &ready, &failures);
+        report.items = items(&view, &ready, &failures, &unlimited);
         report.items.extend(refused(facts, &policy));
         Ok(report)
     }
@@ -127,6 +143,7 @@ impl OpenVSwitch {
         if self.lives.len() < before {
             tracing::warn!("the switch has gone; its flows are made anew");
             self.held.clear();
+            self.meters = None;
         }
         let devices = links.list().await?.into_iter().map(|link| link.name).collect();
         let tables = self.database.as_ref().map(|database| database.ovsdb.tables()).unwrap_or_default();
@@ -176,6 +193,46 @@ impl OpenVSwitch {
             wanted.insert(physical.bridge.clone(), flows::physical(view, &physical.bridge).into());
         }
         wanted
+    }
+
+    /// Makes the meters that flows will name. Those a switch refuses are taken out of
+    /// `shaping`, and their ports given, with the reason: they pass frames without a
+    /// limit. Then the meters that may go once no flow names them.
+    async fn limit(
+        &mut self,
+        observed: &Observed,
+        shaping: &mut Shaping,
+        scope: &Scope,
+        changes: &mut u64,
+    ) -> Result<(BTreeMap<PortId, String>, Vec<MeterChange>), HostError> {
+        let bridge = &self.switch.integration_bridge;
+        if observed.ofport(bridge).is_none() {
+            return Ok(Default::default());
+        }
+        let held = match self.meters.take().filter(|_| *scope != Scope::Everything) {
+            Some(held) => held,
+            None => self.door.meters(bridge).await?,
+        };
+        let (needed, obsolete) = shaping::changes(&held, &shaping.meters);
+        let refused = self.door.change_meters(bridge, &needed).await?;
+        *changes += (needed.len() - refused.len()) as u64;
+        let mut held = held;
+        for change in needed.iter().filter(|change| !refused.contains_key(&change.id())) {
+            if let MeterChange::Add(id, meter) | MeterChange::Modify(id, meter) = change {
+                held.insert(*id, Some(*meter));
+            }
+        }
+        self.meters = Some(held);
+        Ok((shaping.without(&refused), obsolete))
+    }
+
+    /// Takes away meters that no flow names any more; returns how many.
+    async fn unlimit(&mut self, obsolete: Vec<MeterChange>) -> Result<u64, HostError> {
+        self.door.change_meters(&self.switch.integration_bridge, &obsolete).await?;
+        if let Some(held) = &mut self.meters {
+            held.retain(|id, _| !obsolete.contains(&MeterChange::Delete(*id)));
+        }
+        Ok(obsolete.len() as u64)
     }
 
     /// Makes the flows of every bridge those wanted; returns how many changed.
@@ -288,7 +345,8 @@ impl OpenVSwitch {
         scope: &Scope,
         may_sweep: bool,
     ) -> Result<PassReport, HostError> {
-        let taps = intent.taps.values().map(|tap| tap.device.clone()).chain(intent.closed.values().cloned());
+        let taps = intent.taps.values().filter(|tap| tap.carrier.is_none()).map(|tap| tap.device.clone());
+        let taps = taps.chain(intent.closed.values().cloned());
         let ports = observed.ports.values().filter(|port| port.kind.is_empty()).map(|port| port.name.clone());
         let in_userspace = self.switch.datapath_type == "netdev";
         let devices: BTreeSet<String> = taps.chain(ports).filter(|_| in_userspace).collect();
@@ -361,6 +419,7 @@ impl Mechanism for OpenVSwitch {
                     // Nothing remembered can be trusted; the switch keeps what it has.
                     self.held.clear();
                     self.folds.forget();
+                    self.meters = None;
                     failed(facts, &self.config, &error)
                 }
             }
@@ -370,14 +429,21 @@ impl Mechanism for OpenVSwitch {
 }
 
 /// The state of every port of this host; the loop sends what is news.
-fn items(view: &View<'_>, ready: &[Ready], failures: &BTreeMap<String, String>) -> Vec<Item> {
+fn items(
+    view: &View<'_>,
+    ready: &[Ready],
+    failures: &BTreeMap<String, String>,
+    unlimited: &BTreeMap<PortId, String>,
+) -> Vec<Item> {
     let intent = view.intent;
     let ready: BTreeSet<&str> = ready.iter().map(|port| port.device.as_str()).collect();
     let bridge = &view.switch.integration_bridge;
     let state = |id, tap: &intent::Tap| {
-        let port = view.observed.port_of(bridge, id, &tap.device);
+        let port = view.observed.carrier_of(bridge, id, tap);
         let error = port.map(|port| port.error.clone()).filter(|error| !error.is_empty());
-        match failures.get(&tap.device).cloned().or(error) {
+        let carrier = tap.carrier.as_ref().map_or(&tap.device, |carrier| &carrier.device);
+        let failure = failures.get(carrier).or_else(|| unlimited.get(&id)).cloned();
+        match failure.or(error) {
             Some(reason) => ItemState::Failed(reason),
             None if ready.contains(tap.device.as_str()) => ItemState::Up,
             None => ItemState::Down,

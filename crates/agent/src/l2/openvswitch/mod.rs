@@ -13,6 +13,7 @@ mod mechanism;
 mod names;
 pub mod observe;
 mod plan;
+mod shaping;
 #[cfg(test)]
 mod tests;
 mod tunnels;

@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use isospin_host_io::ovsdb::{Row, Tables};
 use isospin_types::{NetworkId, PortId};
 
+use super::intent::Tap;
+
 /// Columns that are watched, by table.
 pub const WATCHED: [(&str, &[&str]); 4] = [
     ("Open_vSwitch", &["bridges"]),
@@ -12,6 +14,10 @@ pub const WATCHED: [(&str, &[&str]); 4] = [
     ("Port", &["name", "interfaces", "tag", "other_config", "external_ids"]),
     ("Interface", &["name", "type", "options", "ofport", "external_ids", "error", "mtu_request"]),
 ];
+
+/// Key in `other_config` of a trunk's port: `<network>=<local VLAN>` of those whose frames
+/// it carries.
+pub const CARRIED: &str = "carried";
 
 /// Key of our mark in `external_ids`.
 pub const MARK: &str = "isospin";
@@ -125,20 +131,35 @@ impl Observed {
         self.ports.values().filter(on_bridge).find(named).or_else(|| self.ports.get(device).filter(on_bridge))
     }
 
+    /// The port on the bridge that carries the frames of a tap.
+    #[must_use]
+    pub fn carrier_of(&self, bridge: &str, id: PortId, tap: &Tap) -> Option<&Port> {
+        match &tap.carrier {
+            Some(carrier) => self.port_of(bridge, carrier.port, &carrier.device),
+            None => self.port_of(bridge, id, &tap.device),
+        }
+    }
+
     /// Number of a port on its bridge.
     #[must_use]
     pub fn ofport(&self, name: &str) -> Option<u32> {
         self.ports.get(name)?.ofport
     }
 
-    /// The local VLANs ports carry, by network.
+    /// The local VLANs ports carry, by network: their own, and those of the ports whose
+    /// frames they carry.
     #[must_use]
     pub fn vlans(&self) -> BTreeMap<NetworkId, u16> {
-        let kept = |port: &Port| {
-            let network = port.other_config.get("net_uuid")?.parse().ok()?;
-            let vlan = port.other_config.get("tag")?.parse().ok()?;
-            Some((network, vlan))
+        let kept = |network: &str, vlan: &str| Some((network.parse().ok()?, vlan.parse().ok()?));
+        let own = |port: &Port| kept(port.other_config.get("net_uuid")?, port.other_config.get("tag")?);
+        let carried = |port: &Port| -> Vec<(NetworkId, u16)> {
+            let text = port.other_config.get(CARRIED).map(String::as_str).unwrap_or_default();
+            text.split_whitespace()
+                .filter_map(|part| part.split_once('='))
+                .filter_map(|(a, b)| kept(a, b))
+                .collect()
         };
-        self.ports.values().filter_map(kept).collect()
+        let carried = self.ports.values().flat_map(carried);
+        carried.chain(self.ports.values().filter_map(own)).collect()
     }
 }

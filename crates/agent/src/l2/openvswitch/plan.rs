@@ -1,13 +1,13 @@
 //! Transactions from what is to what should be. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use isospin_host_io::ovsdb::{map, named, set, uuid};
 use isospin_types::{NetworkId, PortId};
 use serde_json::{Value, json};
 
 use super::intent::{Bridge, Intent, Tap, Uplink, Way};
-use super::observe::{self, MARK, Observed};
+use super::observe::{self, CARRIED, MARK, Observed};
 use crate::config::OpenVSwitchConfig;
 use crate::firewall::openflow::DEAD_VLAN;
 
@@ -50,9 +50,12 @@ pub fn plan(
     for (name, uplink) in &intent.uplinks {
         plan.uplink(name, uplink, observed);
     }
-    for (id, tap) in &intent.taps {
+    // Who is carried by another has no port of its own.
+    for (id, tap) in intent.taps.iter().filter(|(_, tap)| tap.carrier.is_none()) {
         if let (Some(vlan), Some(way)) = (vlans.get(&tap.network), intent.networks.get(&tap.network)) {
-            plan.tap(*id, tap, (*vlan, way), observed, switch);
+            let mut other_config = other_config(tap, *vlan, way);
+            other_config.push((CARRIED, carried(intent, *id, vlans)));
+            plan.tap((*id, tap), *vlan, other_config, observed, switch);
         }
     }
     plan.close(intent, observed, switch);
@@ -151,16 +154,17 @@ impl Plan {
     /// A tap: put into the bridge when its device is there, and tagged.
     fn tap(
         &mut self,
-        id: PortId,
-        tap: &Tap,
-        (vlan, way): (u16, &Way),
+        (id, tap): (PortId, &Tap),
+        vlan: u16,
+        mut other_config: Vec<(&'static str, String)>,
         observed: &Observed,
         switch: &OpenVSwitchConfig,
     ) {
         let Some(bridge) = observed.bridges.get(&switch.integration_bridge) else { return };
-        let other_config = other_config(tap, vlan, way);
         match observed.port_of(&switch.integration_bridge, id, &tap.device) {
             Some(port) => {
+                // Nothing said is nothing carried.
+                other_config.retain(|(key, value)| !value.is_empty() || port.other_config.contains_key(*key));
                 let wanted: BTreeMap<String, String> =
                     other_config.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
                 let kept = wanted.iter().all(|(key, value)| port.other_config.get(key) == Some(value));
@@ -172,6 +176,7 @@ impl Plan {
                 }
             }
             None if observed.devices.contains(&tap.device) => {
+                other_config.retain(|(_, value)| !value.is_empty());
                 let interface_ids = map([
                     ("iface-id", id.to_string()),
                     ("iface-status", "active".to_owned()),
@@ -252,6 +257,14 @@ impl Plan {
             "mutations": [["ports", "insert", set([named(&port)])]]}));
         self.changes += 1;
     }
+}
+
+/// The local VLANs of the networks whose frames this port carries for others.
+fn carried(intent: &Intent, id: PortId, vlans: &BTreeMap<NetworkId, u16>) -> String {
+    let by_it = |tap: &&Tap| tap.carrier.as_ref().is_some_and(|carrier| carrier.port == id);
+    let networks: BTreeSet<NetworkId> = intent.taps.values().filter(by_it).map(|tap| tap.network).collect();
+    let known = networks.iter().filter_map(|network| Some(format!("{network}={}", vlans.get(network)?)));
+    known.collect::<Vec<_>>().join(" ")
 }
 
 /// What lets a restarted agent, and operators, know the network of a port.

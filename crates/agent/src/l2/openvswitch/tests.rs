@@ -11,6 +11,7 @@ use super::flows::{self, View};
 use super::intent::{self, Way};
 use super::mechanism::vlans;
 use super::observe::{Bridge, Observed, Port};
+use super::shaping::Shaping;
 use super::{names, plan, tunnels};
 use crate::config::{AgentConfig, OpenVSwitchConfig, PhysicalNetwork, TunnelType};
 use crate::firewall::openflow::table;
@@ -138,7 +139,15 @@ fn with_flows(segment: Segment, check: impl FnOnce(&View<'_>, &Facts)) {
         &mut Folds::of(&facts),
     ));
     let vlans = vlans(&intent, &BTreeMap::new());
-    let view = View { intent: &intent, observed: &observed, switch: &switch, vlans: &vlans, policy: &policy };
+    let shaping = Shaping::of(&facts, &intent);
+    let view = View {
+        intent: &intent,
+        observed: &observed,
+        switch: &switch,
+        vlans: &vlans,
+        policy: &policy,
+        shaping: &shaping,
+    };
     check(&view, &facts);
 }
 

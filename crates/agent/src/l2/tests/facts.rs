@@ -22,6 +22,7 @@ pub fn config() -> AgentConfig {
         state_dir: "/nonexistent".into(),
         tunnel_ip: None,
         vxlan_port: 4789,
+        vxlan_group: None,
         wiring: crate::config::Wiring::default(),
         physical_networks: Default::default(),
         availability_zone: "nova".to_owned(),
@@ -71,6 +72,7 @@ pub fn port(facts: &mut Facts, network_id: NetworkId, ips: &[&str], groups: &[Se
         hostname: String::new(),
         tunnel_ip: None,
         qos: Default::default(),
+        parent: None,
     };
     let addresses: BTreeSet<IpNet> =
         port.fixed_ips.iter().map(|fixed| IpNet::from(fixed.ip_address)).collect();

@@ -118,6 +118,23 @@ impl Tap {
 }
 
 impl Tap {
+    /// How many frames before the marker are such.
+    pub fn count_until(&mut self, marker: &[u8], is_such: impl Fn(&[u8]) -> bool) -> usize {
+        let seen = self.until(marker).expect("the marker arrives");
+        seen.iter().filter(|frame| is_such(frame)).count()
+    }
+
+    /// Whether this frame comes, until it is quiet.
+    pub fn hears(&mut self, wanted: &[u8]) -> bool {
+        let mut buffer = [0; 2048];
+        while let Ok(length) = self.socket.read(&mut buffer) {
+            if starts_with(&buffer[..length], wanted) {
+                return true;
+            }
+        }
+        false
+    }
+
     /// Whether this frame came in an earlier round.
     pub fn saw(&self, frame: &[u8]) -> bool {
         self.seen.iter().any(|other| starts_with(other, frame))

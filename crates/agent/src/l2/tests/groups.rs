@@ -68,8 +68,8 @@ async fn a_rule_opens_a_port_and_closing_it_cuts_the_connection(backend: Backend
     assert!(gc.connect("10.0.0.1", 80).await.is_none(), "no rule yet");
 
     let web = allow_port(&mut lab.facts, servers, TCP, 80);
-    allow_port(&mut lab.facts, servers, TCP, 81);
-    lab.pass(&[FactKey::SecurityGroupRule(web)], &[]).await;
+    let other = allow_port(&mut lab.facts, servers, TCP, 81);
+    lab.pass(&[web, other].map(FactKey::SecurityGroupRule), &[]).await;
     let mut near = gc.opens("10.0.0.1", 80).await;
     let (mut far, _) = closed.accept().expect("accepted");
     let mut near_kept = gc.opens("10.0.0.1", 81).await;

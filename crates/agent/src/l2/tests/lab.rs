@@ -53,7 +53,7 @@ pub struct Lab {
     pub links: Links,
     notices: HostNotices,
     // Ends before the host it is on.
-    _switch: Option<Switch>,
+    pub switch: Option<Switch>,
 }
 
 /// How the host of a test wires its ports.
@@ -78,7 +78,7 @@ impl Lab {
         links.set("lo", &LinkChange { up: Some(true), ..LinkChange::default() }).await.expect("lo up");
         let notices = HostNotices::new();
         let l2 = driver(&config, host.place(), &notices);
-        Self { host, config, facts, l2, links, notices, _switch: None }
+        Self { host, config, facts, l2, links, notices, switch: None }
     }
 
     /// A host with this back end.
@@ -98,13 +98,30 @@ impl Lab {
         let notices = HostNotices::new();
         let l2 = driver(&config, host.place(), &notices);
         let links = links.with_software_checksums(true);
-        Self { host, config, facts, l2, links, notices, _switch: Some(switch) }
+        Self { host, config, facts, l2, links, notices, switch: Some(switch) }
     }
 
     /// An agent that knows nothing of what an earlier one did.
     pub fn restart(&mut self) {
         self.notices = HostNotices::new();
         self.l2 = driver(&self.config, self.host.place(), &self.notices);
+    }
+
+    /// Whether the agent is told of something within some seconds.
+    pub async fn is_told(&self) -> bool {
+        tokio::time::timeout(Duration::from_secs(10), self.notices.changed()).await.is_ok()
+    }
+
+    /// Forgets what the agent was told of.
+    pub fn forget(&self) {
+        let _ = self.notices.take();
+    }
+
+    /// The meters of the integration bridge; none on a host without Open vSwitch.
+    pub fn meters(&self) -> Vec<String> {
+        let Some(switch) = &self.switch else { return Vec::new() };
+        let text = switch.ofctl("dump-meters", "br-int", &[]).expect("meters");
+        text.lines().filter(|line| line.starts_with("meter=")).map(str::to_owned).collect()
     }
 
     pub async fn full_pass(&mut self) -> PassReport {

@@ -7,10 +7,13 @@ mod flush;
 mod frames;
 mod groups;
 mod lab;
+mod meters;
 mod networks;
 mod qos;
 mod scale;
 mod spoofing;
+mod trunks;
+mod tunnels;
 mod wiring;
 
 use nix::unistd::geteuid;

@@ -10,13 +10,14 @@ use isospin_types::PortId;
 use super::super::qos::table;
 use super::can_run;
 use super::facts::{self, HOST};
-use super::lab::{Lab, eventually, shell};
+use super::lab::{Backend, Guest, Lab, eventually, shell};
+use crate::converge::{Item, ItemState};
 
-fn rate(rate: u32, burst: u32) -> Rate {
+pub(super) fn rate(rate: u32, burst: u32) -> Rate {
     Rate { rate, burst: Some(burst).filter(|burst| *burst > 0) }
 }
 
-fn only(direction: Direction, rate: Rate) -> BTreeMap<Direction, Rate> {
+pub(super) fn only(direction: Direction, rate: Rate) -> BTreeMap<Direction, Rate> {
     BTreeMap::from([(direction, rate)])
 }
 
@@ -92,18 +93,27 @@ async fn a_limit_is_kept_and_goes_with_its_policy() {
     if !can_run() {
         return;
     }
+    for backend in Backend::all() {
+        a_limit_is_kept(backend).await;
+    }
+}
+
+async fn a_limit_is_kept(backend: Backend) {
     let mut facts = Facts::default();
     let [sender, receiver] = two_ports(&mut facts);
     facts::change(&mut facts, sender, |port| {
         port.qos.bandwidth = only(Direction::Egress, rate(2000, 600));
     });
-    let mut lab = Lab::new(facts::config(), facts).await;
+    let mut lab = Lab::on(backend, facts::config(), facts).await;
     let [from, to] = lab.start([sender, receiver]).await;
     // As DHCP tells guests: larger packets than the network's do not pass its bridge.
     from.shell("ip link set eth0 mtu 1450").await;
     to.shell("ip link set eth0 mtu 1450").await;
     assert!(from.reaches("10.0.0.12").await);
     assert_eq!(lab.full_pass().await.changes, 0, "a host as it should be");
+
+    lab.restart();
+    assert_eq!(lab.full_pass().await.changes, 0, "also for an agent that knows nothing of it");
 
     // A second's worth and the burst at once, the rest at 250 kB a second.
     let slow = transfer(&from, &to, 7001, 1_200_000).await;
@@ -113,12 +123,13 @@ async fn a_limit_is_kept_and_goes_with_its_policy() {
     let report = lab.pass(&[FactKey::Port(sender)], &[]).await;
     assert!(report.changes > 0 && !report.retry, "{report:?}");
     assert!(!lab.shell("nft list tables").await.contains("isospin_qos"));
+    assert_eq!(lab.meters(), Vec::<String>::new());
     let fast = transfer(&from, &to, 7002, 1_200_000).await;
     assert!(fast < slow, "{fast:?} after {slow:?}");
 }
 
 /// How long the bytes take from one guest to the other.
-async fn transfer(from: &super::lab::Guest, to: &super::lab::Guest, port: u16, bytes: usize) -> Duration {
+async fn transfer(from: &Guest, to: &Guest, port: u16, bytes: usize) -> Duration {
     let listener = to.listen(port).await;
     let mut stream = from.opens("10.0.0.12", port).await;
     let (mut other, _) = listener.accept().expect("accepted");
@@ -141,10 +152,16 @@ async fn what_a_port_sends_carries_its_mark() {
     if !can_run() {
         return;
     }
+    for backend in Backend::all() {
+        carries_its_mark(backend).await;
+    }
+}
+
+async fn carries_its_mark(backend: Backend) {
     let mut facts = Facts::default();
     let [sender, receiver] = two_ports(&mut facts);
     facts::change(&mut facts, sender, |port| port.qos.dscp = Some(26));
-    let mut lab = Lab::new(facts::config(), facts).await;
+    let mut lab = Lab::on(backend, facts::config(), facts).await;
     let [from, to] = lab.start([sender, receiver]).await;
     let count = "nft add table ip seen; \
          nft add chain ip seen input '{ type filter hook input priority 0; }'; \
@@ -161,9 +178,16 @@ async fn n17_any_limit_is_taken_by_the_kernel() {
     if !can_run() {
         return;
     }
+    for backend in Backend::all() {
+        any_limit_is_taken(backend).await;
+    }
+}
+
+async fn any_limit_is_taken(backend: Backend) {
     let mut facts = Facts::default();
     let [one, other] = two_ports(&mut facts);
-    let mut lab = Lab::new(facts::config(), facts).await;
+    let mut lab = Lab::on(backend, facts::config(), facts).await;
+    let _guests = lab.start([one, other]).await;
     for amount in [1, 2, 999, 65_536, 100_000_000, 2_147_483_647, u32::MAX] {
         for burst in [0, 1, 2_147_483_647, u32::MAX] {
             let both = BTreeMap::from([
@@ -174,6 +198,8 @@ async fn n17_any_limit_is_taken_by_the_kernel() {
             facts::change(&mut lab.facts, other, |port| port.qos.packets = both);
             let report = lab.pass(&[FactKey::Port(one), FactKey::Port(other)], &[]).await;
             assert!(!report.retry, "{amount} {burst}: {report:?}");
+            let is_failed = |item: &Item| matches!(item.state, ItemState::Failed(_));
+            assert!(!report.items.iter().any(is_failed), "{amount} {burst}: {report:?}");
         }
     }
 }

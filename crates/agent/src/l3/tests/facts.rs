@@ -137,6 +137,7 @@ impl World {
             hostname: String::new(),
             tunnel_ip: None,
             qos: Default::default(),
+            parent: None,
         };
         self.facts.ports.insert(id, Arc::new(port));
         id

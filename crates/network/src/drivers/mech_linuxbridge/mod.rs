@@ -2,33 +2,15 @@
 
 use serde_json::{Map, Value, json};
 
-use super::qos::{QosDriver, Supported, Values};
+use super::qos::{LIMITS_AND_MARKS, QosDriver};
 use super::{HostAgent, NetworkType, Segment, Vif};
-use crate::resources::qos_rule::kind::{DSCP_MARKS, Kind, MOST};
 
 /// Name of the mechanism, as agents state it.
 pub const MECHANISM: &str = "linuxbridge";
 
-const RATE: Values = Values::Range { start: 0, end: MOST };
-const BOTH: Values = Values::Texts(&["ingress", "egress"]);
-
 /// What the agent can do for the quality of service of a port.
-pub const QOS: QosDriver = QosDriver {
-    name: MECHANISM,
-    vif_types: &["bridge"],
-    vnic_types: &["normal"],
-    rules: &[
-        Supported {
-            kind: Kind::BandwidthLimit,
-            parameters: &[("max_kbps", RATE), ("max_burst_kbps", RATE), ("direction", BOTH)],
-        },
-        Supported { kind: Kind::DscpMarking, parameters: &[("dscp_mark", Values::Numbers(DSCP_MARKS))] },
-        Supported {
-            kind: Kind::PacketRateLimit,
-            parameters: &[("max_kpps", RATE), ("max_burst_kpps", RATE), ("direction", BOTH)],
-        },
-    ],
-};
+pub const QOS: QosDriver =
+    QosDriver { name: MECHANISM, vif_types: &["bridge"], vnic_types: &["normal"], rules: LIMITS_AND_MARKS };
 
 /// How the agent will plug a port on the segment in; `None` when it cannot.
 #[must_use]
@@ -37,8 +19,12 @@ pub fn bind(agent: &HostAgent, segment: &Segment, vnic_type: &str) -> Option<Vif
         return None;
     }
     let wirable = match segment.network_type {
-        // The agent has no VLAN devices yet, and kernel bridges no other tunnels.
-        NetworkType::Vlan | NetworkType::Gre | NetworkType::Geneve => false,
+        // Kernel bridges have no other tunnels.
+        NetworkType::Gre | NetworkType::Geneve => false,
+        // A VLAN is one of a NIC.
+        NetworkType::Vlan => {
+            segment.physical_network.as_deref().is_some_and(|name| agent.has_interface(name))
+        }
         NetworkType::Local | NetworkType::Vxlan | NetworkType::Flat => agent.is_on(segment),
     };
     wirable.then(|| Vif { vif_type: "bridge", details: details() })

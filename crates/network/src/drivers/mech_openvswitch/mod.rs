@@ -2,10 +2,18 @@
 
 use serde_json::{Map, Value, json};
 
+use super::qos::{LIMITS_AND_MARKS, QosDriver};
 use super::{HostAgent, NetworkType, Segment, Vif};
 
 /// Name of the mechanism, as agents state it.
 pub const MECHANISM: &str = "openvswitch";
+
+/// How its ports are plugged in (reference/agents-and-dataplane §10).
+pub const VIF_TYPE: &str = "ovs";
+
+/// What the agent can do for the quality of service of a port.
+pub const QOS: QosDriver =
+    QosDriver { name: MECHANISM, vif_types: &[VIF_TYPE], vnic_types: &["normal"], rules: LIMITS_AND_MARKS };
 
 /// How the agent will plug a port on the segment in; `None` when it cannot.
 #[must_use]
@@ -25,7 +33,7 @@ pub fn bind(agent: &HostAgent, segment: &Segment, vnic_type: &str) -> Option<Vif
         }
         NetworkType::Local | NetworkType::Vlan | NetworkType::Flat => agent.is_on(segment),
     };
-    wirable.then(|| Vif { vif_type: "ovs", details: details(&said) })
+    wirable.then(|| Vif { vif_type: VIF_TYPE, details: details(&said) })
 }
 
 /// What Nova needs (reference/agents-and-dataplane §10).

@@ -20,10 +20,11 @@ async fn portion_of_ports(session: &mut Session, of: &Of) -> Result<Vec<Port>, S
     let (sql, values) = select(
         "p.id, p.name, p.network_id, p.project_id, p.mac_address, p.device_id, p.device_owner, p.admin_state_up, \
          p.port_security_enabled, p.allowed_address_pairs, p.extra_dhcp_opts, p.binding_host, p.dns_name, \
-         p.binding_segment_id, a.tunnel_ip",
+         p.binding_segment_id, a.tunnel_ip, t.port_id, x.segmentation_id",
         // Only who is on a segment in tunnels is reached through a tunnel.
         "ports p LEFT JOIN segments s ON s.id = p.binding_segment_id \
-         LEFT JOIN agents a ON a.host = p.binding_host AND a.tunnel_ip <> '' AND s.network_type IN ('vxlan', 'gre', 'geneve')",
+         LEFT JOIN agents a ON a.host = p.binding_host AND a.tunnel_ip <> '' AND s.network_type IN ('vxlan', 'gre', 'geneve') \
+         LEFT JOIN trunk_subports x ON x.port_id = p.id LEFT JOIN trunks t ON t.id = x.trunk_id",
         of,
     );
     let (address_sql, address_values) = select(
@@ -110,6 +111,8 @@ fn port(columns: &mut Columns) -> Result<Port, StoreError> {
     port.hostname = columns.text()?;
     port.segment_id = columns.opt_text()?.unwrap_or_default();
     port.tunnel_ip = columns.opt_text()?.unwrap_or_default();
+    port.parent_port_id = columns.opt_text()?.unwrap_or_default();
+    port.parent_vlan = columns.opt_int()?.and_then(|vlan| u32::try_from(vlan).ok()).unwrap_or_default();
     Ok(port)
 }
 

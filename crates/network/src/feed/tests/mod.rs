@@ -11,6 +11,7 @@ mod registration;
 mod reports;
 mod scopes;
 mod session;
+mod trunks;
 
 use std::collections::BTreeMap;
 

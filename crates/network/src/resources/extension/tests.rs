@@ -24,8 +24,8 @@ async fn extensions_are_listed_and_shown() {
     assert_eq!(shown, json!({"extension": expected}));
     let json_suffix = api.expect(200, "reader", "GET", "/v2.0/extensions/provider.json", Value::Null).await;
     assert_eq!(json_suffix, shown);
-    let found = api.refused(404, "reader", "GET", "/v2.0/extensions/trunk", Value::Null).await;
-    assert_eq!(found.1, "Extension with alias trunk does not exist");
+    let found = api.refused(404, "reader", "GET", "/v2.0/extensions/dvr", Value::Null).await;
+    assert_eq!(found.1, "Extension with alias dvr does not exist");
 }
 
 #[test]

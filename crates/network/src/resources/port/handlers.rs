@@ -24,6 +24,7 @@ use crate::long_list::{self, PIECE};
 use crate::resources::network::model::Network;
 use crate::resources::qos_policy::bindings;
 use crate::resources::rbac_policy::Access;
+use crate::resources::trunk::wiring;
 use crate::resources::{network, security_group};
 use crate::{App, owner, page};
 
@@ -218,6 +219,7 @@ pub async fn update(
                 changes::apply(tx, app, caller, &body, &mut found.port).await?;
                 qos::change(tx, app, caller, &body, &mut found).await?;
                 store::save(tx, &before, &mut found.port).await?;
+                wiring::follow(tx, app, &before, &found.port).await?;
                 if before.qos_policy_id != found.port.qos_policy_id {
                     let changed = store::find(tx, found.port.id).await?;
                     found.guarantees = changed.map(|changed| changed.guarantees).unwrap_or_default();

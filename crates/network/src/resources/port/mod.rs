@@ -114,13 +114,12 @@ const SECURITY: &[Attribute] = &[
 const QOS: &[Attribute] = &[
     Attribute::settable("qos_policy_id", Check::Uuid, Absent::NULL).or_null().alias("qos"),
     Attribute::read_only("qos_network_policy_id", Check::Uuid).alias("qos-port-network-policy"),
-    // Shown, but of no extension that is listed: no driver sets aside what is asked for,
-    // or carries trunks.
+    // Shown, but of no extension that is listed: no driver sets aside what is asked for.
     Attribute::read_only("resource_request", Check::Object)
         .form(forms::RESOURCE_REQUEST)
         .show(Show::Ruled)
         .alias("port-resource-request"),
-    Attribute::read_only("trunk_details", Check::Object).form(forms::TRUNK_DETAILS),
+    Attribute::read_only("trunk_details", Check::Object).form(forms::TRUNK_DETAILS).alias("trunk-details"),
 ];
 
 const OTHER: &[Attribute] = &[

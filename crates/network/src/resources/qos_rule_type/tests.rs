@@ -30,17 +30,18 @@ async fn details_are_for_administrators() {
     let api = TestApi::new(Engine::Sqlite).await;
     let path = "/v2.0/qos/rule-types/bandwidth_limit";
     let shown = api.expect(200, "admin", "GET", path, Value::Null).await;
-    assert_eq!(
-        shown["rule_type"],
-        json!({"type": "bandwidth_limit", "drivers": [{"name": "linuxbridge", "supported_parameters": [
+    let driver = |name: &str| {
+        json!({"name": name, "supported_parameters": [
             {"parameter_name": "max_kbps", "parameter_type": "range",
              "parameter_values": {"start": 0, "end": 2_147_483_647}},
             {"parameter_name": "max_burst_kbps", "parameter_type": "range",
              "parameter_values": {"start": 0, "end": 2_147_483_647}},
             {"parameter_name": "direction", "parameter_type": "choices",
              "parameter_values": ["ingress", "egress"]},
-        ]}]})
-    );
+        ]})
+    };
+    let drivers = json!([driver("openvswitch"), driver("linuxbridge")]);
+    assert_eq!(shown["rule_type"], json!({"type": "bandwidth_limit", "drivers": drivers}));
     let shown = api.expect(200, "admin", "GET", "/v2.0/qos/rule-types/minimum_bandwidth", Value::Null).await;
     assert_eq!(shown["rule_type"]["drivers"], json!([]));
     api.expect(404, "admin", "GET", "/v2.0/qos/rule-types/no_such", Value::Null).await;

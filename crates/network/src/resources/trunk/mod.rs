@@ -1,7 +1,7 @@
 //! Trunks: a parent port that carries, tagged, the frames of other ports.
 //!
-//! The routes work whatever is loaded. The aliases are not listed: no mechanism driver
-//! of this release carries trunks to an instance.
+//! The frames of those come tagged out of the parent's device. Hosts with Open vSwitch carry
+//! trunks; on others the ports of a trunk cannot be bound ([`crate::drivers`]).
 
 mod handlers;
 pub mod model;
@@ -12,8 +12,10 @@ mod subports;
 #[cfg(test)]
 mod tests;
 pub mod view;
+pub mod wiring;
 
 use isospin_api_kit::attribute::{Absent, Attribute, Check, Form, ResourceType, STANDARD};
+use isospin_api_kit::extension::Extension;
 use isospin_api_kit::list::Table;
 
 use crate::resources::registration::Resource;
@@ -31,17 +33,36 @@ pub const TYPE: ResourceType =
 pub const TABLE: Table = Table { name: "trunks", id: "id", tags: "tags" };
 
 const OWN: &[Attribute] = &[
-    Attribute::settable("admin_state_up", Check::Bool, Absent::TRUE).column("admin_state_up"),
-    Attribute::read_only("id", Check::Uuid).column("id"),
-    Attribute::fixed("project_id", Check::Text(255), Absent::Unset).column("project_id"),
-    Attribute::settable("name", Check::Text(255), Absent::EMPTY_TEXT).column("name"),
-    Attribute::fixed("port_id", Check::Uuid, Absent::Required).column("port_id"),
-    Attribute::read_only("status", Check::Text(16)).column("status"),
-    Attribute::fixed("sub_ports", Check::Own(rules::sub_ports), Absent::EMPTY_LIST).form(SUB_PORTS),
+    Attribute::settable("admin_state_up", Check::Bool, Absent::TRUE).column("admin_state_up").alias("trunk"),
+    Attribute::read_only("id", Check::Uuid).column("id").alias("trunk"),
+    Attribute::fixed("project_id", Check::Text(255), Absent::Unset).column("project_id").alias("trunk"),
+    Attribute::settable("name", Check::Text(255), Absent::EMPTY_TEXT).column("name").alias("trunk"),
+    Attribute::fixed("port_id", Check::Uuid, Absent::Required).column("port_id").alias("trunk"),
+    Attribute::read_only("status", Check::Text(16)).column("status").alias("trunk"),
+    Attribute::fixed("sub_ports", Check::Own(rules::sub_ports), Absent::EMPTY_LIST)
+        .form(SUB_PORTS)
+        .alias("trunk"),
 ];
 
 /// What this folder brings to the API.
-pub const RESOURCE: Resource = Resource::new(POLICY, || routes().into()).tagged(&TAGGED).counted("trunk", -1);
+pub const RESOURCE: Resource =
+    Resource::new(POLICY, || routes().into()).extensions(EXTENSIONS).tagged(&TAGGED).counted("trunk", -1);
+
+/// What works.
+const EXTENSIONS: &[Extension] = &[
+    Extension {
+        alias: "trunk",
+        name: "Trunk Extension",
+        description: "Provides support for trunk ports",
+        updated: "2016-01-01T10:00:00-00:00",
+    },
+    Extension {
+        alias: "trunk-details",
+        name: "Trunk port details",
+        description: "Expose trunk port details",
+        updated: "2016-01-01T10:00:00-00:00",
+    },
+];
 
 /// How its objects carry tags.
 const TAGGED: tag::Kind =

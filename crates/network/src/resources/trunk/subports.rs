@@ -18,7 +18,7 @@ use super::handlers::visible;
 use super::model::{SUBPORT, SubPort, Trunk, TrunkStatus, WantedSubPort};
 use super::rules::{self, leaving, no_such_subport, parent_in_use, port_in_trunk, sub_ports};
 use super::store::{self, Part};
-use super::view;
+use super::{view, wiring};
 use crate::App;
 use crate::drivers::{NetworkType, Segment};
 use crate::resources::network::model::Network;
@@ -58,14 +58,22 @@ pub async fn add(
                 if !wanted.is_empty() {
                     let parent = port(tx, trunk.port_id).await?;
                     join(tx, app, caller, &mut trunk, &parent, &wanted).await?;
-                    trunk.status = TrunkStatus::Down;
-                    store::save(tx, &mut trunk).await?;
+                    changed(tx, &mut trunk).await?;
                 }
                 Ok::<_, Fault>((trunk, tags))
             })
         })
         .await?;
     Ok(answer(StatusCode::OK, &view::show(&app.policy, &context.caller, &changed, &tags, &[])))
+}
+
+/// Stores a trunk that got or lost ports. Its status is told as DOWN, and then what its
+/// ports make of it.
+async fn changed(tx: &mut Tx, trunk: &mut Trunk) -> Result<(), Fault> {
+    trunk.status = TrunkStatus::Down;
+    store::save(tx, trunk).await?;
+    wiring::restate(tx, &[Stored::from(trunk.port_id)]).await?;
+    Ok(())
 }
 
 /// `PUT /v2.0/trunks/{id}/remove_subports`
@@ -91,8 +99,7 @@ pub async fn remove(
                 if !ports.is_empty() {
                     part(tx, &unit_app, &ports).await?;
                     trunk.sub_ports.retain(|own| !ports.contains(&own.port_id));
-                    trunk.status = TrunkStatus::Down;
-                    store::save(tx, &mut trunk).await?;
+                    changed(tx, &mut trunk).await?;
                 }
                 Ok::<_, Fault>((trunk, tags))
             })

@@ -24,7 +24,6 @@ pub enum Fate {
 /// A frame in the switch.
 #[derive(Debug, Clone)]
 pub struct Sent {
-    in_port: u32,
     registers: BTreeMap<u8, u32>,
     ct_state: u8,
     /// The first packet of the connection this one answers.
@@ -45,7 +44,6 @@ pub struct Sent {
 impl Sent {
     pub fn new(frame: &Frame, eth_src: MacAddr) -> Self {
         let mut sent = Self {
-            in_port: 0,
             registers: BTreeMap::from([(register::NET, 1)]),
             ct_state: 0,
             answers: None,
@@ -112,12 +110,11 @@ impl Sent {
     }
 
     pub fn entering_at(mut self, port: u32) -> Self {
-        self.in_port = port;
+        self.registers.insert(register::SENDER, port);
         self
     }
 
     pub fn leaving_at(mut self, port: u32) -> Self {
-        self.in_port = 1000;
         self.registers.insert(register::PORT, port);
         self
     }
@@ -129,7 +126,6 @@ impl Sent {
     fn matches(&self, field: &Field) -> bool {
         let icmp = |pick: fn((u8, u8)) -> u8| self.icmp.map(pick);
         match *field {
-            Field::InPort(port) => self.in_port == port,
             Field::Register(number, value) => self.register(number) == value,
             Field::RegisterBits(number, value, mask) => self.register(number) & mask == value,
             Field::CtState(CtState { on, off }) => self.ct_state & on == on && self.ct_state & off == 0,
@@ -159,7 +155,11 @@ impl Sent {
             Field::NdSourceMac(mac) | Field::NdTargetMac(mac) => self.link_layer == mac,
             Field::Untagged => true,
             Field::Vlan(_) => false,
-            Field::TunnelId(_) | Field::EthDst(_) | Field::ToGroup(_) | Field::ArpTarget(_) => {
+            Field::InPort(_)
+            | Field::TunnelId(_)
+            | Field::EthDst(_)
+            | Field::ToGroup(_)
+            | Field::ArpTarget(_) => {
                 panic!("the firewall does not look at {field}")
             }
         }

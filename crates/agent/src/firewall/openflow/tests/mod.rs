@@ -35,7 +35,7 @@ fn host(facts: &Facts) -> Host {
     let mut begins = BTreeMap::new();
     for (index, known) in facts.ports.values().enumerate() {
         let ofport = index as u32 + 1;
-        let begin = port(&mut flows, &policy, &known.tap_name(), Placed { ofport, vlan: 1 });
+        let begin = port(&mut flows, &policy, &known.tap_name(), Placed { number: ofport, vlan: 1 });
         begins.insert(known.tap_name(), (ofport, begin));
     }
     Host { flows, begins }
@@ -222,7 +222,7 @@ fn n16_a_port_the_policy_does_not_know_stays_closed() {
     let id = add_port(&mut facts, 1, &groups);
     let known = facts.ports[&id].clone();
     let mut flows = base();
-    let placed = Placed { ofport: 9, vlan: 1 };
+    let placed = Placed { number: 9, vlan: 1 };
     assert_eq!(port(&mut flows, &Policy::default(), &known.tap_name(), placed), None);
 }
 

@@ -23,6 +23,7 @@ use super::super::rules::references::not_found;
 use super::super::store::{self, Found};
 use super::view::{ACTIVE, INACTIVE};
 use super::{TYPE, rules, view};
+use crate::resources::trunk::wiring;
 use crate::{App, page};
 
 type IdAndHost = Path<(String, String)>;
@@ -171,6 +172,7 @@ pub async fn activate(
             port.status =
                 store::status_before_reports(&port.device_owner, port.admin_state_up, &port.binding);
             store::save(tx, &before, &mut port).await?;
+            wiring::follow(tx, app, &before, &port).await?;
             if !before.binding.host.is_empty() {
                 let Binding { host, vnic_type, profile, .. } = before.binding;
                 let parted = Binding { host, ..Binding::unbound(vnic_type, profile) };
@@ -195,7 +197,9 @@ pub async fn delete(
         Box::pin(async move {
             rules::check_movable(&port)?;
             if port.binding.host == host {
+                let before = port.clone();
                 store::bind(tx, app, &mut port, "").await?;
+                wiring::follow(tx, app, &before, &port).await?;
             } else {
                 waiting(tx, port.id, &host).await?;
                 store::remove_inactive(tx, port.id, &host).await?;

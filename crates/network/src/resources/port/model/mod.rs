@@ -211,6 +211,13 @@ impl Binding {
         }
     }
 
+    /// Nobody on its host can wire the port.
+    pub fn fail(&mut self) {
+        BINDING_FAILED.clone_into(&mut self.vif_type);
+        self.vif_details.clear();
+        self.segment_id = None;
+    }
+
     /// Whether some agent has been found that can wire the port.
     #[must_use]
     pub fn is_bound(&self) -> bool {

@@ -8,12 +8,11 @@ use isospin_store_kit::query::Select;
 use isospin_store_kit::{Tx, Value, values};
 use isospin_types::{NetworkId, SegmentId};
 
-use super::super::model::{
-    BINDING_FAILED, Binding, FLOATING_IP, Port, PortStatus, UNBOUND, is_trusted_owner,
-};
+use super::super::model::{Binding, FLOATING_IP, Port, PortStatus, UNBOUND, is_trusted_owner};
 use crate::drivers;
 use crate::resources::segment;
 use crate::resources::segment::model::NetworkSegment;
+use crate::resources::trunk::model::SUBPORT;
 use crate::{App, drivers::HostAgent};
 
 /// What is known of the hosts that ports shall be bound to.
@@ -76,11 +75,11 @@ impl Hosts {
                 vif.vif_type.clone_into(&mut binding.vif_type);
                 binding.vif_details = vif.details;
             }
-            None => {
-                let unbound = if host.is_empty() { UNBOUND } else { BINDING_FAILED };
-                unbound.clone_into(&mut binding.vif_type);
+            None if host.is_empty() => {
+                UNBOUND.clone_into(&mut binding.vif_type);
                 binding.vif_details.clear();
             }
+            None => binding.fail(),
         }
     }
 }
@@ -142,6 +141,12 @@ pub async fn rebind(tx: &mut Tx, app: &App, port: &mut Port, host: &str) -> Resu
         return Ok(());
     }
     bind_to(tx, app, port.network_id, &mut port.binding, host).await?;
+    if port.device_owner == SUBPORT
+        && port.binding.is_bound()
+        && !drivers::carries_trunks(&port.binding.vif_type)
+    {
+        port.binding.fail();
+    }
     port.status = status_before_reports(&port.device_owner, port.admin_state_up, &port.binding);
     Ok(())
 }
