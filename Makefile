@@ -38,4 +38,4 @@ conformance: deps client suites keystone ## only the tests with the real client,
 
 bench: deps build ## measure this machine, rewrite the table in docs/performance.md
 	cargo build --release -p isospin -p isospin-bench
-	target/release/isospin-bench --wiring --scale --page docs/performance.md
+	target/release/isospin-bench --wiring --scale --agents --page docs/performance.md

@@ -34,6 +34,9 @@ pub struct AgentStatus {
     /// Version wholly applied: every mechanism has passed over it, and what failed
     /// is in `failed`.
     pub applied_version: u64,
+    /// Snapshots of the server wholly applied since the start.
+    #[serde(default)]
+    pub snapshots: u64,
     /// Rounds of passes since the start.
     pub passes: u64,
     /// Those that looked at everything.

@@ -17,7 +17,7 @@ use tower::ServiceExt as _;
 use uuid::Uuid;
 
 use crate::auth::{AuthError, Authenticator};
-use crate::{Caller, Fault, FaultType, permits};
+use crate::{Caller, Fault, FaultType, Measured, permits};
 
 const JSON: &str = "application/json";
 
@@ -75,8 +75,10 @@ impl<S: Send + Sync> FromRequestParts<S> for Context {
 #[derive(Debug, Clone)]
 pub struct RequestId(pub String);
 
-/// Middleware: gives the request an id, refuses long URLs, puts the id on the answer.
+/// Middleware: gives the request an id, refuses long URLs, puts the id on the answer,
+/// measures.
 pub async fn identify(mut request: Request, next: Next) -> Response {
+    let measured = Measured::begin(SERVICE, &request);
     let id = format!("req-{}", Uuid::new_v4());
     request.extensions_mut().insert(RequestId(id.clone()));
     let long = request.uri().to_string().len() > MAX_URL;
@@ -89,6 +91,7 @@ pub async fn identify(mut request: Request, next: Next) -> Response {
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert("x-openstack-request-id", value);
     }
+    measured.end(response.status());
     response
 }
 
@@ -147,7 +150,7 @@ pub async fn authenticate(
     next.run(request).await
 }
 
-/// Type of the service in the catalog and in access rules.
+/// Type of the service in the catalog, in access rules and in metrics.
 const SERVICE: &str = "network";
 /// Who may send the token of a user along after its end.
 const SERVICE_ROLE: &str = "service";

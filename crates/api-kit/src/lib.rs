@@ -7,8 +7,9 @@
 //! * [`list`]: filters, fields, sorting and paging, pushed into SQL.
 //! * [`policy`]: oslo.policy expressions and their evaluation.
 //! * [`routes`]: what route tables are made of.
+//! * [`outgoing`]: requests of ours to other services.
 //! * [`view`]: which attributes of an object a caller gets to see.
-//! * [`http`]: request context, request ids, answers.
+//! * [`http`]: request context, request ids, answers; [`Measured`] counts requests.
 
 mod access_rule;
 pub mod attribute;
@@ -20,6 +21,8 @@ pub mod extension;
 mod fault;
 pub mod http;
 pub mod list;
+mod measured;
+pub mod outgoing;
 pub mod policy;
 pub mod routes;
 pub mod view;
@@ -29,3 +32,4 @@ pub use body::{Bodies, Body};
 pub use caller::Caller;
 pub use clock::now_seconds;
 pub use fault::{Fault, FaultType, NextCall};
+pub use measured::Measured;

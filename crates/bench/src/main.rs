@@ -5,6 +5,7 @@
 //! and as the table in docs/performance.md. Every request goes the whole way: token
 //! check, policy, quota, IPAM, default security group.
 
+mod agents;
 mod driver;
 mod identity;
 mod lab;
@@ -53,6 +54,9 @@ struct Arguments {
     /// Measure with growing tables too: up to 100,000 ports
     #[arg(long, conflicts_with = "only")]
     scale: bool,
+    /// Measure with many simulated agents too: 500 and 1,000
+    #[arg(long, conflicts_with = "only")]
+    agents: bool,
     /// Where the results go as JSON
     #[arg(long, default_value = "bench-results/results.json")]
     json: PathBuf,
@@ -76,6 +80,8 @@ enum Part {
     Network,
     /// The same with growing tables.
     Scale,
+    /// Many simulated agents.
+    Agents,
     /// Two hosts with real agents, and packets between them (needs root).
     Lab,
 }
@@ -118,7 +124,11 @@ async fn measure(arguments: &Arguments, engine: Engine, results: &mut Results) -
     let start = || Server::start(&arguments.binary, engine, "none");
     let wanted = |part: Part| match arguments.only {
         Some(only) => only == part,
-        None => part != Part::Scale || arguments.scale,
+        None => match part {
+            Part::Scale => arguments.scale,
+            Part::Agents => arguments.agents,
+            Part::Identity | Part::Network | Part::Lab => true,
+        },
     };
     let (name, concurrency) = (engine.name(), arguments.concurrency);
     if wanted(Part::Identity) {
@@ -132,6 +142,12 @@ async fn measure(arguments: &Arguments, engine: Engine, results: &mut Results) -
     if wanted(Part::Scale) {
         let done = scale::run(&start().await?, engine, concurrency, results).await;
         done.with_context(|| format!("on {name}, with growing tables"))?;
+    }
+    if wanted(Part::Agents) {
+        let done = agents::one_group(&start().await?, engine, results).await;
+        done.with_context(|| format!("on {name}, agents that share a group"))?;
+        let done = agents::many(&start().await?, engine, results).await;
+        done.with_context(|| format!("on {name}, many agents"))?;
     }
     Ok(())
 }

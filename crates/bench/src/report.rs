@@ -24,12 +24,23 @@ struct Line {
     mebibytes: Option<f64>,
     /// Of the same without Isospin.
     ratio: Option<f64>,
+    /// What is none of these, with its unit.
+    amount: Option<(f64, &'static str)>,
 }
 
 impl Line {
     fn of(engine: &'static str, what: impl Into<String>) -> Self {
         let what = what.into();
-        Self { engine, what, rate: None, p50_ms: None, p99_ms: None, mebibytes: None, ratio: None }
+        Self {
+            engine,
+            what,
+            rate: None,
+            p50_ms: None,
+            p99_ms: None,
+            mebibytes: None,
+            ratio: None,
+            amount: None,
+        }
     }
 }
 
@@ -79,6 +90,11 @@ impl Results {
         self.push(Line { rate: Some(rate), ratio: Some(rate / without), ..Line::of(on.into(), what) });
     }
 
+    /// What has a unit of its own.
+    pub fn amount(&mut self, on: impl Into<&'static str>, what: &str, amount: f64, unit: &'static str) {
+        self.push(Line { amount: Some((amount, unit)), ..Line::of(on.into(), what) });
+    }
+
     #[expect(clippy::print_stderr, reason = "progress for the person who waits")]
     fn push(&mut self, line: Line) {
         eprintln!("{}", cells(&line).join("  "));
@@ -105,7 +121,7 @@ impl Results {
 
     fn table(&self) -> String {
         let mut text = format!("Machine: {}\n\n", self.machine);
-        text.push_str("| on | what | per second | p50 ms | p99 ms | MiB | of a bare pair |\n|---|---|---|---|---|---|---|\n");
+        text.push_str("| on | what | per second | p50 ms | p99 ms | MiB | of a bare pair | other |\n|---|---|---|---|---|---|---|---|\n");
         for line in &self.lines {
             let _ = writeln!(text, "| {} |", cells(line).join(" | "));
         }
@@ -118,7 +134,7 @@ impl Results {
     }
 }
 
-fn cells(line: &Line) -> [String; 7] {
+fn cells(line: &Line) -> [String; 8] {
     let number = |value: Option<f64>, digits: usize| {
         value.map_or_else(String::new, |value| format!("{value:.digits$}"))
     };
@@ -130,6 +146,7 @@ fn cells(line: &Line) -> [String; 7] {
         number(line.p99_ms, 2),
         number(line.mebibytes, 1),
         number(line.ratio, 2),
+        line.amount.map_or_else(String::new, |(amount, unit)| format!("{amount:.2} {unit}")),
     ]
 }
 

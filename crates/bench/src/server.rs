@@ -2,12 +2,16 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use isospin_client::{Credentials, Session};
 use isospin_testkit::databases::Cluster;
 use serde_json::Value;
 use tempfile::TempDir;
+
+/// Ticks of a second in which the kernel counts processor time.
+const TICKS: u64 = 100;
 
 /// The database behind the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,8 +107,53 @@ impl Server {
 
     /// Resident memory of the server process, bytes.
     pub fn memory(&self) -> Result<u64> {
-        let pid = self.status["pids"]["server"].as_u64().context("no server")?;
-        resident(u32::try_from(pid)?)
+        resident(u32::try_from(self.pid()?)?)
+    }
+
+    /// URL agents connect to.
+    pub fn feed_url(&self) -> Result<String> {
+        Ok(self.status["endpoints"]["feed"].as_str().context("no feed")?.to_owned())
+    }
+
+    /// Where the authority is that signs certificates of agents.
+    pub fn authority_folder(&self) -> PathBuf {
+        self.state.path().join("pki")
+    }
+
+    /// Processor time the server process has used.
+    pub fn cpu(&self) -> Result<Duration> {
+        let text = std::fs::read_to_string(format!("/proc/{}/stat", self.pid()?))?;
+        // The name before may have spaces in it.
+        let (_, after) = text.rsplit_once(") ").context("no process state")?;
+        let fields: Vec<&str> = after.split_whitespace().collect();
+        let ticks = |field: usize| -> Result<u64> { Ok(fields.get(field).context("no time")?.parse()?) };
+        Ok(Duration::from_millis((ticks(11)? + ticks(12)?) * 1000 / TICKS))
+    }
+
+    /// Bytes sent on all sessions with agents that stand now, as the kernel counts them.
+    pub fn feed_bytes(&self) -> Result<u64> {
+        let url = self.feed_url()?;
+        let port = url.rsplit(':').next().context("no port")?;
+        let output = Command::new("ss")
+            .args(["-tinH", "state", "established", &format!("( sport = :{port} )")])
+            .output()
+            .context("cannot run ss")?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        let sent = text.split("bytes_sent:").skip(1).filter_map(|rest| {
+            rest.split(|character: char| !character.is_ascii_digit()).next()?.parse::<u64>().ok()
+        });
+        Ok(sent.sum())
+    }
+
+    /// Ends the server process without a word; its supervisor starts another.
+    pub fn kill_server(&self) -> Result<()> {
+        let killed = Command::new("kill").args(["-9", &self.pid()?.to_string()]).status()?;
+        ensure!(killed.success(), "kill: {killed}");
+        Ok(())
+    }
+
+    fn pid(&self) -> Result<u64> {
+        self.status["pids"]["server"].as_u64().context("no server")
     }
 
     /// Logs in as one of the users bootstrap made.

@@ -13,7 +13,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use isospin_api_kit::http::{MAX_URL, base_url};
 use isospin_api_kit::policy::Target;
-use isospin_api_kit::{Caller, permits};
+use isospin_api_kit::{Caller, Measured, permits};
 use uuid::Uuid;
 
 use crate::IdentityApp;
@@ -163,8 +163,9 @@ fn check_url(uri: &http::Uri) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Middleware: request id, URL length, and the headers and form every answer has.
+/// Middleware: request id, URL length, the headers and form every answer has, and what it took.
 pub async fn identify(mut request: Request, next: Next) -> Response {
+    let measured = Measured::begin("identity", &request);
     let request_id = format!("req-{}", Uuid::new_v4());
     let root = base_url(&request);
     let checked = check_url(request.uri());
@@ -183,6 +184,7 @@ pub async fn identify(mut request: Request, next: Next) -> Response {
     if unauthorized && let Ok(value) = HeaderValue::from_str(&format!("Keystone uri=\"{root}/v3\"")) {
         headers.insert(WWW_AUTHENTICATE, value);
     }
+    measured.end(response.status());
     response
 }
 

@@ -23,12 +23,14 @@ use tokio_util::sync::CancellationToken;
 use crate::cli;
 use crate::config::{self, Config};
 use crate::logging;
+use crate::metrics;
 use crate::state_dir::{StateDir, authority, read_json};
 use crate::supervise::ServerFile;
 
 pub async fn run(arguments: cli::Agent) -> Result<()> {
     let config = Config::load(arguments.config.as_deref(), std::env::vars())?;
     logging::start(&config.log)?;
+    metrics::start(config.metrics.agent_listen.as_ref()).await?;
     let state = StateDir::new(arguments.place.state_dir.clone())?;
     state.create()?;
     if !arguments.simulated {

@@ -7,6 +7,7 @@ mod config;
 mod credentials;
 mod host_agent;
 mod logging;
+mod metrics;
 mod serve;
 mod state_dir;
 mod supervise;

@@ -12,6 +12,7 @@ use isospin_api_kit::policy::{Policy, PolicyError, Target};
 use isospin_store_kit::{Store, StoreError};
 
 use crate::routes::{self, Unruled};
+use crate::under_way::UnderWay;
 use crate::{Settings, drivers, resources};
 
 /// The parts a handler needs.
@@ -20,6 +21,7 @@ pub struct App {
     pub store: Store,
     pub policy: Arc<Policy>,
     pub settings: Arc<Settings>,
+    pub under_way: UnderWay,
 }
 
 /// A policy the API cannot run under.
@@ -46,7 +48,8 @@ impl App {
     /// A route has no rule.
     pub fn with_policy(store: Store, settings: Settings, policy: Policy) -> Result<Self, StartError> {
         routes::check(&resources::route_table(), &policy)?;
-        Ok(Self { store, policy: Arc::new(policy), settings: Arc::new(settings) })
+        let under_way = UnderWay::default();
+        Ok(Self { store, policy: Arc::new(policy), settings: Arc::new(settings), under_way })
     }
 
     /// Brings what the database keeps of the settings (free segmentation ids, MTUs

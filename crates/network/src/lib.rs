@@ -22,6 +22,7 @@ pub mod routes;
 mod settings;
 #[cfg(test)]
 pub mod testing;
+mod under_way;
 
 use isospin_store_kit::{Migration, MigrationSet};
 
@@ -44,5 +45,6 @@ pub const MIGRATIONS: MigrationSet = MigrationSet {
             sql: include_str!("../migrations/0007_port_visibility.sql"),
         },
         Migration { id: 8, name: "guests", sql: include_str!("../migrations/0008_guests.sql") },
+        Migration { id: 9, name: "nova_events", sql: include_str!("../migrations/0009_nova_events.sql") },
     ],
 };

@@ -56,6 +56,8 @@ pub struct Settings {
     /// Seconds without heartbeat after which an agent counts as down.
     pub agent_down_time: u32,
     pub default_availability_zone: String,
+    /// Whether Nova is told what becomes of instances' ports.
+    pub nova_events: bool,
 }
 
 impl Default for Settings {
@@ -78,6 +80,7 @@ impl Default for Settings {
             pagination_max_limit: 0,
             enable_snat_by_default: true,
             agent_down_time: 75,
+            nova_events: false,
             default_availability_zone: "nova".to_owned(),
         }
     }

@@ -5,7 +5,7 @@
 //! let it take one round at a time, make items fail, cut it off and start it again.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,7 +36,9 @@ pub struct SimulatedHost {
     roles: BTreeSet<Role>,
     servers: Vec<String>,
     identity: HostIdentity,
-    state: TempDir,
+    folder: PathBuf,
+    /// Gone with the host, when the folder is its own.
+    _state: Option<TempDir>,
     control: Arc<Control>,
     life: Life,
 }
@@ -65,7 +67,7 @@ impl SimulatedHost {
     pub async fn join(url: &str, name: &str, token: &JoinToken, roles: &[Role]) -> anyhow::Result<Self> {
         let state = tempfile::tempdir().context("a folder for the host's state")?;
         let identity = join(url, name, token, &state.path().join("feed")).await?;
-        Self::in_folder(state, vec![url.to_owned()], identity, roles)
+        Ok(Self::begin(state.path().to_owned(), Some(state), vec![url.to_owned()], identity, roles))
     }
 
     /// Starts the agent of a host that has its identity already.
@@ -74,21 +76,36 @@ impl SimulatedHost {
     /// When the system gives no temporary folder.
     pub fn start(servers: Vec<String>, identity: HostIdentity, roles: &[Role]) -> anyhow::Result<Self> {
         let state = tempfile::tempdir().context("a folder for the host's state")?;
-        Self::in_folder(state, servers, identity, roles)
+        Ok(Self::begin(state.path().to_owned(), Some(state), servers, identity, roles))
     }
 
-    fn in_folder(
-        state: TempDir,
+    /// As [`SimulatedHost::start`], with its state in a folder of the caller, which is made.
+    ///
+    /// # Errors
+    /// When the folder cannot be made.
+    pub fn start_in(
+        folder: &Path,
         servers: Vec<String>,
         identity: HostIdentity,
         roles: &[Role],
     ) -> anyhow::Result<Self> {
+        std::fs::create_dir_all(folder).context("a folder for the host's state")?;
+        Ok(Self::begin(folder.to_owned(), None, servers, identity, roles))
+    }
+
+    fn begin(
+        folder: PathBuf,
+        state: Option<TempDir>,
+        servers: Vec<String>,
+        identity: HostIdentity,
+        roles: &[Role],
+    ) -> Self {
         let name = identity.host().to_owned();
         let roles: BTreeSet<Role> = roles.iter().copied().collect();
         let control =
             Arc::new(Control { rounds: Semaphore::new(Semaphore::MAX_PERMITS), failing: Mutex::default() });
-        let life = Life::begin(&name, &roles, &servers, &identity, state.path(), &control);
-        Ok(Self { name, roles, servers, identity, state, control, life })
+        let life = Life::begin(&name, &roles, &servers, &identity, &folder, &control);
+        Self { name, roles, servers, identity, folder, _state: state, control, life }
     }
 
     /// The host's name, as ports are bound to it.
@@ -159,14 +176,7 @@ impl SimulatedHost {
     /// What the agent ended with.
     pub async fn restart(&mut self) -> anyhow::Result<()> {
         let next = || {
-            Life::begin(
-                &self.name,
-                &self.roles,
-                &self.servers,
-                &self.identity,
-                self.state.path(),
-                &self.control,
-            )
+            Life::begin(&self.name, &self.roles, &self.servers, &self.identity, &self.folder, &self.control)
         };
         // A round that waits for its step would never end.
         self.release();

@@ -14,6 +14,15 @@ const AT_ONCE: usize = 2000;
 
 type ItemKey = (FactKey, &'static str);
 
+/// A state that is another than before.
+#[derive(Debug)]
+pub(super) struct News {
+    pub key: FactKey,
+    pub state: ItemState,
+    /// `None` when nothing was known of it, or its fact has changed since.
+    pub before: Option<ItemState>,
+}
+
 /// One session as far as reports go.
 #[derive(Debug)]
 struct Session {
@@ -40,10 +49,11 @@ pub(super) struct Items {
 }
 
 impl Items {
-    /// What a pass of `party` found.
-    pub(super) fn record(&mut self, party: &'static str, items: Vec<Item>) {
-        for Item { key, state } in items {
-            let key = (key, party);
+    /// What a pass of `party` found; gives what is new of it.
+    pub(super) fn record(&mut self, party: &'static str, items: Vec<Item>) -> Vec<News> {
+        let mut news = Vec::new();
+        for Item { key: fact, state } in items {
+            let key = (fact, party);
             if self.states.get(&key) == Some(&state) {
                 continue;
             }
@@ -51,9 +61,11 @@ impl Items {
                 ItemState::Failed(_) => self.failed.insert(key),
                 ItemState::Up | ItemState::Down => self.failed.remove(&key),
             };
-            self.states.insert(key, state);
+            let before = self.states.insert(key, state.clone());
             self.unsent.insert(key);
+            news.push(News { key: fact, state, before });
         }
+        news
     }
 
     /// Forgets items whose facts are gone: the server took them away itself.

@@ -1,6 +1,7 @@
 //! What every mechanism on the host promises to the loop.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use isospin_feed::facts::{FactKey, Facts};
@@ -60,6 +61,8 @@ pub struct PassReport {
     pub metered: Vec<Metered>,
     /// Whether something failed and another pass is wanted soon.
     pub retry: bool,
+    /// The part of the pass in which the host was changed; the rest was finding out how.
+    pub applying: Duration,
 }
 
 /// One mechanism on the host (bridges and taps, firewall, routers, DHCP, metadata).

@@ -23,6 +23,7 @@
 //! What failed is tried again after a growing pause: first by itself, then in a look
 //! at everything, because a failure may mean that a mechanism remembers the host wrongly.
 
+mod account;
 mod items;
 mod mechanism;
 mod pending;

@@ -1,9 +1,11 @@
 //! What the next round has to look at.
 
 use std::collections::BTreeSet;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use isospin_feed::facts::FactKey;
+use isospin_feed::proto::Timing;
+use jiff::Timestamp;
 
 use super::Scope;
 use crate::host_notices::Noticed;
@@ -12,21 +14,61 @@ use crate::host_notices::Noticed;
 #[derive(Debug, Default)]
 pub(super) struct Pending {
     everything: bool,
+    /// Whether the facts, or our own failures, ask for work on the host.
+    expected: bool,
     facts: BTreeSet<FactKey>,
     links: BTreeSet<String>,
     retry: bool,
-    /// When the oldest change not yet applied arrived.
-    received: Option<Instant>,
+    /// The oldest change not yet applied.
+    told: Option<Told>,
+}
+
+/// A change on its way to the host.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Told {
+    /// When it arrived.
+    pub received: Instant,
+    /// From the request to its commit, and from there to here; the server may not say.
+    pub server: Option<Duration>,
+    pub feed: Option<Duration>,
+}
+
+impl Told {
+    /// A change that has just arrived. The way here is known as well as the clocks of
+    /// server and host agree.
+    pub(super) fn now(received: Instant, timing: Option<Timing>) -> Self {
+        let now = u64::try_from(Timestamp::now().as_microsecond()).unwrap_or(0);
+        let feed = timing.map(|timing| Duration::from_micros(now.saturating_sub(timing.committed_at_us)));
+        let server = timing.and_then(|timing| timing.request_us).map(Duration::from_micros);
+        Self { received, server, feed }
+    }
+}
+
+/// What a round looks at, and why.
+#[derive(Debug)]
+pub(super) struct Due {
+    pub scope: Scope,
+    pub told: Option<Told>,
+    /// Whether nothing but the host itself is to blame for what the round changes.
+    pub drift: bool,
 }
 
 impl Pending {
+    /// Everything, because the facts or our failures ask for it.
     pub(super) const fn everything(&mut self) {
+        self.everything = true;
+        self.expected = true;
+    }
+
+    /// Everything, to see whether it is still as it was made.
+    pub(super) const fn inspect(&mut self) {
         self.everything = true;
     }
 
-    pub(super) fn facts(&mut self, touched: BTreeSet<FactKey>, received: Instant) {
+    pub(super) fn facts(&mut self, touched: BTreeSet<FactKey>, told: Told) {
+        self.expected = true;
         self.facts.extend(touched);
-        self.received.get_or_insert(received);
+        self.told.get_or_insert(told);
     }
 
     pub(super) fn host(&mut self, noticed: Noticed) {
@@ -37,16 +79,19 @@ impl Pending {
     /// What failed is to be tried again.
     pub(super) fn retry(&mut self, failed: BTreeSet<FactKey>) {
         self.retry = true;
+        self.expected = true;
         self.facts.extend(failed);
     }
 
-    /// The scope of the next round, when one is due.
-    pub(super) fn take(&mut self) -> Option<(Scope, Option<Instant>)> {
-        let Self { everything, facts, links, retry, received } = std::mem::take(self);
+    /// The next round, when one is due.
+    pub(super) fn take(&mut self) -> Option<Due> {
+        let Self { everything, expected, facts, links, retry, told } = std::mem::take(self);
         if everything {
-            return Some((Scope::Everything, received));
+            // A new device is work, not drift.
+            let drift = !expected && links.is_empty();
+            return Some(Due { scope: Scope::Everything, told, drift });
         }
-        let due = retry || received.is_some() || !facts.is_empty() || !links.is_empty();
-        due.then_some((Scope::Touched { facts, links }, received))
+        let due = retry || told.is_some() || !facts.is_empty() || !links.is_empty();
+        due.then_some(Due { scope: Scope::Touched { facts, links }, told, drift: false })
     }
 }

@@ -11,8 +11,9 @@ use tokio::time::{self, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
+use super::account::Pass;
 use super::items::Items;
-use super::pending::Pending;
+use super::pending::{Due, Pending, Told};
 use super::{Mechanism, PassReport, Scope};
 use crate::config::AgentConfig;
 use crate::host_notices::HostNotices;
@@ -85,6 +86,8 @@ struct Converge {
     pending: Pending,
     items: Items,
     retry: Retry,
+    /// A snapshot came, and no full pass over it has ended yet.
+    fresh: bool,
     status: watch::Sender<AgentStatus>,
     applied: watch::Sender<u64>,
 }
@@ -124,6 +127,7 @@ impl Converge {
             pending,
             items: Items::default(),
             retry,
+            fresh: false,
             status,
             applied,
         }
@@ -146,11 +150,11 @@ impl Converge {
                 }
             }
             self.pending.host(host.take());
-            if let Some((scope, received)) = self.pending.take() {
-                if scope == Scope::Everything {
+            if let Some(due) = self.pending.take() {
+                if due.scope == Scope::Everything {
                     next_full = time::Instant::now() + FULL_EVERY;
                 }
-                self.round(&scope, received).await;
+                self.round(&due).await;
                 continue;
             }
             let outbox = self.items.waiting(*self.applied.borrow());
@@ -163,7 +167,7 @@ impl Converge {
                     }
                 },
                 () = host.changed() => {}
-                () = sleep_until(next_full) => self.pending.everything(),
+                () = sleep_until(next_full) => self.pending.inspect(),
                 () = at(self.retry.at) => self.try_again(),
                 () = async { if let Some(outbox) = &outbox { outbox.ready().await } }, if outbox.is_some() => {
                     self.items.report(*self.applied.borrow());
@@ -193,6 +197,7 @@ impl Converge {
                 self.replica.adopt(snapshot);
                 self.disk.adopted(&self.replica);
                 self.items.snapshot();
+                self.fresh = true;
                 self.pending.everything();
                 info!(version = got, facts = self.replica.facts().len(), "snapshot");
             }
@@ -201,7 +206,7 @@ impl Converge {
                     debug!(version = change.version, touched = touched.len(), requests = ?change.request_ids,
                         "change");
                     self.items.changed(&touched);
-                    self.pending.facts(touched, received);
+                    self.pending.facts(touched, Told::now(received, change.timing));
                     self.disk.applied(&self.replica, change);
                 }
                 Err(error) => debug!(%error, "change refused"),
@@ -221,25 +226,24 @@ impl Converge {
     }
 
     /// One pass of every mechanism.
-    async fn round(&mut self, scope: &Scope, received: Option<Instant>) {
+    async fn round(&mut self, due: &Due) {
         let mut whole = PassReport::default();
         let may_sweep = self.replica.may_sweep();
         for mechanism in &mut self.mechanisms {
             let party = mechanism.party();
             let begun = Instant::now();
-            let report = mechanism.pass(self.replica.facts(), scope, may_sweep).await;
-            histogram!("isospin_agent_pass_seconds", "party" => party).record(begun.elapsed());
-            counter!("isospin_agent_changes_total", "party" => party).increment(report.changes);
-            counter!("isospin_agent_swept_total", "party" => party).increment(report.swept);
+            let mut report = mechanism.pass(self.replica.facts(), &due.scope, may_sweep).await;
+            let took = begun.elapsed();
+            let news = self.items.record(party, std::mem::take(&mut report.items));
+            Pass { party, due, report: &report, took }.account(&news);
             whole.changes += report.changes;
             whole.swept += report.swept;
             whole.retry |= report.retry;
             whole.metered.extend(report.metered);
-            self.items.record(party, report.items);
             // A port's state does not wait for the mechanisms that come after.
             self.items.report(*self.applied.borrow());
         }
-        let touched = match scope {
+        let touched = match &due.scope {
             Scope::Everything => None,
             Scope::Touched { facts, .. } => Some(facts),
         };
@@ -247,11 +251,12 @@ impl Converge {
         self.applied.send_replace(self.replica.version());
         self.items.report(self.replica.version());
         self.retry.after_round(whole.retry || self.items.any_failed());
-        self.publish(scope, whole, received);
+        self.publish(due, whole);
     }
 
-    fn publish(&self, scope: &Scope, whole: PassReport, received: Option<Instant>) {
-        let full = *scope == Scope::Everything;
+    fn publish(&mut self, due: &Due, whole: PassReport) {
+        let full = due.scope == Scope::Everything;
+        let snapshots = u64::from(full && std::mem::take(&mut self.fresh));
         let (failed, down) = (self.items.failed(), self.items.down());
         counter!("isospin_agent_rounds_total", "scope" => if full { "everything" } else { "touched" })
             .increment(1);
@@ -261,7 +266,7 @@ impl Converge {
             gauge!("isospin_agent_set_aside_records").set(self.replica.set_aside().len() as f64);
             gauge!("isospin_agent_applied_version").set(self.replica.version() as f64);
         }
-        let took = received.map(|received| received.elapsed());
+        let took = due.told.map(|told| told.received.elapsed());
         if let Some(took) = took {
             histogram!("isospin_agent_feed_to_applied_seconds").record(took);
         }
@@ -274,6 +279,7 @@ impl Converge {
             status.version = self.replica.version();
             status.applied_version = self.replica.version();
             status.ready |= self.replica.may_sweep() && full;
+            status.snapshots += snapshots;
             status.passes += 1;
             status.full_passes += u64::from(full);
             status.changes += whole.changes;

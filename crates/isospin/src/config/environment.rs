@@ -3,7 +3,7 @@
 use toml::{Table, Value};
 
 /// Sections a variable may speak of; other `ISOSPIN_*` variables are not configuration.
-const SECTIONS: &[&str] = &["identity", "network", "feed", "store", "agent", "log"];
+const SECTIONS: &[&str] = &["identity", "network", "feed", "store", "agent", "log", "metrics", "nova"];
 
 /// Puts the variables into the table; the names of those that were used.
 pub fn apply(table: &mut Table, variables: impl Iterator<Item = (String, String)>) -> Vec<String> {

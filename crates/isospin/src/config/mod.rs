@@ -14,7 +14,7 @@ use toml::Table;
 
 pub use sections::{
     Agent, Feed, Identity, IdentityMode, KeyRepository, Keystone, LimitModel, Listen, Log, Mechanism,
-    Network, SecurityCompliance, Store,
+    Metrics, Network, Nova, SecurityCompliance, Store,
 };
 
 /// The whole configuration of a process.
@@ -27,6 +27,8 @@ pub struct Config {
     pub store: Store,
     pub agent: Agent,
     pub log: Log,
+    pub metrics: Metrics,
+    pub nova: Nova,
 }
 
 /// A configuration that cannot be used.

@@ -410,3 +410,69 @@ impl Default for Log {
         Self { level: "info".to_owned(), format: "text".to_owned() }
     }
 }
+
+/// `[metrics]`: where each process answers `GET /metrics` in Prometheus' text form; absent
+/// = nowhere. Whoever reaches the address may read them.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Metrics {
+    pub server_listen: Option<Listen>,
+    pub agent_listen: Option<Listen>,
+}
+
+/// `[nova]`: the Nova that is told what becomes of instances' ports; no `auth_url` = none is.
+/// The same on all servers.
+#[derive(Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Nova {
+    /// `http://host:5000/v3`.
+    pub auth_url: String,
+    /// The user events are sent as; with the role `service` or `admin`.
+    pub username: String,
+    pub password: String,
+    /// File that holds the password.
+    pub password_file: Option<PathBuf>,
+    pub user_domain_name: String,
+    pub project_name: String,
+    pub project_domain_name: String,
+    /// Authorities of https, PEM.
+    pub cafile: PathBuf,
+    /// Region of the catalog; "" = any.
+    pub region_name: String,
+    /// Interface of the catalog: public, internal or admin.
+    pub endpoint_type: String,
+    /// URL of Nova's API; "" = as the catalog says.
+    pub endpoint_override: String,
+}
+
+impl Default for Nova {
+    fn default() -> Self {
+        Self {
+            auth_url: String::new(),
+            username: "neutron".to_owned(),
+            password: String::new(),
+            password_file: None,
+            user_domain_name: "Default".to_owned(),
+            project_name: "service".to_owned(),
+            project_domain_name: "Default".to_owned(),
+            cafile: PathBuf::from("/etc/ssl/certs/ca-certificates.crt"),
+            region_name: String::new(),
+            endpoint_type: "public".to_owned(),
+            endpoint_override: String::new(),
+        }
+    }
+}
+
+impl std::fmt::Debug for Nova {
+    /// Without the password.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Nova")
+            .field("auth_url", &self.auth_url)
+            .field("username", &self.username)
+            .field("password_file", &self.password_file)
+            .field("region_name", &self.region_name)
+            .field("endpoint_type", &self.endpoint_type)
+            .field("endpoint_override", &self.endpoint_override)
+            .finish_non_exhaustive()
+    }
+}

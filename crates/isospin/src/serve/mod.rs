@@ -13,6 +13,7 @@ use isospin_identity::IdentityApp;
 use isospin_identity::bootstrap::{Administrator, BootstrapSpec, ServiceSpec, bootstrap};
 use isospin_identity::keystone::Keystone;
 use isospin_network::App;
+use isospin_network::background::nova::{self, NovaConfig};
 use isospin_store_kit::{Store, StoreConfig};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -21,6 +22,7 @@ use crate::cli::{self, Service};
 use crate::config::{Config, IdentityMode, KeyRepository};
 use crate::credentials::{Passwords, write_client_files};
 use crate::logging;
+use crate::metrics;
 use crate::state_dir::{StateDir, authority, write_json};
 use crate::supervise::{Endpoints, ServerFile};
 use listeners::Listeners;
@@ -28,6 +30,8 @@ use listeners::Listeners;
 pub async fn run(arguments: cli::Server) -> Result<()> {
     let config = configuration(&arguments.settings)?;
     logging::start(&config.log)?;
+    metrics::start(config.metrics.server_listen.as_ref()).await?;
+    raise_descriptors();
     let state = StateDir::new(arguments.place.state_dir)?;
     state.create()?;
     let with_network = arguments.services.contains(&Service::Network);
@@ -39,7 +43,9 @@ pub async fn run(arguments: cli::Server) -> Result<()> {
         bail!("--services: with [identity] mode = \"keystone\" there is no identity service to run here");
     }
     // What is wrong with the configuration is told before anything is made.
-    let network_settings = settings::network(&config.network, &config.agent)?;
+    let mut network_settings = settings::network(&config.network, &config.agent)?;
+    let told_nova = settings::nova(&config.nova)?;
+    network_settings.nova_events = told_nova.is_some();
     let policies = settings::policies(&config.network, &state)?;
     let keystone = match config.identity.mode {
         IdentityMode::BuiltIn => None,
@@ -63,6 +69,12 @@ pub async fn run(arguments: cli::Server) -> Result<()> {
     if let (Some(network_listener), Some(feed_listener)) = (listeners.network, listeners.feed) {
         let app = open_network(network_settings, policies.network, store).await?;
         let router = isospin_network::router(app.clone(), authenticator);
+        match told_nova {
+            Some(config) => {
+                tasks.spawn(tell_nova(app.store.clone(), config, stop.clone()));
+            }
+            None => nova::forget(&app.store).await.context("cannot forget events for Nova")?,
+        }
         tasks.spawn(http::serve(network_listener, router, stop.clone()));
         tasks.spawn(serve_feed(app, &state, &config, feed_listener, stop.clone())?);
     }
@@ -87,6 +99,16 @@ pub async fn run(arguments: cli::Server) -> Result<()> {
     stop.cancel();
     while tasks.join_next().await.is_some() {}
     Ok(())
+}
+
+/// Every agent holds a connection: more than the thousand descriptors systems give at first.
+fn raise_descriptors() {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    let raised = getrlimit(Resource::RLIMIT_NOFILE)
+        .and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
+    if let Err(error) = raised {
+        tracing::warn!(%error, "cannot open more files than the system gives at first");
+    }
 }
 
 /// The configuration with the flags laid over it.
@@ -153,6 +175,14 @@ async fn open_network(settings: isospin_network::Settings, policy: Policy, store
     let app = App::with_policy(store, settings, policy).context("the built-in policy is broken")?;
     app.prepare().await.context("cannot prepare the network service")?;
     Ok(app)
+}
+
+/// Tells Nova of ports until `stop`.
+async fn tell_nova(store: Store, config: NovaConfig, stop: CancellationToken) -> Result<()> {
+    tokio::select! {
+        told = nova::run(store, config) => told.context("[nova]"),
+        () = stop.cancelled() => Ok(()),
+    }
 }
 
 /// The future that serves agents.

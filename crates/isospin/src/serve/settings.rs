@@ -1,6 +1,7 @@
 //! The configuration as the services take it.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -8,23 +9,48 @@ use isospin_api_kit::policy::{Overrides, Policy};
 use isospin_identity::Rotation;
 use isospin_identity::config::{IdentityConfig, KeyPlace, LimitModel, Lockout, SecurityCompliance};
 use isospin_identity::keystone::KeystoneConfig;
+use isospin_network::background::nova::NovaConfig;
 use isospin_network::{SegmentRange, Settings};
 
 use crate::config;
 use crate::state_dir::StateDir;
+
+/// The password of a section: what its file holds, if one is named.
+fn password(section: &str, file: Option<&Path>, given: &str) -> Result<String> {
+    let Some(path) = file else { return Ok(given.to_owned()) };
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("{section} password_file: cannot read {}", path.display()))?;
+    Ok(text.trim_end_matches('\n').to_owned())
+}
+
+/// The Nova that is told what becomes of instances' ports, if any is.
+pub fn nova(config: &config::Nova) -> Result<Option<NovaConfig>> {
+    if config.auth_url.is_empty() {
+        return Ok(None);
+    }
+    if !["public", "internal", "admin"].contains(&config.endpoint_type.as_str()) {
+        bail!("[nova] endpoint_type: '{}' is not public, internal or admin", config.endpoint_type);
+    }
+    Ok(Some(NovaConfig {
+        auth_url: config.auth_url.clone(),
+        username: config.username.clone(),
+        password: password("[nova]", config.password_file.as_deref(), &config.password)?,
+        user_domain_name: config.user_domain_name.clone(),
+        project_name: config.project_name.clone(),
+        project_domain_name: config.project_domain_name.clone(),
+        cafile: config.cafile.clone(),
+        region_name: config.region_name.clone(),
+        endpoint_type: config.endpoint_type.clone(),
+        endpoint_override: config.endpoint_override.clone(),
+    }))
+}
 
 /// The Keystone that checks tokens.
 pub fn keystone(config: &config::Keystone) -> Result<KeystoneConfig> {
     if config.auth_url.is_empty() {
         bail!("[identity.keystone] auth_url: mode = \"keystone\" needs the URL of a Keystone");
     }
-    let password = match &config.password_file {
-        Some(path) => std::fs::read_to_string(path)
-            .with_context(|| format!("[identity.keystone] password_file: cannot read {}", path.display()))?
-            .trim_end_matches('\n')
-            .to_owned(),
-        None => config.password.clone(),
-    };
+    let password = password("[identity.keystone]", config.password_file.as_deref(), &config.password)?;
     let seconds = |seconds: u32| Duration::from_secs(u64::from(seconds));
     Ok(KeystoneConfig {
         auth_url: config.auth_url.clone(),

@@ -1,3 +1,4 @@
 //! What the server does beside answering requests.
 
+pub mod nova;
 pub mod scheduling;

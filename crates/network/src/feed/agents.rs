@@ -1,8 +1,7 @@
-//! Agents as rows: registered by Hello, kept alive by heartbeats.
+//! Agents as rows: registered by Hello, kept alive by [`super::heartbeats`].
 
 use isospin_feed::proto::Hello;
-use isospin_store_kit::query::Select;
-use isospin_store_kit::{ChangeKind, Session, Store, StoreError, Tx, Value, values};
+use isospin_store_kit::{ChangeKind, Session, StoreError, Tx, values};
 use isospin_types::AgentId;
 use serde_json::json;
 
@@ -13,7 +12,7 @@ use crate::background::scheduling::agents;
 pub const HEARTBEAT_INTERVAL: u32 = 30;
 
 /// Form of the times of agents: UTC, to the second.
-const TIME: &str = "%Y-%m-%d %H:%M:%S";
+pub(super) const TIME: &str = "%Y-%m-%d %H:%M:%S";
 
 /// How a role is shown in `network agent list` (reference/agents-and-dataplane §9).
 struct Shown {
@@ -70,10 +69,10 @@ const SHOWN: &[Shown] = &[
 ];
 
 /// The agents of a connected host.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Registered {
     pub host: String,
-    agent_types: Vec<&'static str>,
+    pub agent_types: Vec<&'static str>,
 }
 
 /// Registers the agents of a host. Others are told only of what concerns them: the
@@ -164,25 +163,4 @@ fn configurations(hello: &Hello, role: &str) -> String {
         shown.entry("tunnel_types").or_insert_with(|| json!(["vxlan"]));
     }
     serde_json::Value::Object(shown).to_string()
-}
-
-impl Registered {
-    /// Notes that the agents of the host are alive; false when one of them is not
-    /// registered any more.
-    ///
-    /// # Errors
-    /// The store's.
-    pub(super) async fn heartbeat(&self, store: &Store) -> Result<bool, StoreError> {
-        let now = jiff::Timestamp::now().strftime(TIME).to_string();
-        let mut mine = Select::new("id", "agents");
-        let host = mine.bind(self.host.as_str());
-        mine.condition(format!("host = {host}"));
-        mine.one_of("agent_type", self.agent_types.iter().copied().map(Value::from).collect());
-        let (mine, mut values) = mine.build();
-        values.extend(values![now]);
-        let sql = format!("UPDATE agents SET heartbeat_timestamp = ${} WHERE id IN ({mine})", values.len());
-        let known: u64 =
-            store.write("", move |tx| Box::pin(async move { tx.execute(&sql, values).await })).await?;
-        Ok(known == self.agent_types.len() as u64)
-    }
 }

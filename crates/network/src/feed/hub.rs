@@ -6,13 +6,17 @@ use std::time::Duration;
 
 use isospin_feed::proto::{
     AddressGroup, DhcpService, FloatingIp, Network, Port, Router, SecurityGroup, SecurityGroupRule, Subnet,
+    Timing,
 };
 use isospin_store_kit::{Change, Session, Store, StoreError, changes};
+use jiff::Timestamp;
 use tokio::sync::broadcast;
 use tokio::task::AbortHandle;
 use tracing::warn;
 
+use super::account;
 use super::load::{self, Of};
+use crate::under_way::UnderWay;
 
 /// Change rows read at a time.
 const ROWS: u32 = 2000;
@@ -36,6 +40,8 @@ pub(super) struct Batch {
     /// Some changes were forgotten before they were read: only a snapshot helps.
     pub incomplete: bool,
     pub request_ids: Vec<String>,
+    /// When it was read from the store, and how long the request took until then.
+    pub timing: Option<Timing>,
     /// Without tunnel peers: those depend on who asks.
     pub networks: Loaded<Network>,
     pub subnets: Loaded<Subnet>,
@@ -52,6 +58,23 @@ pub(super) struct Batch {
     pub tunnels: Loaded<String>,
 }
 
+impl Batch {
+    /// Whether no host can have to hear of it.
+    fn is_empty(&self) -> bool {
+        !self.incomplete
+            && self.networks.is_empty()
+            && self.subnets.is_empty()
+            && self.ports.is_empty()
+            && self.groups.is_empty()
+            && self.rules.is_empty()
+            && self.address_groups.is_empty()
+            && self.routers.is_empty()
+            && self.floating_ips.is_empty()
+            && self.dhcp.is_empty()
+            && self.tunnels.is_empty()
+    }
+}
+
 /// The one reader of change rows of this process. Ends when dropped.
 pub(super) struct Hub {
     sender: broadcast::Sender<Arc<Batch>>,
@@ -60,9 +83,9 @@ pub(super) struct Hub {
 
 impl Hub {
     /// Starts following.
-    pub(super) fn start(store: Store) -> Arc<Self> {
+    pub(super) fn start(store: Store, under_way: UnderWay) -> Arc<Self> {
         let (sender, _) = broadcast::channel(BACKLOG);
-        let follower = tokio::spawn(follow(store, sender.clone())).abort_handle();
+        let follower = tokio::spawn(follow(store, under_way, sender.clone())).abort_handle();
         Arc::new(Self { sender, follower })
     }
 
@@ -78,14 +101,14 @@ impl Drop for Hub {
     }
 }
 
-async fn follow(store: Store, sender: broadcast::Sender<Arc<Batch>>) {
+async fn follow(store: Store, under_way: UnderWay, sender: broadcast::Sender<Arc<Batch>>) {
     let mut versions = store.versions();
     let mut seen = *versions.borrow_and_update();
     let mut purged = seen;
     while versions.changed().await.is_ok() {
         let mut newest = *versions.borrow_and_update();
         while seen < newest {
-            match step(&store, &sender, seen, newest).await {
+            match step(&store, &under_way, &sender, seen, newest).await {
                 Ok(version) => seen = version,
                 Err(error) => {
                     warn!(error = ?error, "cannot read changes; trying again");
@@ -94,6 +117,7 @@ async fn follow(store: Store, sender: broadcast::Sender<Arc<Batch>>) {
                 }
             }
         }
+        account::version(seen);
         if seen > purged + PURGE_EVERY {
             purged = seen;
             purge(&store, seen.saturating_sub(KEPT_VERSIONS)).await;
@@ -104,6 +128,7 @@ async fn follow(store: Store, sender: broadcast::Sender<Arc<Batch>>) {
 /// Reads and tells the next changes; the version reached.
 async fn step(
     store: &Store,
+    under_way: &UnderWay,
     sender: &broadcast::Sender<Arc<Batch>>,
     seen: u64,
     newest: u64,
@@ -112,9 +137,19 @@ async fn step(
         // Nobody listens; whoever comes takes a snapshot.
         return Ok(newest);
     }
+    let committed = Timestamp::now();
     let mut reader = store.reader().await?;
-    let Some(batch) = read(&mut reader, seen, newest, ROWS).await? else { return Ok(newest) };
+    let Some(mut batch) = read(&mut reader, seen, newest, ROWS).await? else { return Ok(newest) };
     let version = batch.version;
+    if batch.is_empty() {
+        return Ok(version);
+    }
+    batch.timing = Some(Timing {
+        committed_at_us: u64::try_from(committed.as_microsecond()).unwrap_or(0),
+        request_us: under_way
+            .longest(&batch.request_ids)
+            .and_then(|took| u64::try_from(took.as_micros()).ok()),
+    });
     // An error means that the last listener has just gone.
     let _ = sender.send(Arc::new(batch));
     Ok(version)
@@ -196,6 +231,7 @@ async fn load_batch(session: &mut Session, version: u64, rows: &[Change]) -> Res
         version,
         incomplete: false,
         request_ids,
+        timing: None,
         networks,
         subnets,
         ports,

@@ -15,8 +15,10 @@
 //!   computation can; tests compare it with the snapshot. [`needs`] counts for it.
 //! * [`reports`] turns what agents say into the status of ports and floating IPs.
 
+mod account;
 mod agents;
 mod enrol;
+mod heartbeats;
 mod hub;
 mod load;
 mod needs;
@@ -28,6 +30,19 @@ mod view;
 
 #[cfg(test)]
 mod tests;
+
+/// What tests of other parts do as an agent.
+#[cfg(test)]
+pub mod testing {
+    use isospin_feed::proto::Report;
+
+    use crate::App;
+
+    /// Stores what the host reports.
+    pub async fn report(app: &App, host: &str, report: Report) {
+        super::reports::store(&app.store, host, report, app.settings.nova_events).await.expect("stored");
+    }
+}
 
 pub use agents::HEARTBEAT_INTERVAL;
 pub use enrol::create_join_token;

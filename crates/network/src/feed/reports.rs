@@ -8,28 +8,38 @@ use isospin_feed::proto::{ItemStatus, Report, item_status::State};
 use isospin_store_kit::query::Select;
 use isospin_store_kit::{Store, StoreError, Tx, Value, values};
 
+use super::account;
+use crate::background::nova::outbox::{self, Event};
 use crate::resources::trunk::wiring;
 
 /// Ids named in one statement at most; both engines take as many parameters.
 const IDS: usize = 8192;
 
 /// Stores one report: a constant number of statements for each kind of news.
-pub(super) async fn store(store: &Store, host: &str, report: Report) -> Result<(), StoreError> {
+/// With `nova_events` Nova is told of ports that come and go.
+pub(super) async fn store(
+    store: &Store,
+    host: &str,
+    report: Report,
+    nova_events: bool,
+) -> Result<(), StoreError> {
     if report.items.is_empty() {
         return Ok(());
     }
+    account::failures(host, &report);
     let host = host.to_owned();
-    store.write("", move |tx| Box::pin(async move { apply(tx, &host, &report).await })).await
+    store.write("", move |tx| Box::pin(async move { apply(tx, &host, &report, nova_events).await })).await
 }
 
-async fn apply(tx: &mut Tx, host: &str, report: &Report) -> Result<(), StoreError> {
+async fn apply(tx: &mut Tx, host: &str, report: &Report, nova_events: bool) -> Result<(), StoreError> {
+    let reporter = Reporter { host, nova_events };
     for party in ["l2", "dhcp"] {
         for state in [State::Up, State::Down, State::Failed] {
             for ids in of(report, "port", party, state).chunks(IDS) {
                 match (party, state) {
-                    (_, State::Up) => port_up(tx, host, party, ids).await?,
-                    ("l2", State::Down) => port_down(tx, host, ids, "DOWN").await?,
-                    ("l2", State::Failed) => port_down(tx, host, ids, "ERROR").await?,
+                    (_, State::Up) => port_up(tx, reporter, party, ids).await?,
+                    ("l2", State::Down) => port_down(tx, reporter, ids, "DOWN").await?,
+                    ("l2", State::Failed) => port_down(tx, reporter, ids, "ERROR").await?,
                     // DHCP that stops leaves a wired port working.
                     _ => {}
                 }
@@ -57,6 +67,13 @@ fn named<'r>(report: &'r Report, kind: &'r str) -> impl Iterator<Item = &'r Item
     report.items.iter().filter(move |item| item.kind == kind)
 }
 
+/// Who reports, and whether Nova is to hear of it.
+#[derive(Clone, Copy)]
+struct Reporter<'a> {
+    host: &'a str,
+    nova_events: bool,
+}
+
 fn of(report: &Report, kind: &str, party: &str, state: State) -> Vec<Value> {
     named(report, kind)
         .filter(|item| item.party == party && item.state() == state)
@@ -65,7 +82,8 @@ fn of(report: &Report, kind: &str, party: &str, state: State) -> Vec<Value> {
 }
 
 /// The named party is done; ports nobody else is missing for become ACTIVE.
-async fn port_up(tx: &mut Tx, host: &str, party: &str, ids: &[Value]) -> Result<(), StoreError> {
+async fn port_up(tx: &mut Tx, reporter: Reporter<'_>, party: &str, ids: &[Value]) -> Result<(), StoreError> {
+    let Reporter { host, nova_events } = reporter;
     // DHCP may be served by another host than the port's own.
     let scope = match party {
         "dhcp" => "network_id IN (SELECT network_id FROM dhcp_bindings WHERE host = ?)",
@@ -91,13 +109,34 @@ async fn port_up(tx: &mut Tx, host: &str, party: &str, ids: &[Value]) -> Result<
     let bound = ready.bind(host);
     ready.condition(scope.replace('?', &bound));
     let (ready, ready_values) = ready.build();
+    if nova_events {
+        outbox::note_among(tx, Event::Plugged, (&ready, &ready_values), "'DOWN', 'BUILD'").await?;
+    }
     tx.execute_later(&format!("UPDATE ports SET status = 'ACTIVE' WHERE id IN ({ready})"), ready_values)
         .await?;
     Ok(())
 }
 
 /// The wiring of these ports has gone; they must be reported up again.
-async fn port_down(tx: &mut Tx, host: &str, ids: &[Value], status: &str) -> Result<(), StoreError> {
+async fn port_down(
+    tx: &mut Tx,
+    reporter: Reporter<'_>,
+    ids: &[Value],
+    status: &str,
+) -> Result<(), StoreError> {
+    let Reporter { host, nova_events } = reporter;
+    if nova_events {
+        let mut bound = Select::new("id", "ports");
+        bound.one_of("id", ids.to_vec());
+        let here = bound.bind(host);
+        bound.condition(format!("binding_host = {here}"));
+        let (bound, values) = bound.build();
+        let (event, from) = match status {
+            "DOWN" => (Event::Unplugged, "'ACTIVE'"),
+            _ => (Event::PlugFailed, "'DOWN', 'BUILD'"),
+        };
+        outbox::note_among(tx, event, (&bound, &values), from).await?;
+    }
     set_status(tx, "ports", "binding_host = ? AND status <> 'N/A'", host, ids, status).await?;
     let mut lost = Select::new("id, 'l2'", "ports");
     lost.one_of("id", ids.to_vec());

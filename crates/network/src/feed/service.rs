@@ -9,7 +9,7 @@ use isospin_feed::proto::feed_server::{Feed, FeedServer};
 use isospin_feed::proto::from_agent::Message as Said;
 use isospin_feed::proto::{FromAgent, FromServer, Hello, Welcome, from_server::Message};
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
 use tonic::transport::{Server, ServerTlsConfig};
 use tonic::{Request, Response, Status, Streaming};
@@ -17,9 +17,10 @@ use tracing::{info, warn};
 
 use super::agents::{self, Registered};
 use super::enrol::EnrolService;
+use super::heartbeats::Heartbeats;
 use super::hub::Hub;
 use super::session::{self, Outgoing, SessionError};
-use super::{HEARTBEAT_INTERVAL, reports};
+use super::{HEARTBEAT_INTERVAL, account, reports};
 use crate::App;
 use crate::background::scheduling;
 
@@ -34,6 +35,7 @@ const LARGEST_MESSAGE: usize = 16 << 20;
 struct FeedService {
     app: App,
     hub: Arc<Hub>,
+    heartbeats: Heartbeats,
     /// True, or closed, when sessions must end.
     stopping: watch::Receiver<bool>,
 }
@@ -52,9 +54,11 @@ pub async fn serve(
     stop: impl Future<Output = ()>,
 ) -> Result<(), tonic::transport::Error> {
     let enrol = EnrolService { authority, tokens: join_tokens };
-    let hub = Hub::start(app.store.clone());
+    let hub = Hub::start(app.store.clone(), app.under_way.clone());
     let (stopper, stopping) = watch::channel(false);
-    let feed = FeedServer::new(FeedService { app, hub, stopping }).max_decoding_message_size(LARGEST_MESSAGE);
+    let heartbeats = Heartbeats::start(app.store.clone());
+    let service = FeedService { app, hub, heartbeats, stopping };
+    let feed = FeedServer::new(service).max_decoding_message_size(LARGEST_MESSAGE);
     let stop = async move {
         stop.await;
         stopper.send_replace(true);
@@ -81,11 +85,12 @@ impl Feed for FeedService {
         let host = peer_host(&request)?;
         let (outgoing, answers) = mpsc::channel(OUTGOING);
         let incoming = request.into_inner();
-        let (app, hub) = (self.app.clone(), Arc::clone(&self.hub));
+        let (app, hub, heartbeats) = (self.app.clone(), Arc::clone(&self.hub), self.heartbeats.clone());
         let mut stopping = self.stopping.clone();
         tokio::spawn(async move {
+            let _open = account::Open::new();
             let ended = tokio::select! {
-                ended = converse(app, hub, &host, incoming, outgoing.clone()) => ended,
+                ended = converse(app, hub, heartbeats, &host, incoming, outgoing.clone()) => ended,
                 _ = stopping.wait_for(|stopping| *stopping) => Err(Status::unavailable("the server is stopping")),
             };
             match ended {
@@ -104,6 +109,7 @@ impl Feed for FeedService {
 async fn converse(
     app: App,
     hub: Arc<Hub>,
+    heartbeats: Heartbeats,
     host: &str,
     mut incoming: Streaming<FromAgent>,
     outgoing: Outgoing,
@@ -121,7 +127,7 @@ async fn converse(
         Status::unavailable("the server cannot register the agent now")
     })?;
     let telling = session::run(app.store.clone(), hub, host.to_owned(), outgoing);
-    let hearing = hear(&app, &registered, &mut incoming);
+    let hearing = hear(&app, &heartbeats, &registered, &mut incoming);
     // Work that waited for an agent is found while the session is up already.
     let giving = async {
         scheduling::host_arrived(&app, host).await;
@@ -152,16 +158,28 @@ fn check_hello(hello: &Hello, host: &str) -> Result<(), Status> {
     Ok(())
 }
 
-async fn hear(app: &App, agents: &Registered, incoming: &mut Streaming<FromAgent>) -> Result<(), Status> {
-    while let Some(message) = incoming.message().await? {
+async fn hear(
+    app: &App,
+    heartbeats: &Heartbeats,
+    agents: &Registered,
+    incoming: &mut Streaming<FromAgent>,
+) -> Result<(), Status> {
+    let removed = Arc::new(Notify::new());
+    loop {
+        let message = tokio::select! {
+            message = incoming.message() => message?,
+            // Said Hello again, the host is registered anew.
+            () = removed.notified() => return Err(Status::aborted("an agent of the host was removed")),
+        };
+        let Some(message) = message else { return Ok(()) };
         let result = match message.message {
-            Some(Said::Report(report)) => reports::store(&app.store, &agents.host, report).await,
-            Some(Said::Heartbeat(_)) => match agents.heartbeat(&app.store).await {
-                Ok(true) => Ok(()),
-                // Said Hello again, the host is registered anew.
-                Ok(false) => return Err(Status::aborted("an agent of the host was removed")),
-                Err(error) => Err(error),
-            },
+            Some(Said::Report(report)) => {
+                reports::store(&app.store, &agents.host, report, app.settings.nova_events).await
+            }
+            Some(Said::Heartbeat(_)) => {
+                heartbeats.beat(agents, &removed).await;
+                Ok(())
+            }
             // A second Hello, or something a newer agent says.
             Some(Said::Hello(_)) | None => Ok(()),
         };
@@ -171,7 +189,6 @@ async fn hear(app: &App, agents: &Registered, incoming: &mut Streaming<FromAgent
             return Err(Status::unavailable("the report was not stored"));
         }
     }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! One connected agent.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use isospin_feed::proto::{
     Change, FromServer, Key as WireKey, Record, SnapshotBegin, SnapshotEnd, from_server::Message,
@@ -10,7 +11,8 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
 use tonic::Status;
 
-use super::hub::Hub;
+use super::account;
+use super::hub::{Batch, Hub};
 use super::snapshot::{self, Snapshot};
 use super::view::{Difference, Step, View};
 
@@ -39,7 +41,9 @@ pub(super) async fn run(
     // Subscribed before the first full read, so that nothing falls between.
     let mut batches = hub.subscribe();
     let mut view = View::new(&host);
+    let began = Instant::now();
     let snapshot = compute(&store, &host).await?;
+    account::snapshot(began.elapsed(), snapshot.records.len());
     let mut version = snapshot.version;
     view.adopt(&snapshot);
     send_snapshot(&outgoing, snapshot).await?;
@@ -48,26 +52,23 @@ pub(super) async fn run(
             received = batches.recv() => received,
             () = outgoing.closed() => return Err(SessionError::Gone),
         };
-        let (difference, requests) = match received {
+        let (difference, cause) = match received {
             Ok(batch) if batch.version <= version => continue,
             Ok(batch) => {
                 let step = view.step(&batch);
                 version = batch.version;
                 match step {
-                    Step::Tell(difference) => (difference, batch.request_ids.clone()),
+                    Step::Tell(difference) => (difference, Some(batch)),
                     Step::Recompute => {
-                        let difference = recompute(&store, &host, &mut view, &mut version).await?;
-                        (difference, batch.request_ids.clone())
+                        (recompute(&store, &host, &mut view, &mut version).await?, Some(batch))
                     }
                 }
             }
-            Err(RecvError::Lagged(_)) => {
-                (recompute(&store, &host, &mut view, &mut version).await?, Vec::new())
-            }
+            Err(RecvError::Lagged(_)) => (recompute(&store, &host, &mut view, &mut version).await?, None),
             Err(RecvError::Closed) => return Err(SessionError::Stopping),
         };
         if !difference.is_empty() {
-            send_change(&outgoing, version, difference, requests).await?;
+            send_change(&outgoing, version, difference, cause.as_deref()).await?;
         }
     }
 }
@@ -103,11 +104,15 @@ async fn send_change(
     outgoing: &Outgoing,
     version: u64,
     difference: Difference,
-    request_ids: Vec<String>,
+    cause: Option<&Batch>,
 ) -> Result<(), SessionError> {
     let set: Vec<Record> = difference.set;
-    let removed = difference.removed.into_iter().map(|(kind, id)| WireKey { kind, id }).collect();
-    send(outgoing, Message::Change(Change { version, set, removed, request_ids })).await
+    let removed: Vec<WireKey> =
+        difference.removed.into_iter().map(|(kind, id)| WireKey { kind, id }).collect();
+    account::change(set.len() + removed.len());
+    let request_ids = cause.map(|batch| batch.request_ids.clone()).unwrap_or_default();
+    let timing = cause.and_then(|batch| batch.timing);
+    send(outgoing, Message::Change(Change { version, set, removed, request_ids, timing })).await
 }
 
 async fn send(outgoing: &Outgoing, message: Message) -> Result<(), SessionError> {

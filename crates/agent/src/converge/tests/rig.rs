@@ -168,6 +168,7 @@ impl Rig {
 
     pub async fn change(&self, version: u64, set: &[u8], removed: &[u8]) {
         let change = Change {
+            timing: None,
             version,
             set: set.iter().map(|n| Record::from(&port(*n))).collect(),
             removed: removed.iter().map(|n| Key::from(&FactKey::Port(id(*n)))).collect(),

@@ -3,7 +3,7 @@
 use isospin_store_kit::values;
 use serde_json::{Value, json};
 
-use super::super::agents;
+use super::super::{agents, heartbeats};
 use super::{create, hello, id, join, network, port, run, shown};
 use crate::testing::TestApi;
 
@@ -60,6 +60,13 @@ async fn each_role_of_a_host_is_an_agent() {
     .await;
 }
 
+const NOBODY: [&str; 0] = [];
+
+/// A heartbeat; the hosts that miss an agent.
+async fn beat(api: &TestApi, agents: &agents::Registered) -> Vec<String> {
+    heartbeats::note(api.store(), vec![agents.clone()]).await.expect("stored")
+}
+
 #[tokio::test]
 async fn heartbeats_keep_the_agents_of_the_session_alive() {
     TestApi::on_each_engine(|api| async move {
@@ -70,15 +77,15 @@ async fn heartbeats_keep_the_agents_of_the_session_alive() {
         // The next session has one role less.
         let fewer = agents::register(&api.app, hello("h1", &["l2"], "")).await.expect("registered");
         run(api.store(), old, vec![], None).await;
-        assert!(fewer.heartbeat(api.store()).await.expect("stored"));
+        assert_eq!(beat(&api, &fewer).await, NOBODY);
         let alive = list(&api, "?alive=true").await;
         assert_eq!(alive.len(), 1);
         assert_eq!(alive[0]["agent_type"], "Linux bridge agent");
-        assert!(all.heartbeat(api.store()).await.expect("stored"));
+        assert_eq!(beat(&api, &all).await, NOBODY);
         assert_eq!(list(&api, "?alive=true").await.len(), 2);
         // Removed by an operator: the session is to begin again.
         api.expect(204, "admin", "DELETE", &format!("/v2.0/agents/{}", id(&alive[0])), Value::Null).await;
-        assert!(!all.heartbeat(api.store()).await.expect("stored"));
+        assert_eq!(beat(&api, &all).await, ["h1"]);
     })
     .await;
 }

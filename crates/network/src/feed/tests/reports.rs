@@ -20,7 +20,7 @@ pub fn item(kind: &str, id: &str, party: &str, state: State) -> ItemStatus {
 
 pub async fn report(api: &TestApi, host: &str, items: Vec<ItemStatus>) {
     let before = *api.store().versions().borrow();
-    reports::store(api.store(), host, Report { items, applied_version: 1 }).await.expect("stored");
+    reports::store(api.store(), host, Report { items, applied_version: 1 }, true).await.expect("stored");
     assert_eq!(*api.store().versions().borrow(), before, "a report woke the followers of changes");
 }
 

@@ -70,7 +70,7 @@ async fn a_session_that_lags_behind_catches_up() {
         join(&api, "h1", "").await;
         let network = network(&api, "10.1.0.0/24").await;
         let first = port(&api, &network, "h1").await;
-        let hub = Hub::start(api.store().clone());
+        let hub = Hub::start(api.store().clone(), api.app.under_way.clone());
         let mut listener = Listener::open(api.store(), &hub, "h1");
         listener.hear().await;
         // One batch for each change, more than the hub keeps; the listener is not listening.
@@ -97,7 +97,7 @@ async fn a_store_that_fails_once_is_asked_again() {
         join(&api, "h1", "").await;
         let network = network(&api, "10.1.0.0/24").await;
         port(&api, &network, "h1").await;
-        let hub = Hub::start(api.store().clone());
+        let hub = Hub::start(api.store().clone(), api.app.under_way.clone());
         let mut listener = Listener::open(api.store(), &hub, "h1");
         listener.catch_up(api.store(), "h1").await;
         let renamed = network.clone();
@@ -160,7 +160,7 @@ async fn a_host_hears_only_what_concerns_it() {
         let mine = network(&api, "10.1.0.0/24").await;
         let others = network(&api, "10.2.0.0/24").await;
         let own = port(&api, &mine, "h1").await;
-        let hub = Hub::start(api.store().clone());
+        let hub = Hub::start(api.store().clone(), api.app.under_way.clone());
         let mut listener = Listener::open(api.store(), &hub, "h1");
         listener.catch_up(api.store(), "h1").await;
         let heard = listener.changes;
@@ -189,7 +189,7 @@ async fn peers_follow_the_ports_of_other_hosts() {
         }
         let network = id(&create(&api, "networks", "network", json!({})).await);
         port(&api, &network, "h1").await;
-        let hub = Hub::start(api.store().clone());
+        let hub = Hub::start(api.store().clone(), api.app.under_way.clone());
         let mut listener = Listener::open(api.store(), &hub, "h1");
         listener.catch_up(api.store(), "h1").await;
         let key = (Kind::Network as i32, network.clone());

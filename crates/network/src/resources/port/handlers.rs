@@ -107,6 +107,7 @@ pub async fn show(
 
 /// `POST /v2.0/ports`
 pub async fn create(State(app): State<App>, context: Context, body: Bytes) -> Result<Response, Fault> {
+    app.under_way.begin(&context.request_id);
     let (bodies, bulk) = match Body::create(&TYPE, &body)? {
         Bodies::One(body) => (vec![body], false),
         Bodies::Many(bodies) => (bodies, true),
@@ -204,6 +205,7 @@ pub async fn update(
     context: Context,
     body: Bytes,
 ) -> Result<Response, Fault> {
+    app.under_way.begin(&context.request_id);
     let body = Body::update(&TYPE, &body)?;
     let (unit_app, unit_context) = (app.clone(), context.clone());
     let changed = app

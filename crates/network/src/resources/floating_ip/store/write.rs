@@ -5,6 +5,7 @@ use isospin_store_kit::{ChangeKind, StoreError, Tx, values};
 use isospin_types::{FloatingIpId, PortId};
 
 use super::super::model::FloatingIp;
+use crate::background::nova::outbox::{self, Event};
 use crate::resources::qos_policy::bindings::Holder;
 use crate::resources::tag;
 
@@ -43,6 +44,9 @@ pub async fn insert(tx: &mut Tx, floating_ip: &FloatingIp) -> Result<bool, Store
         let (sql, values) = Holder::FloatingIp.statement(floating_ip.id, floating_ip.qos_policy_id);
         tx.execute_later(sql, values).await?;
     }
+    if count > 0 {
+        tell_nova(tx, [None, to.map(|to| to.port_id)]).await?;
+    }
     tx.record_in("floating_ip", ChangeKind::Set, floating_ip.id, scope(floating_ip));
     Ok(count > 0)
 }
@@ -74,6 +78,7 @@ pub async fn save(tx: &mut Tx, before: &FloatingIp, floating_ip: &mut FloatingIp
         let (sql, values) = Holder::FloatingIp.statement(floating_ip.id, floating_ip.qos_policy_id);
         tx.execute_later(sql, values).await?;
     }
+    tell_nova(tx, [before.association.as_ref().map(|from| from.port_id), to.map(|to| to.port_id)]).await?;
     // The agent of the router it led through before must hear of it too.
     tx.record_in("floating_ip", ChangeKind::Set, floating_ip.id, scope(before));
     tx.record_in("floating_ip", ChangeKind::Set, floating_ip.id, scope(floating_ip));
@@ -90,7 +95,19 @@ pub async fn delete(tx: &mut Tx, floating_ip: &FloatingIp) -> Result<(), StoreEr
         ("DELETE FROM floating_ips WHERE id = $1", values![floating_ip.id]),
     ])
     .await?;
+    tell_nova(tx, [floating_ip.association.as_ref().map(|from| from.port_id), None]).await?;
     tx.record_in("floating_ip", ChangeKind::Deleted, floating_ip.id, scope(floating_ip));
+    Ok(())
+}
+
+/// An instance a floating IP leads to, or led to, is another for Nova.
+async fn tell_nova(tx: &mut Tx, [from, to]: [Option<PortId>; 2]) -> Result<(), StoreError> {
+    if let Some(port_id) = from.filter(|_| from != to) {
+        outbox::note(tx, Event::Changed, port_id).await?;
+    }
+    if let Some(port_id) = to {
+        outbox::note(tx, Event::Changed, port_id).await?;
+    }
     Ok(())
 }
 

@@ -227,6 +227,7 @@ async fn changed<F>(
 where
     F: for<'t> FnOnce(&'t mut Tx, &'t App, Port) -> Work<'t, Object, Fault> + Send + 'static,
 {
+    app.under_way.begin(&context.request_id);
     let store = app.store.clone();
     let (request_id, caller): (String, Arc<Caller>) = (context.request_id, context.caller);
     store

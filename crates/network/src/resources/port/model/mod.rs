@@ -262,6 +262,12 @@ pub struct Port {
 }
 
 impl Port {
+    /// Whether Nova gave it to an instance.
+    #[must_use]
+    pub fn is_of_an_instance(&self) -> bool {
+        self.device_owner.starts_with("compute:") && !self.device_id.is_empty()
+    }
+
     /// Host part of the name DHCP and metadata give for an address of the port:
     /// `dns_name`, or `host-10-0-0-5` (reference §23).
     #[must_use]

@@ -8,6 +8,7 @@ use super::super::model::{AddressPair, DhcpOption, Port};
 use super::addresses;
 use super::binding::pending_anew;
 use super::inactive::FORGET;
+use crate::background::nova::outbox::{self, Event};
 use crate::quota;
 use crate::resources::qos_policy::bindings::Holder;
 
@@ -52,6 +53,12 @@ pub async fn save(tx: &mut Tx, before: &Port, port: &mut Port) -> Result<(), Fau
         statements.push((FORGET, values![port.id, &port.binding.host]));
     }
     tx.execute_many_later(statements).await?;
+    if port.is_of_an_instance() {
+        if let Some(event) = Event::of_status(before.status.as_str(), port.status.as_str()) {
+            outbox::note(tx, event, port.id).await?;
+        }
+        outbox::note(tx, Event::Changed, port.id).await?;
+    }
     tx.record_in("port", ChangeKind::Set, port.id, port.network_id);
     Ok(())
 }
@@ -62,6 +69,9 @@ pub async fn save(tx: &mut Tx, before: &Port, port: &mut Port) -> Result<(), Fau
 /// # Errors
 /// The store's.
 pub async fn delete(tx: &mut Tx, port: &Port) -> Result<(), Fault> {
+    if port.is_of_an_instance() {
+        outbox::note(tx, Event::Deleted, port.id).await?;
+    }
     addresses::release(tx, port.id, &port.fixed_ips).await?;
     tx.execute_many_later(vec![
         ("DELETE FROM tags WHERE resource_id = $1", values![port.id]),
