@@ -8,6 +8,7 @@ use isospin_agent::config::Role;
 use isospin_feed::client::{self, ClientConfig, FeedEvent};
 use isospin_feed::facts::FactKey;
 use isospin_feed::pki::{Authority, HostIdentity, JoinToken, KeyRequest};
+use isospin_feed::proto::Hello;
 use isospin_testkit::simulated::SimulatedHost;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -218,6 +219,28 @@ async fn a_host_that_says_it_is_another_is_refused() {
     assert_eq!(agents["agents"], json!([]), "it left no trace");
     shutdown.cancel();
     client.await.expect("a clean end");
+    server.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hosts_of_the_release_before_and_after_are_served() {
+    let api = TestApi::new(isospin_store_kit::Engine::Sqlite).await;
+    let realm = Realm::new();
+    let server = Server::start(&realm, api.app.clone()).await;
+    for (host, feed_version) in [("h0", 0), ("h2", 2)] {
+        let said = Hello { feed_version, ..hello(host, &["l2"], "") };
+        let config =
+            ClientConfig { servers: vec![server.url()], identity: realm.identity(host), hello: said };
+        let (events, mut heard) = mpsc::channel(8);
+        let (_applied, applied) = watch::channel(0);
+        let shutdown = CancellationToken::new();
+        let client = tokio::spawn(client::run(config, applied, events, shutdown.clone()));
+        let mut next = async || tokio::time::timeout(PATIENCE, heard.recv()).await.expect("in time");
+        assert!(matches!(next().await, Some(FeedEvent::Connected { .. })), "{feed_version}");
+        assert!(matches!(next().await, Some(FeedEvent::Snapshot(_))), "{feed_version}");
+        shutdown.cancel();
+        client.await.expect("a clean end");
+    }
     server.end().await;
 }
 
