@@ -95,3 +95,49 @@ impl Pending {
         due.then_some(Due { scope: Scope::Touched { facts, links }, told, drift: false })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn noticed(everything: bool, links: &[&str]) -> Noticed {
+        Noticed { everything, links: links.iter().map(|link| (*link).to_owned()).collect() }
+    }
+
+    fn drift(prepare: impl FnOnce(&mut Pending)) -> bool {
+        let mut pending = Pending::default();
+        prepare(&mut pending);
+        pending.take().expect("a round is due").drift
+    }
+
+    #[test]
+    fn only_what_nobody_asked_for_is_drift() {
+        assert!(drift(|pending| pending.inspect()));
+        assert!(drift(|pending| pending.host(noticed(true, &[]))));
+        assert!(!drift(|pending| pending.everything()), "a snapshot");
+        assert!(!drift(|pending| pending.host(noticed(true, &["tap1"]))), "an instance is plugged in");
+        assert!(!drift(|pending| pending.host(noticed(false, &["tap1"]))));
+        assert!(!drift(|pending| {
+            pending.inspect();
+            pending.facts(BTreeSet::new(), Told::now(Instant::now(), None));
+        }));
+        assert!(!drift(|pending| {
+            pending.inspect();
+            pending.retry(BTreeSet::new());
+        }));
+        assert!(Pending::default().take().is_none());
+    }
+
+    #[test]
+    fn times_on_the_way_are_known_as_far_as_the_server_says() {
+        let now = u64::try_from(Timestamp::now().as_microsecond()).expect("after 1970");
+        let timing = Timing { committed_at_us: now - 1000, request_us: None };
+        let told = Told::now(Instant::now(), Some(timing));
+        assert!(told.feed.expect("said") >= Duration::from_millis(1));
+        assert_eq!(told.server, None);
+        let ahead = Timing { committed_at_us: now + 1_000_000_000, request_us: Some(5) };
+        let told = Told::now(Instant::now(), Some(ahead));
+        assert_eq!((told.feed, told.server), (Some(Duration::ZERO), Some(Duration::from_micros(5))));
+        assert_eq!(Told::now(Instant::now(), None).feed, None);
+    }
+}

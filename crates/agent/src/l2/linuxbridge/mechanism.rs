@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Instant;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
@@ -80,7 +81,9 @@ impl LinuxBridge {
         // Before taps join their bridges, and again for the devices that are made now.
         self.bar(&links, &intent, &mut observed, policy.as_deref(), may_sweep, &mut report).await;
         let steps = plan::plan(&intent, &observed, may_sweep);
+        let begun = Instant::now();
         let outcome = apply::apply(&links, &self.place, &mut observed, steps).await;
+        report.applying += begun.elapsed();
         report.changes += outcome.changes;
         report.swept += outcome.swept;
         report.retry |= !outcome.failures.is_empty();
@@ -137,7 +140,9 @@ impl LinuxBridge {
         }
         let nat = masquerade::table(&self.config).map(|table| (NAT, table));
         let qos = qos::table(facts, &self.config.host).map(|table| (QOS, table));
+        let begun = Instant::now();
         report.changes += self.firewall.apply(&policy, nat.into_iter().chain(qos).collect()).await?;
+        report.applying += begun.elapsed();
         Ok(Some(policy))
     }
 

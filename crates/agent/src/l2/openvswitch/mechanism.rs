@@ -7,6 +7,7 @@
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Instant;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
@@ -86,9 +87,11 @@ impl OpenVSwitch {
         let vlans = vlans(&intent, &observed.vlans());
         let plan = plan::plan(&intent, &observed, &switch, &vlans, may_sweep);
         if plan.changes > 0 {
+            let begun = Instant::now();
             if let Some(database) = &self.database {
                 database.ovsdb.transact(plan.operations).await?;
             }
+            report.applying += begun.elapsed();
             report.changes += plan.changes;
             report.swept += plan.swept;
             // What the switch makes of it comes as an event.
@@ -115,12 +118,14 @@ impl OpenVSwitch {
         };
         let ready = view.ready();
         let wanted = self.flows(&view, &ready, facts, &policy);
+        let begun = Instant::now();
         if !fresh {
             report.changes += self.program(&observed, wanted, scope).await?;
             report.changes += self.unlimit(obsolete).await?;
         }
         report.changes += self.addresses(&observed).await?;
         let failures = self.devices(&intent, &observed, &mut report.changes).await?;
+        report.applying += begun.elapsed();
         report.retry = guarded.retry || !failures.is_empty();
         report.items = items(&view, &ready, &failures, &unlimited);
         report.items.extend(refused(facts, &policy));

@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 
 use super::*;
 use crate::Settings;
-use crate::feed::testing::report;
+use crate::feed::testing::{register, report};
 use crate::testing::TestApi;
 
 const SERVER: &str = "5ab1a1b1-0000-4000-8000-0000000000aa";
@@ -145,7 +145,7 @@ fn start(api: &TestApi, nova: &Nova) -> JoinHandle<()> {
 
 /// A port of the instance on host `h1`; its id.
 async fn port(api: &TestApi, server: &str) -> String {
-    api.agent("Linux bridge agent", "h1", "").await;
+    register(&api.app, "h1").await;
     let network = api.create("admin", "/v2.0/networks", "network", json!({})).await;
     let object = json!({"network_id": network["id"], "binding:host_id": "h1", "device_owner": "compute:nova",
         "device_id": server});
