@@ -50,14 +50,19 @@ impl Crowd {
         self.hosts.iter().map(SimulatedHost::name)
     }
 
-    /// Waits until all are at the same version, and nobody has heard anything for a while.
-    pub async fn settled(&self) -> Result<()> {
-        let versions = || -> Vec<u64> { self.hosts.iter().map(|host| host.status().passes).collect() };
-        let mut before = versions();
+    /// Waits until nobody has heard anything for a while; `alike` says that all hosts are
+    /// told of every change, so that they are at one version then.
+    pub async fn settled(&self, alike: bool) -> Result<()> {
+        let look = || -> Vec<(u64, u64)> {
+            let statuses = self.hosts.iter().map(SimulatedHost::status);
+            statuses.map(|status| (status.applied_version, status.passes)).collect()
+        };
+        let mut before = look();
         loop {
             tokio::time::sleep(QUIET).await;
-            let now = versions();
-            if now == before {
+            let now = look();
+            let level = !alike || now.windows(2).all(|pair| matches!(pair, [(a, _), (b, _)] if a == b));
+            if now == before && level {
                 break;
             }
             before = now;

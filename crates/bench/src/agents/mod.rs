@@ -36,9 +36,9 @@ pub async fn one_group(server: &Server, engine: Engine, results: &mut Results) -
     let group = region.group().await?;
     let mut made = 0;
     for (round, members) in MEMBERS.into_iter().enumerate() {
-        region.ports(&group, made, members - made).await?;
+        region.ports(std::slice::from_ref(&group), made, members - made).await?;
         made = members;
-        crowd.settled().await?;
+        crowd.settled(true).await?;
         let (bytes, cpu) = (server.feed_bytes()?, server.cpu()?);
         let change = Change { crowd: &crowd, engine, results: &mut *results };
         let what = format!("rule of a group of {members} ports to {SHARING} agents");
@@ -58,9 +58,9 @@ pub async fn one_group(server: &Server, engine: Engine, results: &mut Results) -
 pub async fn many(server: &Server, engine: Engine, results: &mut Results) -> Result<()> {
     let crowd = Crowd::join(server, MANY).await?;
     let region = Region::open(server, &crowd, engine).await?;
-    let group = region.group().await?;
-    region.ports(&group, 0, MANY * PORTS_EACH).await?;
-    crowd.settled().await?;
+    let groups = region.groups().await?;
+    region.ports(&groups, 0, MANY * PORTS_EACH).await?;
+    crowd.settled(false).await?;
     let (cpu, began) = (server.cpu()?, Instant::now());
     tokio::time::sleep(IDLE).await;
     let part = (server.cpu()? - cpu).as_secs_f64() / began.elapsed().as_secs_f64();

@@ -46,14 +46,26 @@ impl Region {
         Ok(group)
     }
 
-    /// So many more ports in the group, `from` are there: the same number on each host.
-    pub async fn ports(&self, group: &str, from: usize, count: usize) -> Result<()> {
+    /// A group for the hosts of each network, as tenants have theirs.
+    pub async fn groups(&self) -> Result<Vec<String>> {
+        let mut groups = Vec::new();
+        for _ in (0..self.hosts.len()).step_by(HOSTS_EACH) {
+            groups.push(self.group().await?);
+        }
+        Ok(groups)
+    }
+
+    /// So many more ports, `from` are there: the same number on each host, in the one
+    /// group or in that of the network.
+    pub async fn ports(&self, groups: &[String], from: usize, count: usize) -> Result<()> {
         let calls: Vec<Call> = (from..from + count)
             .step_by(BULK)
             .map(|first| {
                 let ports: Vec<Value> = (first..(first + BULK).min(from + count))
                     .map(|index| {
-                        let (host, network) = &self.hosts[index % self.hosts.len()];
+                        let at = index % self.hosts.len();
+                        let (host, network) = &self.hosts[at];
+                        let group = &groups[at / HOSTS_EACH % groups.len()];
                         json!({"network_id": network, "binding:host_id": host, "security_groups": [group],
                             "device_owner": "compute:bench", "device_id": format!("machine-{index}")})
                     })
