@@ -159,6 +159,8 @@ async fn bridge_ports_and_tunnels_are_made_listed_and_changed() {
         device: None,
         mtu: Some(1450),
         alias: Some("ours".to_owned()),
+        group: None,
+        answers: false,
     };
     links.create_vxlan("vxlan-77", &vxlan).await.expect("vxlan");
     let change = LinkChange { master: Some(Some("br0".to_owned())), ..up() };

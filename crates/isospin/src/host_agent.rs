@@ -1,6 +1,7 @@
 //! `isospin agent`: the host agent, real or simulated.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use anyhow::{Context, Result, bail};
 use isospin_agent::config::{AgentConfig, OpenVSwitchConfig, PhysicalNetwork, Role, TunnelType, Wiring};

@@ -241,8 +241,11 @@ mod tests {
             up: true,
             carrier: true,
             master: None,
+            forwards: None,
             alias: None,
             vni: None,
+            group: None,
+            answers: false,
         };
         (1..).zip(names).map(link).map(|link| (link.name.clone(), link)).collect()
     }

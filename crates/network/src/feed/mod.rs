@@ -31,30 +31,8 @@ mod view;
 #[cfg(test)]
 mod tests;
 
-/// What tests of other parts do as an agent.
 #[cfg(test)]
-pub mod testing {
-    use isospin_feed::proto::{Hello, Report};
-
-    use crate::App;
-
-    /// Registers the agent that wires ports on the host.
-    pub async fn register(app: &App, host: &str) {
-        let hello = Hello {
-            host: host.to_owned(),
-            roles: vec!["l2".to_owned()],
-            mechanism: "linuxbridge".to_owned(),
-            tunnel_ip: "192.0.2.1".to_owned(),
-            ..Hello::default()
-        };
-        super::agents::register(app, hello).await.expect("registered");
-    }
-
-    /// Stores what the host reports.
-    pub async fn report(app: &App, host: &str, report: Report) {
-        super::reports::store(&app.store, host, report, app.settings.nova_events).await.expect("stored");
-    }
-}
+pub mod testing;
 
 pub use agents::HEARTBEAT_INTERVAL;
 pub use enrol::create_join_token;

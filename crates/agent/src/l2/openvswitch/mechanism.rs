@@ -99,6 +99,7 @@ impl OpenVSwitch {
         }
         self.folds.look(facts, scope.facts());
         let policy = self.policy(facts, &intent);
+        let begun = Instant::now();
         let guarded = self.guard(&intent, &observed, scope, may_sweep).await?;
         report.changes += guarded.changes;
         // No facts have come yet: flows of an earlier life go on carrying its ports.
@@ -118,7 +119,6 @@ impl OpenVSwitch {
         };
         let ready = view.ready();
         let wanted = self.flows(&view, &ready, facts, &policy);
-        let begun = Instant::now();
         if !fresh {
             report.changes += self.program(&observed, wanted, scope).await?;
             report.changes += self.unlimit(obsolete).await?;

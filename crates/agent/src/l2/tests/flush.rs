@@ -71,7 +71,7 @@ impl Bridge {
     }
 
     /// What A may send, while nobody keeps rules, and what it may not at any time.
-    fn from_a(&self) -> Vec<Vec<u8>> {
+    fn sent_by_a(&self) -> Vec<Vec<u8>> {
         let ([a, b, c], host) = (self.macs, self.host_mac);
         let to = |mac, ip, text: &[u8]| udp4(a, mac, [A, ip], [1, LISTENING], text);
         let mut frames = vec![
@@ -106,8 +106,8 @@ impl Bridge {
             open.push(FrameSender::open(&guest.ns.place(), "eth0").await.expect("sender"));
         }
         self.lab.shell(breaking).await;
-        let from_a = self.from_a();
-        for frame in &from_a {
+        let sent_by_a = self.sent_by_a();
+        for frame in &sent_by_a {
             open[0].send(frame).expect("send");
         }
         let to_a = [
@@ -128,7 +128,7 @@ impl Bridge {
         for tap in &mut taps {
             tap.until(&marker).expect("the marker arrives");
         }
-        for (index, frame) in from_a.iter().enumerate() {
+        for (index, frame) in sent_by_a.iter().enumerate() {
             assert!(!taps.iter().any(|tap| tap.saw(frame)), "{breaking}: frame {index} of A arrived");
         }
         assert!(taps[2].saw(&outwards), "{breaking}: who is not filtered goes on");

@@ -273,7 +273,7 @@ pub fn carries(from: &mut TcpStream, to: &mut TcpStream) -> bool {
 }
 
 /// Asks again and again until the answer is yes, for ten seconds at most.
-pub async fn eventually<F: Future<Output = bool>>(mut ask: impl FnMut() -> F) -> bool {
+pub async fn eventually(mut ask: impl AsyncFnMut() -> bool) -> bool {
     let end = Instant::now() + Duration::from_secs(10);
     while Instant::now() < end {
         if ask().await {

@@ -29,6 +29,7 @@ fn difference(version: u64, from: &Facts, to: &Facts) -> Change {
         set: new.iter().filter(|(key, it)| old.get(key) != Some(it)).map(|(_, it)| it.clone()).collect(),
         removed: old.keys().filter(|key| !new.contains_key(key)).map(Key::from).collect(),
         request_ids: vec!["req-1".to_owned()],
+        timing: None,
     }
 }
 
