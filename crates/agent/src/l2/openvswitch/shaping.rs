@@ -90,7 +90,13 @@ impl Shaping {
         let bytes = meter(Direction::Egress, Unit::Kilobits);
         let next = Action::Resubmit(table::TRANSIENT);
         if bytes.is_some() {
-            add(flows, table::BANDWIDTH_RATE_LIMIT, 10, [from], then(bytes.clone(), &[next.clone()]));
+            add(
+                flows,
+                table::BANDWIDTH_RATE_LIMIT,
+                10,
+                [from],
+                then(bytes.clone(), std::slice::from_ref(&next)),
+            );
         }
         if let Some(mark) = shaped.mark {
             for family in [ethertype::IPV4, ethertype::IPV6] {
