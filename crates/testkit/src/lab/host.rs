@@ -288,7 +288,8 @@ impl Drop for Host {
 /// What a flow matches, without numbers of ports.
 fn matched(flow: &str) -> String {
     let fields = flow.split(" actions=").next().unwrap_or_default().trim().split(',');
-    let fields = fields.map(|field| if field.starts_with("reg5=") { "reg5" } else { field });
+    let numbers = |field: &str| ["reg5=", "reg7="].into_iter().find(|number| field.starts_with(number));
+    let fields = fields.map(|field| numbers(field).unwrap_or(field));
     fields.collect::<Vec<_>>().join(",")
 }
 

@@ -58,13 +58,8 @@ async fn one(links: &Links, place: &Place, step: &Step) -> Result<(), HostError>
     match step {
         Step::CreateBridge { name, spec } => links.create_bridge(name, spec).await,
         Step::CreateVxlan { name, spec } => links.create_vxlan(name, spec).await,
-        Step::DisableIpv6 { name } => {
-            match sysctl::set(place, &observe::ipv6_setting(name), "1").await {
-                // The kernel has no IPv6 at all.
-                Err(error) if error.is_not_found() => Ok(()),
-                result => result.map(|_| ()),
-            }
-        }
+        Step::DisableIpv6 { name } => switch_on(place, &observe::ipv6_setting(name)).await,
+        Step::NoLinkLocal { name } => switch_on(place, &observe::link_local_setting(name)).await,
         Step::Change { name, change } => links.set(name, change).await,
         Step::AddAddress { name, net } => links.add_address(name, *net).await,
         Step::AddEntry { name, mac, peer } => links.append_fdb(name, *mac, *peer).await,
@@ -73,5 +68,13 @@ async fn one(links: &Links, place: &Place, step: &Step) -> Result<(), HostError>
         Step::SetNeighbour { name, ip, mac } => links.replace_neighbour(name, *ip, *mac).await,
         Step::DeleteNeighbour { name, ip } => links.delete_neighbour(name, *ip).await,
         Step::Sweep { name } => links.delete(name).await,
+    }
+}
+
+/// Sets a setting to 1, if the kernel has it: one without IPv6 has none of them.
+async fn switch_on(place: &Place, setting: &str) -> Result<(), HostError> {
+    match sysctl::set(place, setting, "1").await {
+        Err(error) if error.is_not_found() => Ok(()),
+        result => result.map(|_| ()),
     }
 }

@@ -159,7 +159,7 @@ fn add_tunnels(
         if !intent.bridges.contains_key(bridge) {
             continue;
         }
-        let Remote { mut entries, neighbours } = match config.vxlan_group {
+        let Remote { mut entries, mut neighbours } = match config.vxlan_group {
             None => remote.remove(&network.id).unwrap_or_default(),
             Some(_) => Remote::default(),
         };
@@ -167,6 +167,8 @@ fn add_tunnels(
             let peers = network.tunnel_peers.iter().filter(|peer| **peer != local);
             entries.extend(peers.map(|peer| (MacAddr::ZERO, *peer)));
         }
+        // There is no IPv6 below.
+        neighbours.retain(|ip, _| ip.is_ipv4() || network.mtu >= LEAST_IPV6_MTU);
         let knows_all = config.vxlan_group.is_none() && knows_all(facts, network);
         let vxlan = Vxlan {
             alias: owned::network_alias(network.id),
@@ -202,6 +204,9 @@ fn remote_ports(facts: &Facts, config: &AgentConfig, local: IpAddr) -> BTreeMap<
     }
     remote
 }
+
+/// What a link must carry for IPv6 (RFC 8200 §5).
+const LEAST_IPV6_MTU: u32 = 1280;
 
 /// Owners of ports without filters that have no addresses but those the server gave them.
 const OPEN_BUT_KNOWN: [&str; 2] = ["network:dhcp", "network:router_interface"];

@@ -25,6 +25,8 @@ pub struct Observed {
     pub underlay: Option<String>,
     /// Devices of ours that may give themselves IPv6 addresses.
     pub with_ipv6: BTreeSet<String>,
+    /// Those that give themselves one of their link.
+    pub with_link_local: BTreeSet<String>,
     pub barrier: Barrier,
 }
 
@@ -149,15 +151,25 @@ async fn read_ipv6(observed: &mut Observed, place: &Place, names: BTreeSet<Strin
     let present: Vec<String> = names.into_iter().filter(|name| observed.links.contains_key(name)).collect();
     let settings: Vec<String> = present.iter().map(|name| ipv6_setting(name)).collect();
     let values = sysctl::get_all(place, &settings).await?;
-    for (name, value) in present.into_iter().zip(values) {
-        // A kernel without IPv6 has no such setting, and gives no such addresses.
-        if value.is_some_and(|value| value != "1") {
-            observed.with_ipv6.insert(name);
-        } else {
-            observed.with_ipv6.remove(&name);
+    let modes: Vec<String> = present.iter().map(|name| link_local_setting(name)).collect();
+    let modes = sysctl::get_all(place, &modes).await?;
+    for ((name, value), mode) in present.into_iter().zip(values).zip(modes) {
+        // A kernel without IPv6 has no such settings, and gives no such addresses.
+        for (value, set) in [(value, &mut observed.with_ipv6), (mode, &mut observed.with_link_local)] {
+            if value.is_some_and(|value| value != "1") {
+                set.insert(name.clone());
+            } else {
+                set.remove(&name);
+            }
         }
     }
     Ok(())
+}
+
+/// The setting that keeps a device with IPv6 without an address of its link, when it is "1".
+#[must_use]
+pub fn link_local_setting(device: &str) -> String {
+    format!("net/ipv6/conf/{device}/addr_gen_mode")
 }
 
 /// The setting that keeps a device without IPv6 addresses, when it is "1".

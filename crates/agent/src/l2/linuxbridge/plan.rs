@@ -48,6 +48,10 @@ pub enum Step {
         name: String,
         spec: VlanSpec,
     },
+    /// Keeps the host's own addresses away from a device that needs IPv6 to answer.
+    NoLinkLocal {
+        name: String,
+    },
     /// The tunnel device answers for this address.
     SetNeighbour {
         name: String,
@@ -77,6 +81,7 @@ impl Step {
             | Self::AddEntry { name, .. }
             | Self::DeleteEntry { name, .. }
             | Self::CreateVlan { name, .. }
+            | Self::NoLinkLocal { name }
             | Self::SetNeighbour { name, .. }
             | Self::DeleteNeighbour { name, .. }
             | Self::Sweep { name } => name,
@@ -174,28 +179,25 @@ fn plan_interface(interface: &str, bridge: &str, observed: &Observed, steps: &mu
 fn plan_vxlan(name: &str, vxlan: &Vxlan, observed: &Observed, steps: &mut Vec<Step>) {
     let answers = vxlan.neighbours.is_some();
     // What a device does with what it does not know is decided when it is made.
-    let is_right = |link: &&Link| link.group == vxlan.group && link.answers == answers;
-    let is_other = observed.links.get(name).is_some_and(|link| owned::is_ours(link) && !is_right(&link));
+    let differs = |link: &Link| link.group != vxlan.group || link.answers != answers;
+    let is_other = observed.links.get(name).is_some_and(|link| owned::is_ours(link) && differs(link));
     if is_other {
         steps.push(Step::Sweep { name: name.to_owned() });
     }
     let link = observed.links.get(name).filter(|_| !is_other);
     if link.is_none() {
-        let spec = VxlanSpec {
-            vni: vxlan.vni,
-            local: Some(vxlan.local),
-            port: vxlan.port,
-            learning: vxlan.group.is_some(),
-            device: observed.underlay.clone().filter(|_| vxlan.group.is_some()),
-            group: vxlan.group,
-            answers,
-            mtu: Some(vxlan.mtu),
-            alias: Some(vxlan.alias.clone()),
-        };
+        let spec = vxlan_spec(vxlan, observed.underlay.clone());
         steps.push(Step::CreateVxlan { name: name.to_owned(), spec });
     }
-    if link.is_none() || observed.with_ipv6.contains(name) {
-        steps.push(Step::DisableIpv6 { name: name.to_owned() });
+    // Who answers neighbour solicitations has IPv6.
+    match answers {
+        true if link.is_none() || observed.with_link_local.contains(name) => {
+            steps.push(Step::NoLinkLocal { name: name.to_owned() });
+        }
+        false if link.is_none() || observed.with_ipv6.contains(name) => {
+            steps.push(Step::DisableIpv6 { name: name.to_owned() });
+        }
+        _ => {}
     }
     let mut change = LinkChange::default();
     if !link.is_some_and(|link| observed.is_in(link, &vxlan.bridge)) {
@@ -214,6 +216,20 @@ fn plan_vxlan(name: &str, vxlan: &Vxlan, observed: &Observed, steps: &mut Vec<St
         let neighbours = observed.neighbours.get(name).filter(|_| link.is_some()).unwrap_or(&fresh.1);
         plan_entries(name, vxlan, entries, steps);
         plan_neighbours(name, vxlan, neighbours, steps);
+    }
+}
+
+fn vxlan_spec(vxlan: &Vxlan, underlay: Option<String>) -> VxlanSpec {
+    VxlanSpec {
+        vni: vxlan.vni,
+        local: Some(vxlan.local),
+        port: vxlan.port,
+        learning: vxlan.group.is_some(),
+        device: underlay.filter(|_| vxlan.group.is_some()),
+        group: vxlan.group,
+        answers: vxlan.neighbours.is_some(),
+        mtu: Some(vxlan.mtu),
+        alias: Some(vxlan.alias.clone()),
     }
 }
 

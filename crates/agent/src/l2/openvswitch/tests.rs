@@ -4,14 +4,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use isospin_feed::facts::{Facts, Segment};
-use isospin_host_io::openflow::{Action, Field};
+use isospin_feed::facts::{Direction, Facts, Network, Parent, Rate, Segment};
+use isospin_host_io::openflow::{Action, Field, FlowTable, MeterChange};
+use isospin_types::{NetworkId, PortId};
 
 use super::flows::{self, View};
 use super::intent::{self, Way};
 use super::mechanism::vlans;
 use super::observe::{Bridge, Observed, Port};
-use super::shaping::Shaping;
+use super::shaping::{self, METERS, Shaping};
 use super::{names, plan, tunnels};
 use crate::config::{AgentConfig, OpenVSwitchConfig, PhysicalNetwork, TunnelType};
 use crate::firewall::openflow::table;
@@ -114,7 +115,7 @@ fn a_type_of_tunnel_or_a_physical_network_that_is_not_configured_fails_its_ports
 
 #[test]
 fn local_vlans_are_kept_and_the_lowest_free_is_taken() {
-    let ids: Vec<_> = (0..3).map(|_| isospin_types::NetworkId::random()).collect();
+    let ids: Vec<_> = (0..3).map(|_| NetworkId::random()).collect();
     let mut intent = intent::Intent::default();
     intent.networks.extend(ids.iter().map(|id| (*id, Way::None)));
     let vlans = vlans(&intent, &[(ids[1], 1)].into());
@@ -216,4 +217,81 @@ fn vlans_are_translated_both_ways() {
                 && actions == [Action::SetVlan(101), Action::Normal]
         }));
     });
+}
+
+/// A port here with parts of it: one of a network of its own, one whose parent is elsewhere.
+fn trunk() -> (Facts, [PortId; 3]) {
+    let mut facts = two_ports(Segment::Local);
+    let [here, there] = [true, false]
+        .map(|here| facts.ports.values().find(|port| (port.host == "here") == here).expect("port").id);
+    let own = add_port(&mut facts, 3, &[]);
+    let others = add_port(&mut facts, 4, &[]);
+    let mut network = Network::clone(facts.networks.values().next().expect("network"));
+    network.id = NetworkId::random();
+    for (id, parent) in [(own, here), (others, there)] {
+        let port = Arc::make_mut(facts.ports.get_mut(&id).expect("port"));
+        port.parent = Some(Parent { port_id: parent, vlan: 101 });
+        port.network_id = network.id;
+    }
+    facts.networks.insert(network.id, Arc::new(network));
+    (facts, [here, own, others])
+}
+
+#[test]
+fn a_part_of_a_trunk_has_no_port_of_its_own_and_goes_with_its_parent() {
+    let (config, switch) = host();
+    let (mut facts, [parent, own, others]) = trunk();
+    let first = intent::of(&facts, &config, &switch);
+    let carrier = first.taps[&own].carrier.clone().expect("a carrier");
+    assert_eq!((carrier.port, carrier.vlan), (parent, 101));
+    assert!(first.closed.contains_key(&others), "its parent is elsewhere");
+    // What a restarted agent finds: the local VLAN of a network that only a part is on.
+    let vlans = vlans(&first, &BTreeMap::new());
+    let mut held = observed(&first);
+    held.ports.remove(&first.taps[&own].device);
+    held.devices.remove(&first.taps[&own].device);
+    let made = plan::plan(&first, &held, &switch, &vlans, true);
+    let text = format!("{:?}", made.operations);
+    let network = first.taps[&own].network;
+    assert!(text.contains(&format!("{network}={}", vlans[&network])), "{text}");
+    let port = held.ports.get_mut(&first.taps[&parent].device).expect("port");
+    port.other_config.insert("carried".to_owned(), format!("{network}=77"));
+    assert_eq!(held.vlans().get(&network), Some(&77));
+    let port = Arc::make_mut(facts.ports.get_mut(&parent).expect("port"));
+    port.admin_state_up = false;
+    let down = intent::of(&facts, &config, &switch);
+    assert!(down.closed.contains_key(&own) && !down.taps.contains_key(&own));
+}
+
+#[test]
+fn a_limit_is_a_meter_whose_number_stays() {
+    let (config, switch) = host();
+    let (mut facts, [port, own, _]) = trunk();
+    let limit = |facts: &mut Facts, id: PortId| {
+        let port = Arc::make_mut(facts.ports.get_mut(&id).expect("port"));
+        let rate = Rate { rate: 1000, burst: None };
+        port.qos.bandwidth = [(Direction::Egress, rate), (Direction::Ingress, rate)].into();
+    };
+    limit(&mut facts, port);
+    let intent = intent::of(&facts, &config, &switch);
+    let one = Shaping::of(&facts, &intent);
+    assert_eq!(one.meters.len(), 2);
+    assert!(one.meters.keys().all(|number| METERS.contains(number)));
+    limit(&mut facts, own);
+    let mut both = Shaping::of(&facts, &intent);
+    assert!(one.meters.iter().all(|(number, meter)| both.meters.get(number) == Some(meter)));
+    assert_eq!(both.meters.len(), 4);
+    // Others' meters stay, one of another shape becomes ours, one nobody needs goes.
+    let (first, meter) = both.meters.iter().next().map(|(id, meter)| (*id, *meter)).expect("a meter");
+    let held = BTreeMap::from([(7, Some(meter)), (first, None), (65_000, Some(meter))]);
+    let (before, after) = shaping::changes(&held, &both.meters);
+    assert_eq!(before.len(), 4);
+    assert!(before.contains(&MeterChange::Modify(first, meter)));
+    assert_eq!(after, [MeterChange::Delete(65_000)]);
+    // A switch without meters: the ports say so.
+    let refused = both.meters.keys().map(|number| (*number, "no".to_owned())).collect();
+    assert_eq!(both.without(&refused).into_keys().collect::<BTreeSet<_>>(), [port, own].into());
+    let mut flows = FlowTable::default();
+    both.add(&mut flows, port, 3, &[Action::Output(3)]);
+    assert!(flows.is_empty(), "no flow names a meter that is not there");
 }

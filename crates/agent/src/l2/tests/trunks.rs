@@ -94,7 +94,7 @@ async fn take_apart(guest: &Guest, mac: MacAddr) -> Switch {
         "add-br br0 -- set bridge br0 datapath_type=netdev -- add-port br0 eth0 \
          -- add-port br0 part tag={TAG} -- set interface part type=internal mac=\"{mac}\""
     );
-    switch.vsctl(&all.replace('"', "")).expect("bridge");
+    switch.vsctl(&all).expect("bridge");
     guest.shell("ip address flush dev eth0; ip link set part up").await;
     guest.shell("ip address add 10.0.1.11/24 dev part; ip -6 address add fd00:1::11/64 dev part nodad").await;
     switch

@@ -186,12 +186,12 @@ async fn without_l2population_hosts_flood_to_a_group_and_learn() {
     let sender = FrameSender::open(&pair.guests[0].ns.place(), "eth0").await.expect("sender");
     let frame = arp(from, to, 2, (from, Ipv4Addr::new(10, 0, 0, 1)), Ipv4Addr::new(10, 0, 0, 2));
     let mut frames = Vec::new();
-    let arrives = async || {
+    let mut arrives = || {
         sender.send(&frame).expect("sent");
         frames.extend(capture.frames());
-        frames.iter().any(|seen| seen.get(50..62) == frame.get(..12))
+        std::future::ready(frames.iter().any(|seen| seen.get(50..62) == frame.get(..12)))
     };
-    assert!(eventually(arrives).await);
+    assert!(eventually(&mut arrives).await);
     let flooded = frames.iter().filter(to_group).any(|seen| seen.get(50..62) == frame.get(..12));
     assert!(!flooded, "a known receiver");
 }
