@@ -11,7 +11,7 @@ use std::time::Instant;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use isospin_feed::facts::{FactKey, Facts};
-use isospin_host_io::{Conntrack, HostError, Links, Place, sysctl};
+use isospin_host_io::{Conntrack, Flow, HostError, Links, Place, sysctl};
 
 use super::{Intent, Observed, apply, intent, observe, owned, plan, sides};
 use crate::config::AgentConfig;
@@ -20,6 +20,9 @@ use crate::firewall::cut::{self, Judge};
 use crate::firewall::nftables::{NAT, Nftables, QOS, base::CUT};
 use crate::firewall::policy::{Folds, Kept, Policy};
 use crate::l2::{failed, masquerade, qos};
+
+/// Looks at connections in a row, at most.
+const CUTS: usize = 10;
 
 /// Bridges, tunnels and taps, and the firewall in front of them.
 pub struct LinuxBridge {
@@ -185,46 +188,63 @@ impl LinuxBridge {
             // Rules may have gone while no agent was here to see it.
             None => devices.extend(policy.ports.keys().cloned()),
         }
-        let judge = Judge::new(facts, &policy, &devices);
+        let judge = Arc::new(Judge::new(facts, &policy, &devices));
         self.policy = Some(policy);
-        match self.cut_flows(judge, disowned).await {
-            Ok(count) => {
+        let trouble = match self.cut_flows(&judge, disowned).await {
+            Ok(Cut { count, all }) => {
                 if count > 0 {
                     tracing::info!(count, "cut connections that lost their rule");
                 }
-                count
+                if all {
+                    return count;
+                }
+                "connections that lost their rule come back".to_owned()
             }
-            Err(error) => {
-                tracing::warn!(error = %error.reason(), "cannot cut connections; trying again");
-                self.uncut = devices;
-                *retry = true;
-                0
-            }
-        }
+            Err(error) => error.reason(),
+        };
+        tracing::warn!(error = %trouble, "cannot cut connections; trying again");
+        self.uncut = devices;
+        *retry = true;
+        0
     }
 
+    /// Marks until there is nothing left to mark. A packet that was let through as one of a running
+    /// connection just before its mark came takes the mark away again when it leaves; a
+    /// busy connection has one under way at nearly any moment.
     async fn cut_flows(
         &self,
-        judge: Judge,
+        judge: &Arc<Judge>,
         disowned: BTreeSet<(u16, std::net::IpAddr)>,
-    ) -> Result<u64, HostError> {
+    ) -> Result<Cut, HostError> {
         let conntrack = Conntrack::open(self.place.clone());
-        let mut count = 0;
-        if !judge.is_idle() {
-            count += conntrack
-                .mark_where(CUT, CUT, move |flow| flow.mark & CUT == 0 && judge.refuses(flow))
-                .await?;
+        let mut cut = Cut { count: 0, all: judge.is_idle() };
+        for _ in 0..CUTS {
+            if cut.all {
+                break;
+            }
+            let judge = Arc::clone(judge);
+            let lost = move |flow: &Flow| flow.mark & CUT == 0 && judge.refuses(flow);
+            let marked = conntrack.mark_where(CUT, CUT, lost).await?;
+            cut.count += marked;
+            cut.all = marked == 0;
         }
         if !disowned.is_empty() {
             let has = move |zone, ip| disowned.contains(&(zone, ip));
-            count += conntrack
+            cut.count += conntrack
                 .delete_where(move |flow| {
                     has(flow.zone, flow.original.source) || has(flow.zone, flow.reply.source)
                 })
                 .await?;
         }
-        Ok(count)
+        Ok(cut)
     }
+}
+
+/// What came of cutting connections.
+struct Cut {
+    count: u64,
+    /// Whether none was found in the end that should have been cut.
+    all: bool,
 }
 
 impl Mechanism for LinuxBridge {

@@ -1,5 +1,6 @@
 //! Real packets: each test is a host in a namespace with guests behind taps.
 
+mod busy;
 mod closing;
 mod corpus;
 mod facts;
