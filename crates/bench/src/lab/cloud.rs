@@ -161,14 +161,18 @@ impl Cloud {
     pub async fn active(&self) -> Result<()> {
         self.wait(
             "ports that are not ACTIVE",
-            "/ports?device_owner=compute:bench&status=DOWN&fields=id&limit=1",
+            "/ports?device_owner=compute:bench&status=DOWN&status=BUILD&status=ERROR&fields=id&limit=1",
         )
         .await
     }
 
     /// Waits until this port is.
     pub async fn one_active(&self, guest: &Guest) -> Result<()> {
-        self.wait("a port that is not ACTIVE", &format!("/ports?id={}&status=DOWN&fields=id", guest.id)).await
+        self.wait(
+            "a port that is not ACTIVE",
+            &format!("/ports?id={}&status=DOWN&status=BUILD&status=ERROR&fields=id", guest.id),
+        )
+        .await
     }
 
     async fn wait(&self, what: &str, path: &str) -> Result<()> {
