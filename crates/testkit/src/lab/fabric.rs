@@ -86,7 +86,7 @@ impl Fabric {
     /// The kernel's: another lab runs, for example.
     pub fn let_in(&self) -> Result<()> {
         // The kernel takes an earlier lab's device away in its own time.
-        let is_free = || (!std::path::Path::new("/sys/class/net").join(OUTSIDE_NIC).exists()).then_some(());
+        let is_free = || (!Path::new("/sys/class/net").join(OUTSIDE_NIC).exists()).then_some(());
         super::until("no other lab runs", is_free)?;
         self.wire(Network::Management, OUTSIDE, OUTSIDE_NIC, nix::unistd::gettid().as_raw())?;
         let address = Network::Management.address(OUTSIDE);
