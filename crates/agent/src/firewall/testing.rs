@@ -206,14 +206,17 @@ pub(crate) fn packet() -> impl Strategy<Value = Packet> {
         // Both ends of one version.
         let destination = if source.is_ipv4() == other.is_ipv4() { other } else { source };
         let ports = has_ports(protocol).then_some((a, b));
-        let icmp = matches!(protocol, 1 | 58).then_some((a.to_be_bytes()[1], b.to_be_bytes()[1] % 3));
-        Packet {
+        let packet = Packet {
             source,
             destination,
             protocol,
             source_port: ports.map(|(a, _)| a),
             destination_port: ports.map(|(_, b)| b),
-            icmp,
-        }
+            icmp: None,
+        };
+        // ICMPv6 in IPv4 has no types: trackers take some of them for broken, no rule names them.
+        let icmp =
+            (protocol == packet.icmp_protocol()).then_some((a.to_be_bytes()[1], b.to_be_bytes()[1] % 3));
+        Packet { icmp, ..packet }
     })
 }

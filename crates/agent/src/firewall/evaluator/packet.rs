@@ -16,7 +16,7 @@ pub struct Packet {
     /// Ports, of protocols that have them.
     pub source_port: Option<u16>,
     pub destination_port: Option<u16>,
-    /// Type and code, of ICMP and ICMPv6.
+    /// Type and code, of the ICMP of its IP version ([`Self::icmp_protocol`]).
     pub icmp: Option<(u8, u8)>,
 }
 
