@@ -9,6 +9,7 @@ use deadpool_postgres::Pool;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::migrate::MigrationSet;
+use crate::postgres::SharedConnections;
 use crate::session::{Connection, Session};
 use crate::sqlite::{FileLock, ReadPool, SqliteConnection};
 use crate::{Engine, Reader, StoreError, Tx, Work, changes, postgres};
@@ -19,12 +20,15 @@ const QUEUE: usize = 1024;
 /// Units the writer takes into one commit at most.
 const BATCH: usize = 128;
 
+/// Connections without which it does not work: the writer's, one for short reads, one for a long one.
+const FEWEST: usize = 3;
+
 /// Which database a store opens.
 #[derive(Debug, Clone)]
 pub enum StoreConfig {
     /// A file, made when absent. `durable` false is for tests only.
     Sqlite { path: PathBuf, durable: bool },
-    /// A `postgresql://` address; `connections` at most.
+    /// A `postgresql://` address; `connections` at most, and no fewer than 3.
     Postgres { address: String, connections: usize },
 }
 
@@ -40,7 +44,7 @@ pub struct Store {
 #[derive(Clone)]
 enum Readers {
     Sqlite(ReadPool),
-    Postgres(Pool),
+    Postgres { pool: Pool, shared: SharedConnections },
 }
 
 impl Store {
@@ -101,7 +105,7 @@ impl Store {
         connections: usize,
         migrations: &[MigrationSet],
     ) -> Result<Self, StoreError> {
-        let pool = postgres::pool(&address, connections.max(2))?;
+        let pool = postgres::pool(&address, connections.max(FEWEST))?;
         let connection = postgres::connect(&pool).await?;
         let mut session = Session::new(Connection::Postgres(connection));
         crate::migrate::apply(&mut session, migrations).await?;
@@ -121,7 +125,8 @@ impl Store {
                 batch::run(&mut tx, taken, None, &newest_sender).await;
             }
         });
-        Ok(Self { engine: Engine::Postgres, queue, readers: Readers::Postgres(pool), newest })
+        let shared = SharedConnections::new(pool.clone(), shared_by_reads(connections));
+        Ok(Self { engine: Engine::Postgres, queue, readers: Readers::Postgres { pool, shared }, newest })
     }
 
     /// The engine behind this store.
@@ -158,18 +163,30 @@ impl Store {
         answered.await.map_err(|_| StoreError::Closed)?
     }
 
-    /// A connection for reads of a few rows.
+    /// A connection for reads of a few rows; on PostgreSQL others may use it too.
     pub async fn reader(&self) -> Result<Reader, StoreError> {
         match &self.readers {
-            Readers::Sqlite(pool) => {
-                let session = Session::new(Connection::Sqlite(pool.take()?));
-                Ok(Reader::new(session, Some(pool.clone())))
+            Readers::Sqlite(pool) => Self::sqlite_reader(pool),
+            Readers::Postgres { shared, .. } => {
+                Ok(Reader::new(Session::new(Connection::Postgres(shared.take().await?)), None))
             }
-            Readers::Postgres(pool) => {
+        }
+    }
+
+    /// A connection that nobody else uses.
+    async fn own_reader(&self) -> Result<Reader, StoreError> {
+        match &self.readers {
+            Readers::Sqlite(pool) => Self::sqlite_reader(pool),
+            Readers::Postgres { pool, .. } => {
                 let connection = postgres::connect(pool).await?;
                 Ok(Reader::new(Session::new(Connection::Postgres(connection)), None))
             }
         }
+    }
+
+    fn sqlite_reader(pool: &ReadPool) -> Result<Reader, StoreError> {
+        let session = Session::new(Connection::Sqlite(pool.take()?));
+        Ok(Reader::new(session, Some(pool.clone())))
     }
 
     /// Runs a long read (a list of many rows) where it does not hold up others, and
@@ -180,7 +197,7 @@ impl Store {
         E: From<StoreError> + Send + 'static,
         F: for<'t> FnOnce(&'t mut Session) -> Work<'t, T, E> + Send + 'static,
     {
-        let mut reader = self.reader().await?;
+        let mut reader = self.own_reader().await?;
         let task = match self.engine {
             Engine::Postgres => tokio::spawn(async move { work(&mut reader).await }),
             Engine::Sqlite => {
@@ -213,6 +230,13 @@ impl Store {
         })
         .await
     }
+}
+
+/// How many of the `connections` short reads share: each keeps a core of PostgreSQL's busy, and
+/// the writer and long reads need connections of their own.
+fn shared_by_reads(connections: usize) -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    (connections / 4).clamp(1, cores.max(2))
 }
 
 /// Replaces the writer's connection when it has broken.

@@ -283,7 +283,7 @@ pub struct Store {
     pub url: String,
     /// File that holds the URL, when it has a password in it.
     pub url_file: Option<PathBuf>,
-    /// Connections to PostgreSQL at most.
+    /// Connections to PostgreSQL at most; 3 or more.
     pub connections: usize,
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use isospin_feed::pki::{Authority, peer_host};
 use isospin_feed::proto::enrol_server::EnrolServer;
@@ -30,6 +31,12 @@ const FEED_VERSION: u32 = 1;
 const OUTGOING: usize = 64;
 /// A report may name every port of a host.
 const LARGEST_MESSAGE: usize = 16 << 20;
+
+/// How long nothing may be heard before the server asks whether the agent's host is still there.
+/// Agents ask far more often, as they must notice that their server has gone; each question
+/// of a thousand of them costs.
+const PING_EVERY: Duration = Duration::from_secs(60);
+const PING_ANSWER: Duration = Duration::from_secs(20);
 
 /// Sessions with agents.
 struct FeedService {
@@ -66,8 +73,8 @@ pub async fn serve(
     Server::builder()
         .tls_config(tls)?
         .tcp_nodelay(true)
-        .http2_keepalive_interval(Some(std::time::Duration::from_secs(10)))
-        .http2_keepalive_timeout(Some(std::time::Duration::from_secs(10)))
+        .http2_keepalive_interval(Some(PING_EVERY))
+        .http2_keepalive_timeout(Some(PING_ANSWER))
         .add_service(feed)
         .add_service(EnrolServer::new(enrol))
         .serve_with_incoming_shutdown(TcpListenerStream::new(listener), stop)

@@ -1,6 +1,9 @@
-//! PostgreSQL: a pool of connections, one of them held by the writer.
+//! PostgreSQL: a pool of connections, one of them held by the writer, some shared by short reads.
 
 mod listen;
+mod shared;
+
+use std::sync::Arc;
 
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod};
 use futures::future::{join, join_all, try_join_all};
@@ -8,6 +11,7 @@ use postgres_types::{ToSql, Type};
 use tokio_postgres::{NoTls, Statement};
 
 pub(crate) use listen::listen;
+pub(crate) use shared::SharedConnections;
 
 use crate::{Row, StoreError, Value};
 
@@ -22,7 +26,7 @@ pub(crate) const CHANNEL: &str = "isospin_changes";
 
 /// A checked-out connection.
 pub(crate) struct PgConnection {
-    client: Object,
+    client: Arc<Object>,
     /// What goes out with the next statement, before it.
     waiting: Vec<Waiting>,
 }
@@ -41,9 +45,10 @@ pub(crate) fn pool(address: &str, size: usize) -> Result<Pool, StoreError> {
     config.application_name("isospin");
     // A server that vanishes inside a transaction must not hold the writer's lock.
     // Indexes are held in memory, or on disks that do not turn: with the default of 4 a page's
-    // children are looked for in whole tables.
+    // children are looked for in whole tables. No statement here is worth compiling: that
+    // takes longer than the longest of them.
     config.options(
-        "-c idle_in_transaction_session_timeout=15s -c statement_timeout=60s -c random_page_cost=1.1",
+        "-c idle_in_transaction_session_timeout=15s -c statement_timeout=60s -c random_page_cost=1.1 -c jit=off",
     );
     let manager =
         Manager::from_config(config, NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
@@ -57,7 +62,7 @@ pub(crate) fn pool(address: &str, size: usize) -> Result<Pool, StoreError> {
 pub(crate) async fn connect(pool: &Pool) -> Result<PgConnection, StoreError> {
     let client =
         pool.get().await.map_err(|error| StoreError::PostgresConnect { reason: describe(&error) })?;
-    Ok(PgConnection { client, waiting: Vec::new() })
+    Ok(PgConnection::over(Arc::new(client)))
 }
 
 fn describe(error: &dyn std::error::Error) -> String {
@@ -71,9 +76,15 @@ fn describe(error: &dyn std::error::Error) -> String {
 }
 
 impl PgConnection {
+    fn over(client: Arc<Object>) -> Self {
+        Self { client, waiting: Vec::new() }
+    }
+
     /// Closes the connection instead of returning it to the pool.
     pub(crate) fn discard(self) {
-        drop(Object::take(self.client));
+        if let Some(client) = Arc::into_inner(self.client) {
+            drop(Object::take(client));
+        }
     }
 
     pub(crate) fn is_closed(&self) -> bool {

@@ -1,5 +1,7 @@
 //! Statements and values mean the same on both engines.
 
+use futures::future::join_all;
+use futures::poll;
 use isospin_store_kit::query::Select;
 use isospin_store_kit::{Session, StoreError, Value, values};
 use isospin_testkit::databases::on_each_engine;
@@ -183,6 +185,35 @@ async fn a_reader_that_failed_goes_on() {
         assert_eq!(texts(&mut reader, "SELECT id FROM items", values![]).await, ["a"]);
         drop(reader);
         assert_eq!(stored(&database.store).await, ["a"]);
+    })
+    .await;
+}
+
+/// Readers may share the way to the database: each gets its own answers, whatever
+/// becomes of the others'.
+#[tokio::test]
+async fn readers_beside_each_other_get_their_own_answers() {
+    on_each_engine(&[ITEMS], |database| async move {
+        let database = &database;
+        let store = &database.store;
+        add(store, "a").await.expect("a commit");
+        let ask = |number: i64| async move {
+            let mut reader = store.reader().await.expect("a reader");
+            if number % 7 == 0 {
+                let wrong = reader.rows("SELECT nothing FROM nowhere", values![]).await;
+                assert!(wrong.is_err(), "no such table");
+            }
+            let question = "SELECT id || CAST($1 AS text) FROM items WHERE id = 'a'";
+            if number % 5 == 0 {
+                // Its caller goes away while the answer is on its way.
+                let _ = poll!(Box::pin(reader.rows(question, values![number.to_string()])));
+                return;
+            }
+            let answer = texts(&mut reader, question, values![number.to_string()]).await;
+            assert_eq!(answer, [format!("a{number}")]);
+        };
+        join_all((1..200).map(ask)).await;
+        assert_eq!(stored(store).await, ["a"]);
     })
     .await;
 }

@@ -17,21 +17,26 @@ const START: Duration = Duration::from_secs(30);
 pub struct Cluster {
     folder: TempDir,
     server: Child,
-    fsync: &'static str,
+    settings: &'static [&'static str],
 }
+
+/// For tests: commits that do not wait for a disk.
+const FAST: &[&str] = &["fsync=off"];
+/// For measurements: as docs/operator-guide.md advises.
+const DURABLE: &[&str] = &["fsync=on", "shared_buffers=1GB", "max_wal_size=4GB", "checkpoint_timeout=15min"];
 
 impl Cluster {
     /// Makes a data folder and starts a server that listens on a socket in it only.
     pub fn start() -> anyhow::Result<Self> {
-        Self::start_with("off")
+        Self::start_with(FAST)
     }
 
     /// The same with commits that reach the disk, for measurements.
     pub fn start_durable() -> anyhow::Result<Self> {
-        Self::start_with("on")
+        Self::start_with(DURABLE)
     }
 
-    fn start_with(fsync: &'static str) -> anyhow::Result<Self> {
+    fn start_with(settings: &'static [&'static str]) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("isospin-pg-").tempdir()?;
         let user = unprivileged_user()?;
         if let Some(user) = &user {
@@ -46,8 +51,8 @@ impl Cluster {
         if !made.success() {
             bail!("initdb failed: {made}");
         }
-        let server = serve(folder.path(), fsync)?;
-        let mut cluster = Self { folder, server, fsync };
+        let server = serve(folder.path(), settings)?;
+        let mut cluster = Self { folder, server, settings };
         cluster.wait_ready()?;
         Ok(cluster)
     }
@@ -63,7 +68,7 @@ impl Cluster {
         loop {
             // The orphaned processes of the killed one end by themselves; until then a
             // new one refuses to start.
-            self.server = serve(self.folder.path(), self.fsync)?;
+            self.server = serve(self.folder.path(), self.settings)?;
             if self.wait_ready().is_ok() {
                 return Ok(());
             }
@@ -106,14 +111,14 @@ impl Drop for Cluster {
 }
 
 /// Starts a server on the folder's data.
-fn serve(folder: &Path, fsync: &str) -> anyhow::Result<Child> {
+fn serve(folder: &Path, settings: &[&str]) -> anyhow::Result<Child> {
     Ok(command("postgres", unprivileged_user()?.as_ref())?
         .arg("-D")
         .arg(folder.join("data"))
         .arg("-k")
         .arg(folder)
-        .args(["-c", "listen_addresses=", "-c", "max_connections=300", "-c"])
-        .arg(format!("fsync={fsync}"))
+        .args(["-c", "listen_addresses=", "-c", "max_connections=300"])
+        .args(settings.iter().flat_map(|setting| ["-c", *setting]))
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()?)

@@ -60,9 +60,12 @@ pub async fn show(
     context: Context,
 ) -> Result<Response, Fault> {
     let query = ListQuery::parse(&TYPE, &context.query, 0)?;
-    let mut session = app.store.reader().await?;
-    let details = find(&mut session, &context.caller, &id).await?;
-    drop(session);
+    let (caller, wanted) = (context.caller.clone(), id.clone());
+    // It may have thousands of rules.
+    let details = app
+        .store
+        .read_apart(move |session| Box::pin(async move { find(session, &caller, &wanted).await }))
+        .await?;
     let facts = target(&details.group, details.shared);
     if !app.policy.allows("get_security_group", &context.caller, &facts) {
         return Err(not_found(id));

@@ -1,4 +1,5 @@
-//! Reading ports with their addresses and groups: a constant number of queries.
+//! Reading ports with their addresses and groups: one query, and one round trip more where
+//! there are tags, policies or trunks.
 
 use std::collections::HashMap;
 
@@ -26,7 +27,11 @@ macro_rules! selected {
          ports.updated_at, ports.revision_number, networks.project_id, networks.shared, \
          (SELECT policy_id FROM port_qos_policies WHERE port_id = ports.id), \
          (SELECT policy_id FROM network_qos_policies WHERE network_id = ports.network_id), \
-         EXISTS (SELECT 1 FROM trunks WHERE trunks.port_id = ports.id)"
+         EXISTS (SELECT 1 FROM trunks WHERE trunks.port_id = ports.id), \
+         EXISTS (SELECT 1 FROM tags WHERE tags.resource_id = ports.id), \
+         (SELECT string_agg(subnet_id || ' ' || ip_address || ' ' || ordinal, ',') \
+          FROM port_addresses WHERE port_id = ports.id), \
+         (SELECT string_agg(security_group_id, ',') FROM port_security_groups WHERE port_id = ports.id)"
     };
 }
 macro_rules! selected_from {
@@ -35,18 +40,14 @@ macro_rules! selected_from {
     };
 }
 
-/// Columns of a port and of what rules ask about its network, in the order read here.
+/// Columns of a port, its addresses and groups as one text each (half of what statements
+/// of their own cost PostgreSQL), and what rules ask about its network, in the order read here.
 pub const SELECTED: &str = selected!();
 /// Where [`SELECTED`] comes from.
 pub const SELECTED_FROM: &str = selected_from!();
 
 const BY_ID: &str = concat!("SELECT ", selected!(), " FROM ", selected_from!(), " WHERE ports.id = $1");
-/// Addresses, groups and tags of a port, in one statement.
-const CHILDREN: &str = "SELECT port_id, 0 AS kind, subnet_id AS value, ip_address, ordinal \
-     FROM port_addresses WHERE port_id = $1 \
-     UNION ALL SELECT port_id, 1, security_group_id, NULL, 0 FROM port_security_groups WHERE port_id = $1 \
-     UNION ALL SELECT resource_id, 2, tag, NULL, 0 FROM tags WHERE resource_id = $1 \
-     ORDER BY kind, ordinal, value";
+const TAGS: &str = "SELECT resource_id, tag FROM tags WHERE resource_id = $1 ORDER BY tag";
 
 /// A port with what policy and view ask beside it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,8 +73,8 @@ pub async fn get(session: &mut Session, id: PortId) -> Result<Option<Port>, Stor
 
 /// The port of this id with its tags and facts of its network.
 pub async fn find(session: &mut Session, id: PortId) -> Result<Option<Found>, StoreError> {
-    let answers = session.rows_many(whole(id)).await?;
-    assembled(session, answers.into_iter()).await
+    let rows = session.rows(BY_ID, values![id]).await?;
+    Ok(found_rows(session, rows).await?.pop())
 }
 
 /// As [`find`], with the network shared where it is with this project.
@@ -82,11 +83,10 @@ pub async fn find_for(
     id: PortId,
     project_id: &str,
 ) -> Result<Option<Found>, StoreError> {
-    let mut queries = whole(id);
-    queries.push((ACCESS, values![id, project_id]));
+    let queries = vec![(BY_ID, values![id]), (ACCESS, values![id, project_id])];
     let mut answers = session.rows_many(queries).await?;
     let access = Access::from_rows(answers.pop().unwrap_or_default())?;
-    let found = assembled(session, answers.into_iter()).await?;
+    let found = found_rows(session, answers.pop().unwrap_or_default()).await?.pop();
     Ok(found.map(|found| Found { network_shared: access.shared, ..found }))
 }
 
@@ -94,39 +94,15 @@ pub async fn find_for(
 const ACCESS: &str = "SELECT DISTINCT action FROM rbac_policies \
      WHERE object_id = (SELECT network_id FROM ports WHERE id = $1) AND target_project IN ('*', $2)";
 
-/// The queries for what every port has, none of which needs another's answer.
-fn whole(id: PortId) -> Vec<(&'static str, Vec<Value>)> {
-    [BY_ID, CHILDREN].map(|sql| (sql, values![id])).to_vec()
-}
-
-async fn assembled(
-    session: &mut Session,
-    mut answers: impl Iterator<Item = Vec<Row>>,
-) -> Result<Option<Found>, StoreError> {
-    let mut next = || answers.next().unwrap_or_default();
-    let Some(row) = next().into_iter().next() else { return Ok(None) };
-    let mut found = vec![row_of_port(row)?];
-    attach(&mut found, next())?;
-    attach_seldom(session, &mut found).await?;
-    Ok(found.pop().map(|(found, _)| found))
-}
-
 /// Whether a port of the network has this MAC.
 pub async fn has_mac(session: &mut Session, network_id: NetworkId, mac: MacAddr) -> Result<bool, StoreError> {
     let sql = "SELECT 1 FROM ports WHERE network_id = $1 AND mac_address = $2";
     Ok(session.row(sql, values![network_id, mac]).await?.is_some())
 }
 
-/// Ports from rows of [`SELECTED`], in that order, with their children.
+/// Ports from rows of [`SELECTED`], in that order, with all they have.
 pub async fn found_rows(session: &mut Session, rows: Vec<Row>) -> Result<Vec<Found>, StoreError> {
     let mut ports = rows.into_iter().map(row_of_port).collect::<Result<Vec<_>, _>>()?;
-    if ports.is_empty() {
-        return Ok(Vec::new());
-    }
-    let any = session.engine().any_of("$1");
-    let ids = Value::list(ports.iter().map(|(found, _)| found.port.id));
-    let children = session.rows(&CHILDREN.replace("= $1", &any), vec![ids]).await?;
-    attach(&mut ports, children)?;
     attach_seldom(session, &mut ports).await?;
     Ok(ports.into_iter().map(|(found, _)| found).collect())
 }
@@ -144,40 +120,21 @@ struct Seldom {
     /// A policy of its own or of its network.
     policy: bool,
     trunk: bool,
+    tags: bool,
 }
 
-/// Gives each port its addresses, groups and tags: rows of [`CHILDREN`].
-fn attach(ports: &mut [(Found, Seldom)], children: Vec<Row>) -> Result<(), StoreError> {
-    let index = places(ports);
-    for row in children {
-        let mut columns = row.columns();
-        let Some((found, _)) = index.get(&columns.parse()?).and_then(|at| ports.get_mut(*at)) else {
-            continue;
-        };
-        match columns.int()? {
-            0 => {
-                let fixed_ip = FixedIp { subnet_id: columns.parse()?, ip_address: columns.parse()? };
-                found.port.fixed_ips.push(fixed_ip);
-            }
-            1 => found.port.security_groups.push(columns.parse::<SecurityGroupId>()?),
-            _ => found.tags.push(columns.text()?),
-        }
-    }
-    Ok(())
-}
-
-/// Gives the ports that are under a policy its guarantees, and parents their trunk.
+/// Gives the ports that are under a policy its guarantees, parents their trunk, and tags.
 async fn attach_seldom(session: &mut Session, ports: &mut [(Found, Seldom)]) -> Result<(), StoreError> {
     let of = |has: fn(&Seldom) -> bool| -> Vec<PortId> {
         ports.iter().filter(|(_, seldom)| has(seldom)).map(|(found, _)| found.port.id).collect()
     };
-    let (guaranteed, parents) = (of(|seldom| seldom.policy), of(|seldom| seldom.trunk));
-    if guaranteed.is_empty() && parents.is_empty() {
+    let concerned = [of(|seldom| seldom.policy), of(|seldom| seldom.trunk), of(|seldom| seldom.tags)];
+    if concerned.iter().all(Vec::is_empty) {
         return Ok(());
     }
     let any = session.engine().any_of("$1");
-    let queries = [requests::OF_PORT, trunk::store::OF_PORT].map(|sql| sql.replace("= $1", &any));
-    let ids = [Value::list(guaranteed), Value::list(parents)];
+    let queries = [requests::OF_PORT, trunk::store::OF_PORT, TAGS].map(|sql| sql.replace("= $1", &any));
+    let ids = concerned.map(Value::list);
     let queries = queries.iter().zip(ids).map(|(sql, ids)| (sql.as_str(), vec![ids])).collect();
     let mut answers = session.rows_many(queries).await?.into_iter();
     let index = places(ports);
@@ -193,6 +150,12 @@ async fn attach_seldom(session: &mut Session, ports: &mut [(Found, Seldom)]) -> 
             trunk::store::add_details(&mut found.trunk, &mut columns)?;
         }
     }
+    for row in answers.next().unwrap_or_default() {
+        let mut columns = row.columns();
+        if let Some((found, _)) = index.get(&columns.parse()?).and_then(|at| ports.get_mut(*at)) {
+            found.tags.push(columns.text()?);
+        }
+    }
     Ok(())
 }
 
@@ -201,7 +164,7 @@ fn places(ports: &[(Found, Seldom)]) -> HashMap<PortId, usize> {
     ports.iter().enumerate().map(|(index, (found, _))| (found.port.id, index)).collect()
 }
 
-/// A row of [`SELECTED`], still without its children.
+/// A row of [`SELECTED`], still without what few ports have.
 fn row_of_port(row: Row) -> Result<(Found, Seldom), StoreError> {
     let mut columns = row.columns();
     let mut port = Port {
@@ -251,7 +214,10 @@ fn row_of_port(row: Row) -> Result<(Found, Seldom), StoreError> {
     let seldom = Seldom {
         policy: port.qos_policy_id.is_some() || qos_network_policy_id.is_some(),
         trunk: columns.flag()?,
+        tags: columns.flag()?,
     };
+    port.fixed_ips = addresses(columns.opt_text()?)?;
+    port.security_groups = groups(columns.opt_text()?)?;
     let found = Found {
         port,
         network_project_id,
@@ -262,6 +228,34 @@ fn row_of_port(row: Row) -> Result<(Found, Seldom), StoreError> {
         trunk: None,
     };
     Ok((found, seldom))
+}
+
+/// `SUBNET ADDRESS PLACE,…` in any order.
+fn addresses(text: Option<String>) -> Result<Vec<FixedIp>, StoreError> {
+    let text = text.unwrap_or_default();
+    let mut placed = Vec::new();
+    for item in text.split(',').filter(|item| !item.is_empty()) {
+        let mut parts = item.split(' ');
+        let mut part = || parts.next().ok_or_else(|| damaged(&text));
+        let (subnet_id, ip_address, place) = (part()?, part()?, part()?);
+        let fixed_ip = FixedIp {
+            subnet_id: subnet_id.parse().map_err(|_| damaged(&text))?,
+            ip_address: ip_address.parse().map_err(|_| damaged(&text))?,
+        };
+        placed.push((place.parse::<i64>().map_err(|_| damaged(&text))?, fixed_ip));
+    }
+    placed.sort_by_key(|(place, _)| *place);
+    Ok(placed.into_iter().map(|(_, fixed_ip)| fixed_ip).collect())
+}
+
+/// `GROUP,…` in any order.
+fn groups(text: Option<String>) -> Result<Vec<SecurityGroupId>, StoreError> {
+    let text = text.unwrap_or_default();
+    let each = text.split(',').filter(|item| !item.is_empty());
+    let mut groups: Vec<SecurityGroupId> =
+        each.map(|item| item.parse().map_err(|_| damaged(&text))).collect::<Result<_, _>>()?;
+    groups.sort_unstable();
+    Ok(groups)
 }
 
 /// A JSON column: written by us, so anything unreadable is damage, not input.
@@ -278,7 +272,7 @@ fn list<T>(text: &str, each: fn(&Json) -> Option<T>) -> Result<Vec<T>, StoreErro
 }
 
 fn damaged(text: &str) -> StoreError {
-    StoreError::Decode { column: 0, wanted: "JSON of a port", found: text.to_owned() }
+    StoreError::Decode { column: 0, wanted: "part of a port", found: text.to_owned() }
 }
 
 fn pair(item: &Json) -> Option<AddressPair> {
