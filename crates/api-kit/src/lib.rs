@@ -7,7 +7,7 @@
 //! * [`list`]: filters, fields, sorting and paging, pushed into SQL.
 //! * [`policy`]: oslo.policy expressions and their evaluation.
 //! * [`routes`]: what route tables are made of.
-//! * [`outgoing`]: requests of ours to other services.
+//! * [`outgoing`], [`service_user`]: requests of ours to other services, and as whom.
 //! * [`view`]: which attributes of an object a caller gets to see.
 //! * [`http`]: request context, request ids, answers; [`Measured`] counts requests.
 
@@ -25,6 +25,7 @@ mod measured;
 pub mod outgoing;
 pub mod policy;
 pub mod routes;
+pub mod service_user;
 pub mod view;
 
 pub use access_rule::{AccessRule, permits};

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 const HOSTS: [Driver; 4] =
     [Driver::OpenVSwitch, Driver::OpenVSwitch, Driver::LinuxBridge, Driver::LinuxBridge];
 /// Traffic, not a load test: a switch in userspace drops what two busy cores cannot carry.
-const RATE: &str = "4M";
+const RATES: [(&str, &str); 2] = [("Open vSwitch", "20M"), ("Linux bridge", "100M")];
 /// Longest an iperf3 server may take to listen.
 const START: Duration = Duration::from_secs(5);
 
@@ -28,7 +28,7 @@ struct Traffic {
 }
 
 impl Traffic {
-    fn start(what: &'static str, from: &Guest, to: &Guest) -> Result<Self> {
+    fn start((what, rate): (&'static str, &str), from: &Guest, to: &Guest) -> Result<Self> {
         let [IpAddr::V4(ip), _] = to.ips else { anyhow::bail!("no IPv4 address") };
         let mut server = Command::new("iperf3");
         server.args(["-s", "-1", "-B", &ip.to_string()]).stdout(Stdio::null()).stdin(Stdio::null());
@@ -36,7 +36,7 @@ impl Traffic {
         let listens = || to.instance.run("ss -Htln sport = 5201").ok().filter(|said| !said.is_empty());
         until("iperf3 listens", START, listens)?;
         let mut client = Command::new("iperf3");
-        client.args(["-c", &ip.to_string(), "-t", "3600", "-b", RATE, "-l", "1300", "-J"]);
+        client.args(["-c", &ip.to_string(), "-t", "3600", "-b", rate, "-l", "1300", "-J"]);
         client.stdin(Stdio::null()).stdout(Stdio::piped());
         let client = from.instance.spawn(client)?;
         let ping = Ping::from(from, ip)?;
@@ -97,8 +97,7 @@ fn an_agent_killed_or_upgraded_costs_no_packet_and_changes_nothing() -> Result<(
     let upgrade = region.lab.controller.machine.folder().join("isospin-next");
     std::fs::copy(Installation::binary(), &upgrade)?;
     for during in ["kill -9", "upgrade"] {
-        let traffic =
-            [Traffic::start("Open vSwitch", first, second)?, Traffic::start("Linux bridge", third, fourth)?];
+        let traffic = [Traffic::start(RATES[0], first, second)?, Traffic::start(RATES[1], third, fourth)?];
         let before = region.lab.hosts.iter().map(|host| host.shape()).collect::<Result<Vec<_>>>()?;
         for host in &mut region.lab.hosts {
             if during == "upgrade" {

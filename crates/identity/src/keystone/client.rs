@@ -6,7 +6,8 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::Full;
 use isospin_api_kit::outgoing::{Answer, Outgoing, OutgoingError};
-use serde_json::{Value, json};
+use isospin_api_kit::service_user::ServiceUser;
+use serde_json::Value;
 use tokio::sync::Mutex;
 
 use super::cache::Said;
@@ -30,21 +31,19 @@ pub struct Client {
     http: Outgoing,
     /// `http://host:5000/v3/auth/tokens`.
     tokens_url: String,
-    config: KeystoneConfig,
+    user: ServiceUser,
     /// The service user's token; held while a new one is fetched.
     own: Mutex<Option<Arc<str>>>,
 }
 
 impl Client {
     pub fn new(config: &KeystoneConfig) -> Result<Self, ClientError> {
-        let root = config.auth_url.trim_end_matches('/');
-        let root = root.strip_suffix("/v3").unwrap_or(root);
-        let http = Outgoing::new(root, &config.cafile, config.timeout).map_err(|error| match error {
-            OutgoingError::Url(_) => ClientError::Url(config.auth_url.clone()),
+        let KeystoneConfig { user, timeout, .. } = config;
+        let http = Outgoing::new(&user.auth_url, &user.cafile, *timeout).map_err(|error| match error {
+            OutgoingError::Url(_) => ClientError::Url(user.auth_url.clone()),
             other => other.into(),
         })?;
-        let tokens_url = format!("{root}/v3/auth/tokens");
-        Ok(Self { http, tokens_url, config: config.clone(), own: Mutex::new(None) })
+        Ok(Self { http, tokens_url: user.tokens_url(), user: user.clone(), own: Mutex::new(None) })
     }
 
     /// What Keystone says of the token.
@@ -102,22 +101,7 @@ impl Client {
 
     async fn log_in(&self) -> Result<Arc<str>, ClientError> {
         let question = "the login of the service user";
-        let KeystoneConfig {
-            username, password, user_domain_name, project_name, project_domain_name, ..
-        } = &self.config;
-        let user = json!({"name": username, "password": password, "domain": {"name": user_domain_name}});
-        let body = json!({"auth": {
-            "identity": {"methods": ["password"], "password": {"user": user}},
-            "scope": {"project": {"name": project_name, "domain": {"name": project_domain_name}}},
-        }});
-        let request = Request::builder()
-            .method(Method::POST)
-            .uri(format!("{}?nocatalog", self.tokens_url))
-            .header(header::CONTENT_TYPE, "application/json")
-            .header(header::ACCEPT, "application/json")
-            .body(Full::new(Bytes::from(body.to_string())))
-            .map_err(|_| ClientError::Url(self.tokens_url.clone()))?;
-        let answer = self.http.send(request).await?;
+        let answer = self.http.send(self.user.login(false)?).await?;
         if answer.status != StatusCode::CREATED {
             return Err(refused(question, &answer));
         }

@@ -9,7 +9,6 @@ mod cache;
 mod client;
 mod token;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +16,7 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use isospin_api_kit::Caller;
 use isospin_api_kit::auth::{AuthError, Authenticator};
+use isospin_api_kit::service_user::ServiceUser;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
@@ -28,16 +28,8 @@ pub use client::ClientError;
 /// How to reach a Keystone, and as whom.
 #[derive(Clone)]
 pub struct KeystoneConfig {
-    /// Its root, with or without `/v3`.
-    pub auth_url: String,
     /// Who asks: a user that may have tokens checked, as one with the role `service`.
-    pub username: String,
-    pub password: String,
-    pub user_domain_name: String,
-    pub project_name: String,
-    pub project_domain_name: String,
-    /// Authorities whose certificates are believed, in PEM.
-    pub cafile: PathBuf,
+    pub user: ServiceUser,
     pub cache_time: Duration,
     pub outage_time: Duration,
     /// Tokens remembered.
@@ -104,7 +96,7 @@ impl Keystone {
         match self.client.validate(token, allow_expired).await {
             Ok(said) => {
                 if self.failed_at.lock().take().is_some() {
-                    tracing::info!(keystone = self.config.auth_url, "Keystone answers again");
+                    tracing::info!(keystone = self.config.user.auth_url, "Keystone answers again");
                 }
                 Ok(said)
             }
@@ -112,7 +104,7 @@ impl Keystone {
                 let mut failed_at = self.failed_at.lock();
                 if failed_at.is_none() {
                     tracing::error!(
-                        keystone = self.config.auth_url, %error,
+                        keystone = self.config.user.auth_url, %error,
                         "Keystone cannot check tokens; those known here go on for a while"
                     );
                 }
@@ -133,7 +125,7 @@ impl Authenticator for Keystone {
     }
 
     fn identity_url(&self) -> &str {
-        &self.config.auth_url
+        &self.config.user.auth_url
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -81,13 +82,15 @@ fn answer(mut stream: impl Read + Write, asked: &Asked) {
 
 fn config(auth_url: String, cafile: PathBuf) -> KeystoneConfig {
     KeystoneConfig {
-        auth_url,
-        username: "isospin".to_owned(),
-        password: "secret".to_owned(),
-        user_domain_name: "Default".to_owned(),
-        project_name: "service".to_owned(),
-        project_domain_name: "Default".to_owned(),
-        cafile,
+        user: ServiceUser {
+            auth_url,
+            username: "isospin".to_owned(),
+            password: "secret".to_owned(),
+            user_domain_name: "Default".to_owned(),
+            project_name: "service".to_owned(),
+            project_domain_name: "Default".to_owned(),
+            cafile,
+        },
         cache_time: Duration::from_secs(3600),
         outage_time: Duration::from_secs(3600),
         cache_entries: 100,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use isospin_api_kit::policy::{Overrides, Policy};
+use isospin_api_kit::service_user::ServiceUser;
 use isospin_identity::Rotation;
 use isospin_identity::config::{IdentityConfig, KeyPlace, LimitModel, Lockout, SecurityCompliance};
 use isospin_identity::keystone::KeystoneConfig;
@@ -23,6 +24,21 @@ fn password(section: &str, file: Option<&Path>, given: &str) -> Result<String> {
     Ok(text.trim_end_matches('\n').to_owned())
 }
 
+/// The user of a section that asks another service.
+macro_rules! service_user {
+    ($section:literal, $config:expr) => {
+        ServiceUser {
+            auth_url: $config.auth_url.clone(),
+            username: $config.username.clone(),
+            password: password($section, $config.password_file.as_deref(), &$config.password)?,
+            user_domain_name: $config.user_domain_name.clone(),
+            project_name: $config.project_name.clone(),
+            project_domain_name: $config.project_domain_name.clone(),
+            cafile: $config.cafile.clone(),
+        }
+    };
+}
+
 /// The Nova that is told what becomes of instances' ports, if any is.
 pub fn nova(config: &config::Nova) -> Result<Option<NovaConfig>> {
     if config.auth_url.is_empty() {
@@ -32,13 +48,7 @@ pub fn nova(config: &config::Nova) -> Result<Option<NovaConfig>> {
         bail!("[nova] endpoint_type: '{}' is not public, internal or admin", config.endpoint_type);
     }
     Ok(Some(NovaConfig {
-        auth_url: config.auth_url.clone(),
-        username: config.username.clone(),
-        password: password("[nova]", config.password_file.as_deref(), &config.password)?,
-        user_domain_name: config.user_domain_name.clone(),
-        project_name: config.project_name.clone(),
-        project_domain_name: config.project_domain_name.clone(),
-        cafile: config.cafile.clone(),
+        user: service_user!("[nova]", config),
         region_name: config.region_name.clone(),
         endpoint_type: config.endpoint_type.clone(),
         endpoint_override: config.endpoint_override.clone(),
@@ -50,16 +60,9 @@ pub fn keystone(config: &config::Keystone) -> Result<KeystoneConfig> {
     if config.auth_url.is_empty() {
         bail!("[identity.keystone] auth_url: mode = \"keystone\" needs the URL of a Keystone");
     }
-    let password = password("[identity.keystone]", config.password_file.as_deref(), &config.password)?;
     let seconds = |seconds: u32| Duration::from_secs(u64::from(seconds));
     Ok(KeystoneConfig {
-        auth_url: config.auth_url.clone(),
-        username: config.username.clone(),
-        password,
-        user_domain_name: config.user_domain_name.clone(),
-        project_name: config.project_name.clone(),
-        project_domain_name: config.project_domain_name.clone(),
-        cafile: config.cafile.clone(),
+        user: service_user!("[identity.keystone]", config),
         cache_time: seconds(config.cache_time),
         outage_time: seconds(config.outage_time),
         cache_entries: 16_384,

@@ -54,7 +54,7 @@ struct Session {
 
 impl Nova {
     pub fn new(config: NovaConfig) -> Result<Self, NovaError> {
-        let http = Outgoing::new(&config.auth_url, &config.cafile, TIMEOUT)?;
+        let http = Outgoing::new(&config.user.auth_url, &config.user.cafile, TIMEOUT)?;
         Ok(Self { http, config, session: None })
     }
 
@@ -73,27 +73,13 @@ impl Nova {
             self.session = (answer.status != StatusCode::UNAUTHORIZED).then_some(session);
             return read(&answer);
         }
-        Err(NovaError::Login { user: self.config.username.clone(), status: StatusCode::UNAUTHORIZED })
+        Err(NovaError::Login { user: self.config.user.username.clone(), status: StatusCode::UNAUTHORIZED })
     }
 
     async fn log_in(&self) -> Result<Session, NovaError> {
-        let config = &self.config;
-        let root = config.auth_url.trim_end_matches('/');
-        let url = format!("{}/v3/auth/tokens", root.strip_suffix("/v3").unwrap_or(root));
-        let user = json!({"name": config.username, "password": config.password,
-            "domain": {"name": config.user_domain_name}});
-        let project = json!({"name": config.project_name, "domain": {"name": config.project_domain_name}});
-        let body = json!({"auth": {
-            "identity": {"methods": ["password"], "password": {"user": user}}, "scope": {"project": project}}});
-        let request = Request::builder()
-            .method(Method::POST)
-            .uri(&url)
-            .header(header::CONTENT_TYPE, "application/json")
-            .body(Full::new(Bytes::from(body.to_string())))
-            .map_err(|_| NovaError::Url(url.clone()))?;
-        let answer = self.http.send(request).await?;
+        let answer = self.http.send(self.config.user.login(true)?).await?;
         let token = answer.headers.get("x-subject-token").and_then(|value| value.to_str().ok());
-        let refused = || NovaError::Login { user: config.username.clone(), status: answer.status };
+        let refused = || NovaError::Login { user: self.config.user.username.clone(), status: answer.status };
         let token = token.filter(|_| answer.status == StatusCode::CREATED).ok_or_else(refused)?.to_owned();
         let said: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
         Ok(Session { token, endpoint: self.endpoint(&said["token"]["catalog"])? })

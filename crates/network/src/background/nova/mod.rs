@@ -13,7 +13,7 @@ mod sender;
 #[cfg(test)]
 mod tests;
 
-use std::path::PathBuf;
+use isospin_api_kit::service_user::ServiceUser;
 
 pub use client::NovaError;
 pub use sender::{forget, run};
@@ -21,15 +21,8 @@ pub use sender::{forget, run};
 /// How to reach Nova, and as whom.
 #[derive(Clone)]
 pub struct NovaConfig {
-    /// Root of the Identity API, with or without `/v3`.
-    pub auth_url: String,
-    pub username: String,
-    pub password: String,
-    pub user_domain_name: String,
-    pub project_name: String,
-    pub project_domain_name: String,
-    /// Authorities whose certificates are believed, in PEM.
-    pub cafile: PathBuf,
+    /// With the role `service` or `admin`.
+    pub user: ServiceUser,
     /// Region of the catalog; "" = any.
     pub region_name: String,
     /// Interface of the catalog: public, internal or admin.

@@ -2,6 +2,7 @@
 //! of Neutron's notifier and of Nova's `os-server-external-events`.
 
 use std::collections::VecDeque;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -62,13 +63,15 @@ impl Nova {
 
     fn config(&self) -> NovaConfig {
         NovaConfig {
-            auth_url: format!("{}/v3", self.double.url),
-            username: "neutron".to_owned(),
-            password: "secret".to_owned(),
-            user_domain_name: "Default".to_owned(),
-            project_name: "service".to_owned(),
-            project_domain_name: "Default".to_owned(),
-            cafile: PathBuf::new(),
+            user: ServiceUser {
+                auth_url: format!("{}/v3", self.double.url),
+                username: "neutron".to_owned(),
+                password: "secret".to_owned(),
+                user_domain_name: "Default".to_owned(),
+                project_name: "service".to_owned(),
+                project_domain_name: "Default".to_owned(),
+                cafile: PathBuf::new(),
+            },
             region_name: "RegionOne".to_owned(),
             endpoint_type: "internal".to_owned(),
             endpoint_override: String::new(),
