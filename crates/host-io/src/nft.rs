@@ -48,7 +48,7 @@ impl Nft {
                 own.pop_front();
             }
         }
-        started.finish(script.as_bytes(), &[0]).await.map(|_| ())
+        started.finish(script.as_bytes()).await.map(|_| ())
     }
 
     /// A table as `nft -j list table` shows it; `None` when there is none.

@@ -44,22 +44,7 @@ pub async fn run(
     stdin: &[u8],
     limit: Duration,
 ) -> Result<Output, HostError> {
-    start(place, program, args, limit).await?.finish(stdin, &[0]).await
-}
-
-/// As [`run`], for tools whose exit code is an answer: those given are no failures.
-///
-/// # Errors
-/// As [`run`].
-pub async fn run_any(
-    place: &Place,
-    program: &str,
-    args: &[&str],
-    stdin: &[u8],
-    limit: Duration,
-    answers: &[i32],
-) -> Result<Output, HostError> {
-    start(place, program, args, limit).await?.finish(stdin, answers).await
+    start(place, program, args, limit).await?.finish(stdin).await
 }
 
 pub(crate) async fn start(
@@ -91,7 +76,7 @@ impl Started {
         self.child.id()
     }
 
-    pub(crate) async fn finish(mut self, stdin: &[u8], answers: &[i32]) -> Result<Output, HostError> {
+    pub(crate) async fn finish(mut self, stdin: &[u8]) -> Result<Output, HostError> {
         let pipe = self.child.stdin.take();
         let feed = async {
             if let Some(mut pipe) = pipe {
@@ -107,7 +92,7 @@ impl Started {
             Err(_) => return Err(HostError::Timeout { command: self.command, limit: self.limit }),
         };
         let stderr = String::from_utf8_lossy(&output.stderr).trim_end().to_owned();
-        if output.status.code().is_some_and(|code| answers.contains(&code)) {
+        if output.status.success() {
             Ok(Output { stdout: output.stdout, stderr })
         } else {
             Err(HostError::Tool { command: self.command, status: output.status.to_string(), stderr })
@@ -152,7 +137,7 @@ fn package_of(tool: &str) -> &'static str {
         "udhcpc" => "udhcpc",
         "dnsmasq" => "dnsmasq-base",
         "ethtool" => "ethtool",
-        "ovs-ofctl" | "ovs-vsctl" | "ovs-appctl" => "openvswitch-switch",
+        "ovs-vsctl" | "ovs-appctl" => "openvswitch-switch",
         _ => "of the same name",
     }
 }

@@ -41,9 +41,6 @@ pub async fn run(arguments: cli::Agent) -> Result<()> {
         Tools::require(&["nft"])?;
     }
     let agent = agent_config(&config, &arguments, &state)?;
-    if matches!(agent.wiring, Wiring::OpenVSwitch(_)) {
-        Tools::require(&["ovs-ofctl"])?;
-    }
     let feed = feed(&arguments, &state, &agent.host).await?;
     let shutdown = CancellationToken::new();
     let notices = HostNotices::new();

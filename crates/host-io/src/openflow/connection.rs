@@ -4,11 +4,9 @@
 use std::io;
 use std::path::Path;
 
-use super::message::{Messages, encoded};
+use super::message::{MULTIPART_REPLY, MULTIPART_REQUEST, Messages, encoded, failed, number};
 use crate::HostError;
 
-const MULTIPART_REQUEST: u8 = 18;
-const MULTIPART_REPLY: u8 = 19;
 /// Of a multipart message: its type.
 const FLOW_MONITOR: u16 = 16;
 /// What a monitor tells (OpenFlow 1.4.1, `ofp_flow_monitor_flags`).
@@ -30,7 +28,7 @@ impl Watched {
     /// # Errors
     /// When nobody listens.
     pub async fn open(socket: &Path) -> Result<Self, HostError> {
-        let wrong = |source| HostError::kernel("connect to", socket.display().to_string(), source);
+        let wrong = |source| failed("connect to", socket, source);
         let mut messages = Messages::open(socket).await?;
         messages.send(&monitor()).await.map_err(wrong)?;
         Ok(Self { messages })
@@ -70,15 +68,12 @@ fn monitor() -> Vec<u8> {
 
 /// How many of the updates are of flows somebody deleted.
 fn deletions(body: &[u8]) -> usize {
-    let number = |bytes: &[u8]| Some(u16::from_be_bytes(bytes.try_into().ok()?));
     let Some((kind, mut updates)) = body.split_at_checked(8) else { return 0 };
-    if kind.get(..2).and_then(number) != Some(FLOW_MONITOR) {
+    if number(kind, 0) != Some(FLOW_MONITOR) {
         return 0;
     }
     let mut count = 0;
-    while let (Some(length), Some(event)) =
-        (updates.get(..2).and_then(number), updates.get(2..4).and_then(number))
-    {
+    while let (Some(length), Some(event)) = (number(updates, 0), number(updates, 2)) {
         count += usize::from(event == REMOVED && updates.get(5).is_some_and(|why| DELETED.contains(why)));
         let Some(rest) = updates.get(usize::from(length.max(8))..) else { break };
         updates = rest;

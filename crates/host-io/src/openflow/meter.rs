@@ -5,22 +5,16 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
-use std::time::Duration;
 
-use super::message::{Message, Messages, encoded};
+use super::message::{
+    BARRIER_REPLY, BARRIER_REQUEST, ERROR, MULTIPART_REPLY, MULTIPART_REQUEST, Message, Messages, encoded,
+    failed, limited, number,
+};
 use crate::HostError;
 
-/// Time the switch may take.
-const LIMIT: Duration = Duration::from_secs(20);
-const ERROR: u8 = 1;
-const MULTIPART_REQUEST: u8 = 18;
-const MULTIPART_REPLY: u8 = 19;
-const BARRIER_REQUEST: u8 = 20;
-const BARRIER_REPLY: u8 = 21;
 const METER_MOD: u8 = 29;
-/// Of a multipart message: its type, and that another follows.
+/// Of a multipart message: its type.
 const METER_CONFIG: u16 = 10;
-const MORE: u16 = 1;
 const ALL: u32 = 0xffff_ffff;
 const DROP: u16 = 1;
 /// Flags: kilobits or packets a second; the burst counts; count what passes.
@@ -87,36 +81,26 @@ impl MeterChange {
 
 /// All meters of the bridge behind the socket.
 pub(super) async fn read(socket: &Path) -> Result<BTreeMap<u32, Option<Meter>>, HostError> {
-    let ask = async {
-        let mut messages = Messages::open(socket).await?;
-        let mut body = METER_CONFIG.to_be_bytes().to_vec();
-        body.extend([0; 6]);
-        body.extend(ALL.to_be_bytes());
-        body.extend([0; 4]);
-        let talk = async {
-            messages.send(&encoded(MULTIPART_REQUEST, 2, &body)).await?;
-            answers(&mut messages).await
-        };
-        talk.await.map_err(|source| failed("read the meters of", socket, source))
-    };
-    limited(socket, ask).await
-}
-
-async fn answers(messages: &mut Messages) -> io::Result<BTreeMap<u32, Option<Meter>>> {
+    let mut body = METER_CONFIG.to_be_bytes().to_vec();
+    body.extend([0; 6]);
+    body.extend(ALL.to_be_bytes());
+    body.extend([0; 4]);
     let mut meters = BTreeMap::new();
-    loop {
-        let Message { kind, body, .. } = messages.next().await?;
-        match kind {
-            MULTIPART_REPLY => {
-                parse(body.get(8..).unwrap_or_default(), &mut meters);
-                if number(&body, 2).is_none_or(|flags| flags & MORE == 0) {
-                    return Ok(meters);
-                }
-            }
-            ERROR => return Err(io::Error::other(reason(&body))),
+    let take = |message: &Message| {
+        match message.kind {
+            MULTIPART_REPLY => parse(message.body.get(8..).unwrap_or_default(), &mut meters),
+            ERROR => return Err(io::Error::other(reason(&message.body))),
             _ => {}
         }
-    }
+        Ok(())
+    };
+    let talk = async {
+        let mut messages = Messages::open(socket).await?;
+        let asked = messages.ask(&encoded(MULTIPART_REQUEST, 2, &body), Message::ends_list, take).await;
+        asked.map_err(|source| failed("read the meters of", socket, source))
+    };
+    limited(socket, talk).await?;
+    Ok(meters)
 }
 
 /// Makes the changes and waits until the switch has.
@@ -130,40 +114,23 @@ pub(super) async fn change(
         request.extend(encoded(METER_MOD, xid, &change.body()));
     }
     request.extend(encoded(BARRIER_REQUEST, 1, &[]));
+    let mut refused = BTreeMap::new();
+    let take = |message: &Message| {
+        if message.kind != ERROR {
+            return Ok(());
+        }
+        let at = message.xid.checked_sub(first).and_then(|at| changes.get(usize::try_from(at).ok()?));
+        let Some(change) = at else { return Err(io::Error::other(reason(&message.body))) };
+        refused.insert(change.id(), reason(&message.body));
+        Ok(())
+    };
     let talk = async {
         let mut messages = Messages::open(socket).await?;
-        let talk = async {
-            messages.send(&request).await?;
-            let mut refused = BTreeMap::new();
-            loop {
-                let Message { kind, xid, body } = messages.next().await?;
-                match kind {
-                    BARRIER_REPLY => return Ok(refused),
-                    ERROR => {
-                        let at = xid.checked_sub(first).and_then(|at| changes.get(usize::try_from(at).ok()?));
-                        let Some(change) = at else { return Err(io::Error::other(reason(&body))) };
-                        refused.insert(change.id(), reason(&body));
-                    }
-                    _ => {}
-                }
-            }
-        };
-        talk.await.map_err(|source| failed("change the meters of", socket, source))
+        let asked = messages.ask(&request, |message| message.kind == BARRIER_REPLY, take).await;
+        asked.map_err(|source| failed("change the meters of", socket, source))
     };
-    limited(socket, talk).await
-}
-
-async fn limited<T>(socket: &Path, talk: impl Future<Output = Result<T, HostError>>) -> Result<T, HostError> {
-    let late = |_| failed("wait for", socket, io::ErrorKind::TimedOut.into());
-    tokio::time::timeout(LIMIT, talk).await.map_err(late)?
-}
-
-fn failed(operation: &'static str, socket: &Path, source: io::Error) -> HostError {
-    HostError::kernel(operation, socket.display().to_string(), source)
-}
-
-fn number(bytes: &[u8], at: usize) -> Option<u16> {
-    Some(u16::from_be_bytes(bytes.get(at..at + 2)?.try_into().ok()?))
+    limited(socket, talk).await?;
+    Ok(refused)
 }
 
 fn long_number(bytes: &[u8], at: usize) -> Option<u32> {

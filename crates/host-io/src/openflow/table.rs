@@ -1,11 +1,12 @@
 //! Flow tables and their differences.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::fmt::Write as _;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::flow::{Action, Field, Flow, list};
+use super::bundle::{self, Place};
+use super::encode;
+use super::flow::{Action, Field, Flow};
 
 /// What tells two flows apart.
 type Key = (u8, u16, Vec<Field>);
@@ -16,14 +17,14 @@ pub struct FlowTable(BTreeMap<Key, Vec<Action>>);
 
 /// All flows of one bridge, in layers that change apart from each other: one that is the very
 /// same as before costs nothing. No two layers have a flow with the same match.
-#[derive(Debug, Clone, Default)]
-pub struct Layers(pub Vec<Arc<FlowTable>>);
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layers<K: Ord>(pub BTreeMap<K, Arc<FlowTable>>);
 
-/// What must change.
+/// Changes of flows, as a switch takes them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Difference {
-    add: Vec<(Key, Vec<Action>)>,
-    remove: Vec<Key>,
+pub struct Changes {
+    removals: Vec<Vec<u8>>,
+    additions: Vec<Vec<u8>>,
 }
 
 impl FlowTable {
@@ -72,207 +73,185 @@ impl FlowTable {
     }
 
     /// What leads from `before` to this.
-    fn since(&self, before: &Self, difference: &mut Difference) {
-        let changed = |(key, actions): &(&Key, &Vec<Action>)| before.0.get(*key) != Some(*actions);
-        let add = self.0.iter().filter(changed).map(|(key, actions)| (key.clone(), actions.clone()));
-        difference.add.extend(add);
-        difference.remove.extend(before.0.keys().filter(|key| !self.0.contains_key(*key)).cloned());
-    }
-
-    /// As a file of `ovs-ofctl`.
-    #[must_use]
-    pub fn text(&self, cookie: u64) -> String {
-        let mut text = String::new();
-        for (key, actions) in &self.0 {
-            line(&mut text, cookie, key, Some(actions));
+    fn since(&self, before: &Self, cookie: u64, changes: &mut Changes) {
+        for key in before.0.keys().filter(|key| !self.0.contains_key(*key)) {
+            changes.remove(cookie, key);
         }
-        text
+        for (key, actions) in self.0.iter().filter(|(key, actions)| before.0.get(*key) != Some(*actions)) {
+            changes.add(cookie, key, actions);
+        }
     }
 }
 
-impl From<FlowTable> for Layers {
-    fn from(table: FlowTable) -> Self {
-        Self(vec![Arc::new(table)])
+impl<K: Ord> Default for Layers<K> {
+    fn default() -> Self {
+        Self(BTreeMap::new())
     }
 }
 
-impl Layers {
+impl<K: Ord> Layers<K> {
     /// What leads from `before` to this, layer by layer.
     #[must_use]
-    pub fn since(&self, before: &Self) -> Difference {
-        let none = Arc::default();
-        let mut difference = Difference::default();
-        for index in 0..self.0.len().max(before.0.len()) {
-            let [was, is] = [before, self].map(|layers| layers.0.get(index).unwrap_or(&none));
-            if !Arc::ptr_eq(was, is) {
-                is.since(was, &mut difference);
+    pub fn since(&self, before: &Self, cookie: u64) -> Changes {
+        let none = FlowTable::default();
+        let mut changes = Changes::default();
+        for was in before.0.iter().filter(|(key, _)| !self.0.contains_key(key)) {
+            none.since(was.1, cookie, &mut changes);
+        }
+        for (key, is) in &self.0 {
+            match before.0.get(key) {
+                Some(was) if Arc::ptr_eq(was, is) => {}
+                was => is.since(was.map_or(&none, AsRef::as_ref), cookie, &mut changes),
             }
         }
-        difference
+        changes
     }
 
-    /// As a file of `ovs-ofctl`.
-    #[must_use]
-    pub fn text(&self, cookie: u64) -> String {
-        self.0.iter().map(|layer| layer.text(cookie)).collect()
+    fn flows(&self) -> impl Iterator<Item = (&Key, &Vec<Action>)> {
+        self.0.values().flat_map(|layer| &layer.0)
+    }
+
+    /// What a switch must be told that has other flows perhaps.
+    pub(super) fn repair(&self, cookie: u64) -> Repair<'_> {
+        let place = |(key, actions)| {
+            let (table, priority, fields): &Key = key;
+            ((*table, *priority, bundle::in_order(&encode::matched(fields))), (key, actions))
+        };
+        Repair { cookie, missing: self.flows().map(place).collect(), changes: Changes::default() }
     }
 }
 
-impl Difference {
+/// A comparison with what a switch holds.
+pub(super) struct Repair<'a> {
+    cookie: u64,
+    /// Wanted flows that the switch has not shown.
+    missing: HashMap<(u8, u16, Vec<u8>), (&'a Key, &'a Vec<Action>)>,
+    changes: Changes,
+}
+
+impl Repair<'_> {
+    /// The switch has this flow, with our cookie.
+    pub(super) fn see(&mut self, held: bundle::Entry<'_>) {
+        let Place { table, priority, matched } = held.place;
+        let key = (table, priority, bundle::in_order(matched));
+        match self.missing.get(&key) {
+            Some((_, actions)) => {
+                let is_right = held.is_plain
+                    && !held.is_timed
+                    && held.instructions == encode::instructions(actions).as_slice();
+                if is_right {
+                    self.missing.remove(&key);
+                }
+            }
+            // Learned flows end by themselves.
+            None if held.is_timed => {}
+            None => self.changes.removals.push(bundle::removal(self.cookie, held.place)),
+        }
+    }
+
+    /// What differs.
+    pub(super) fn end(mut self) -> Changes {
+        let mut missing: Vec<(&Key, &Vec<Action>)> = self.missing.into_values().collect();
+        missing.sort_unstable();
+        for (key, actions) in missing {
+            self.changes.add(self.cookie, key, actions);
+        }
+        self.changes
+    }
+}
+
+impl Changes {
     /// How many flows change.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.add.len() + self.remove.len()
+        self.removals.len() + self.additions.len()
     }
 
     /// How many go.
     #[must_use]
     pub fn removed(&self) -> usize {
-        self.remove.len()
+        self.removals.len()
     }
 
     /// Whether nothing changes.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.add.is_empty() && self.remove.is_empty()
+        self.len() == 0
     }
 
-    /// As a bundle for `ovs-ofctl`.
-    pub(super) fn bundle(&self, cookie: u64) -> String {
-        let mut text = String::new();
-        for key in &self.remove {
-            text.push_str("delete_strict ");
-            line(&mut text, cookie, key, None);
-        }
-        for (key, actions) in &self.add {
-            text.push_str("add ");
-            line(&mut text, cookie, key, Some(actions));
-        }
-        text
+    /// In the order the switch must make them: a flow may come back in another layer.
+    pub(super) fn in_order(&self) -> impl Iterator<Item = &[u8]> {
+        self.removals.iter().chain(&self.additions).map(Vec::as_slice)
     }
-}
 
-fn line(text: &mut String, cookie: u64, (table, priority, fields): &Key, actions: Option<&[Action]>) {
-    // Writing to a string cannot fail. Deletion asks for the cookie, addition gives it.
-    let mask = if actions.is_some() { "" } else { "/-1" };
-    let _ = write!(text, "cookie={cookie:#x}{mask},table={table},priority={priority}");
-    if !fields.is_empty() {
-        text.push(',');
-        let _ = list(text, fields);
+    fn remove(&mut self, cookie: u64, (table, priority, fields): &Key) {
+        let place = Place { table: *table, priority: *priority, matched: &encode::matched(fields) };
+        self.removals.push(bundle::removal(cookie, place));
     }
-    match actions {
-        Some([]) => text.push_str(",actions=drop"),
-        Some(actions) => {
-            text.push_str(",actions=");
-            let _ = list(text, actions);
-        }
-        None => {}
-    }
-    text.push('\n');
-}
 
-/// A bundle that mends a switch.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Repair {
-    pub(super) bundle: String,
-    /// Flows it removes.
-    pub removed: usize,
-    /// Flows it removes and adds.
-    pub changes: usize,
-}
-
-/// Turns what `ovs-ofctl diff-flows SWITCH FILE` prints into a bundle: lines with `-`
-/// are on the switch only, lines with `+` in the file only.
-pub(super) fn repair(lines: &str, cookie: u64) -> Repair {
-    let mut repair = Repair::default();
-    let ours = format!("cookie={cookie:#x}");
-    for line in lines.lines() {
-        let (sign, flow) = line.split_at_checked(1).unwrap_or_default();
-        let (matched, _) = flow.split_once(" actions=").unwrap_or((flow, ""));
-        let flow = flow.trim();
-        let is_ours = flow.split([',', ' ']).any(|part| part == ours);
-        match sign {
-            // Learned flows end by themselves.
-            "-" if is_ours && !matched.contains("hard_timeout=") => {
-                let matched = matched.trim().replacen(&ours, &format!("{ours}/-1"), 1);
-                // Without a table every one is meant.
-                let table = if matched.starts_with("table=") { "" } else { "table=0," };
-                let _ = writeln!(repair.bundle, "delete_strict {table}{}", matched.replace(' ', ","));
-                repair.removed += 1;
-            }
-            "+" => {
-                let _ = writeln!(repair.bundle, "add {}", flow.replacen(" actions=", ",actions=", 1));
-            }
-            _ => {}
-        }
+    fn add(&mut self, cookie: u64, (table, priority, fields): &Key, actions: &[Action]) {
+        let place = Place { table: *table, priority: *priority, matched: &encode::matched(fields) };
+        self.additions.push(bundle::addition(cookie, place, &encode::instructions(actions)));
     }
-    repair.changes = repair.bundle.lines().count();
-    repair
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn flow(table: u8, priority: u16, fields: Vec<Field>, actions: Vec<Action>) -> Flow {
-        Flow { table, priority, fields, actions }
+    fn one(fields: Vec<Field>, actions: Vec<Action>) -> Arc<FlowTable> {
+        let mut table = FlowTable::default();
+        table.add(Flow { table: 0, priority: 1, fields, actions });
+        Arc::new(table)
     }
 
-    #[test]
-    fn a_difference_removes_and_adds() {
-        let (mut before, mut after) = (FlowTable::default(), FlowTable::default());
-        before.add(flow(0, 1, vec![Field::InPort(1)], vec![]));
-        before.add(flow(0, 2, vec![Field::InPort(2)], vec![Action::Output(3)]));
-        after.add(flow(0, 2, vec![Field::InPort(2)], vec![Action::Output(4)]));
-        let (before, after) = (Layers::from(before), Layers::from(after));
-        let difference = after.since(&before);
-        assert_eq!(
-            difference.bundle(0xab),
-            "delete_strict cookie=0xab/-1,table=0,priority=1,in_port=1\n\
-             add cookie=0xab,table=0,priority=2,in_port=2,actions=output:4\n"
-        );
-        assert!(after.since(&after).is_empty());
+    fn counts(changes: &Changes) -> (usize, usize) {
+        (changes.removals.len(), changes.additions.len())
     }
 
     #[test]
     fn layers_change_apart_from_each_other() {
-        let one = |number| {
-            let mut table = FlowTable::default();
-            table.add(flow(0, 1, vec![Field::InPort(number)], vec![]));
-            Arc::new(table)
-        };
-        let (ports, rules) = (one(1), one(2));
-        let before = Layers(vec![Arc::clone(&ports), rules]);
-        assert_eq!(
-            Layers(vec![ports, one(3)]).since(&before).bundle(0xab),
-            "delete_strict cookie=0xab/-1,table=0,priority=1,in_port=2\n\
-             add cookie=0xab,table=0,priority=1,in_port=3,actions=drop\n"
-        );
-        assert_eq!(Layers::default().since(&before).removed(), 2);
+        let [ports, rules] = [1, 2].map(|number| one(vec![Field::InPort(number)], vec![]));
+        let before = Layers(BTreeMap::from([("ports", Arc::clone(&ports)), ("rules", rules)]));
+        let other = one(vec![Field::InPort(3)], vec![]);
+        let after = Layers(BTreeMap::from([("ports", ports), ("rules", other)]));
+        assert_eq!(counts(&after.since(&before, 1)), (1, 1));
+        assert!(after.since(&after, 1).is_empty());
+        assert_eq!(counts(&Layers::default().since(&before, 1)), (2, 0));
+        let changed = one(vec![Field::InPort(1)], vec![Action::Normal]);
+        let changed = Layers(BTreeMap::from([("ports", changed)]));
+        assert_eq!(counts(&changed.since(&before, 1)), (1, 1));
     }
 
     #[test]
     fn clauses_with_the_same_match_are_one_flow() {
         let mut table = FlowTable::default();
         for id in [7, 5, 7] {
-            table.add(flow(72, 70, vec![Field::InPort(1)], vec![Action::Conjunction(id, 1, 2)]));
+            let actions = vec![Action::Conjunction(id, 1, 2)];
+            table.add(Flow { table: 72, priority: 70, fields: vec![Field::InPort(1)], actions });
         }
-        assert_eq!(
-            table.text(1),
-            "cookie=0x1,table=72,priority=70,in_port=1,actions=conjunction(5,1/2),conjunction(7,1/2)\n"
-        );
+        let both = [Action::Conjunction(5, 1, 2), Action::Conjunction(7, 1, 2)];
+        assert_eq!(table.of(72).collect::<Vec<_>>(), [(70, &[Field::InPort(1)][..], &both[..])]);
     }
 
     #[test]
-    fn only_our_flows_are_repaired_and_learned_ones_stay() {
-        let lines = "-priority=9,in_port=1 cookie=0xab actions=drop\n\
-             -priority=8,in_port=1 cookie=0xcd actions=drop\n\
-             -table=20 priority=1,dl_vlan=1 cookie=0xab hard_timeout=300 actions=output:1\n\
-             +table=4 priority=1,tun_id=0x5 cookie=0xab actions=drop\n";
-        assert_eq!(
-            repair(lines, 0xab).bundle,
-            "delete_strict table=0,priority=9,in_port=1,cookie=0xab/-1\n\
-             add table=4 priority=1,tun_id=0x5 cookie=0xab,actions=drop\n"
-        );
+    fn only_what_differs_is_repaired_and_learned_flows_stay() {
+        let fields = [Field::Register(5, 1), Field::InPort(1)];
+        let layers = Layers(BTreeMap::from([((), one(fields.to_vec(), vec![Action::Output(3)]))]));
+        // The switch says the same in an order of its own.
+        let [forth, back] = [[fields[1], fields[0]], fields].map(|fields| encode::matched(&fields));
+        let right = encode::instructions(&[Action::Output(3)]);
+        let see = |matched: &[u8], instructions: &[u8], is_timed| {
+            let mut repair = layers.repair(1);
+            let place = Place { table: 0, priority: 1, matched };
+            repair.see(bundle::Entry { place, is_timed, is_plain: true, instructions });
+            counts(&repair.end())
+        };
+        assert_eq!([&forth, &back].map(|matched| see(matched, &right, false)), [(0, 0); 2]);
+        assert_eq!(see(&forth, &[], false), (0, 1), "it does something else");
+        assert_eq!(see(&forth, &right, true), (0, 1), "it would go by itself");
+        let other = encode::matched(&[Field::InPort(2)]);
+        assert_eq!(see(&other, &right, false), (1, 1));
+        assert_eq!(see(&other, &right, true), (0, 1), "a learned one stays");
     }
 }

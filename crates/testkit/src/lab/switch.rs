@@ -97,6 +97,16 @@ impl Switch {
         self.home.run(&words.iter().chain(arguments).copied().collect::<Vec<_>>())
     }
 
+    /// Waits until the datapath does what the flows say: what it remembers of earlier frames
+    /// follows a change of flows some milliseconds later.
+    ///
+    /// # Errors
+    /// The switch is not there.
+    pub fn caught_up(&self) -> Result<()> {
+        let control = self.run_dir().join("vswitchd.ctl").display().to_string();
+        self.home.run(&["ovs-appctl", "--timeout=10", "-t", &control, "revalidator/wait"]).map(drop)
+    }
+
     /// The process of the switch.
     #[must_use]
     pub fn pid(&self) -> u32 {

@@ -18,11 +18,9 @@ const LISTENER_OUT: [u8; 5] = [130, 131, 132, 133, 143];
 /// What a host without an address yet may send from ::.
 const UNSPECIFIED_OUT: [u8; 4] = [131, 133, 135, 143];
 
-/// All of them.
-#[must_use]
-pub fn base() -> FlowTable {
-    let mut flows = FlowTable::default();
-    add(&mut flows, table::LOCAL_SWITCHING, 65535, [Field::Vlan(DEAD_VLAN)], []);
+/// Adds all of them.
+pub fn base(flows: &mut FlowTable) {
+    add(flows, table::LOCAL_SWITCHING, 65535, [Field::Vlan(DEAD_VLAN)], []);
     for closed in [
         table::LOCAL_SWITCHING,
         table::CANARY,
@@ -34,7 +32,7 @@ pub fn base() -> FlowTable {
         table::FORWARD,
         table::DELIVER,
     ] {
-        add(&mut flows, closed, 0, [], []);
+        add(flows, closed, 0, [], []);
     }
     for (from, to) in [
         (table::PACKET_RATE_LIMIT, table::BANDWIDTH_RATE_LIMIT),
@@ -46,24 +44,23 @@ pub fn base() -> FlowTable {
         (table::BASE_INGRESS, table::DROPPED),
         (table::RULES_INGRESS, table::DROPPED),
     ] {
-        add(&mut flows, from, 0, [], [Action::Resubmit(to)]);
+        add(flows, from, 0, [], [Action::Resubmit(to)]);
     }
-    senders(&mut flows);
-    kinds(&mut flows);
+    senders(flows);
+    kinds(flows);
     let invalid = Field::CtState(CtState { on: CtState::INV | CtState::TRK, off: 0 });
     for rules in [table::RULES_EGRESS, table::RULES_INGRESS] {
-        add(&mut flows, rules, 95, [invalid], [Action::Resubmit(table::DROPPED)]);
+        add(flows, rules, 95, [invalid], [Action::Resubmit(table::DROPPED)]);
     }
     for kind in UNTRACKABLE {
         let fields = icmp6(kind).into_iter().chain([invalid]);
         let as_packet =
             [Action::Untrack, Action::SetBit(PROFILE, STATELESS_BIT), Action::Resubmit(table::RULES_INGRESS)];
-        add(&mut flows, table::RULES_INGRESS, 96, fields, as_packet);
+        add(flows, table::RULES_INGRESS, 96, fields, as_packet);
     }
-    accepted(&mut flows);
-    receivers(&mut flows);
-    delivered(&mut flows);
-    flows
+    accepted(flows);
+    receivers(flows);
+    delivered(flows);
 }
 
 /// Nobody gets a frame that is still tagged: it could be taken for one of another network.

@@ -29,8 +29,8 @@ mod tests;
 use isospin_host_io::openflow::{Action, Field, Flow, FlowTable};
 
 pub use base::{DEAD_VLAN, base};
-pub use ports::{Placed, port};
-pub use rules::{inexpressible, rules};
+pub use ports::{Judged, Placed};
+pub use rules::{Rules, inexpressible};
 
 use crate::firewall::policy::Profile;
 

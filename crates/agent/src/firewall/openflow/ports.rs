@@ -21,22 +21,49 @@ pub struct Placed {
     pub vlan: u16,
 }
 
-/// Adds the flows of the port with this device. Gives the actions that its frames begin
-/// with, or `None` for a port that the policy does not know: it stays closed.
-pub fn port(flows: &mut FlowTable, policy: &Policy, device: &str, placed: Placed) -> Option<Vec<Action>> {
-    let receiver = Field::Register(PORT, placed.number);
-    // A flood comes back to its sender.
-    add(flows, table::BASE_INGRESS, 130, [Field::Register(SENDER, placed.number), receiver], []);
-    if policy.open.contains(device) {
-        // Its answers must find the connection.
-        add(flows, table::BASE_INGRESS, 120, [receiver], [Action::Resubmit(table::ACCEPTED_INGRESS)]);
-        return Some(vec![Action::Resubmit(table::ACCEPT_OR_INGRESS)]);
+/// What the policy says of a port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Judged {
+    /// Without filters.
+    Open,
+    Filtered {
+        port: FilteredPort,
+        /// What the profile register holds.
+        profile: u32,
+    },
+}
+
+impl Judged {
+    /// Of the port with this device; `None` when the policy does not know it: it stays closed.
+    #[must_use]
+    pub fn of(policy: &Policy, device: &str) -> Option<Self> {
+        if policy.open.contains(device) {
+            return Some(Self::Open);
+        }
+        let port = policy.ports.get(device)?;
+        let profile = tag(port.profile, policy.profiles.get(&port.profile)?);
+        Some(Self::Filtered { port: port.clone(), profile })
     }
-    let filtered = policy.ports.get(device)?;
-    let profile = tag(filtered.profile, policy.profiles.get(&filtered.profile)?);
-    senders(flows, filtered, placed.number);
-    receives(flows, receiver, profile);
-    Some(vec![Action::Load(PROFILE, profile), Action::Resubmit(table::BASE_EGRESS)])
+
+    /// Adds the port's flows. Gives the actions that its frames begin with.
+    pub fn add(&self, flows: &mut FlowTable, placed: Placed) -> Vec<Action> {
+        let receiver = Field::Register(PORT, placed.number);
+        // A flood comes back to its sender.
+        add(flows, table::BASE_INGRESS, 130, [Field::Register(SENDER, placed.number), receiver], []);
+        match self {
+            Self::Open => {
+                // Its answers must find the connection.
+                let accept = [Action::Resubmit(table::ACCEPTED_INGRESS)];
+                add(flows, table::BASE_INGRESS, 120, [receiver], accept);
+                vec![Action::Resubmit(table::ACCEPT_OR_INGRESS)]
+            }
+            Self::Filtered { port, profile } => {
+                senders(flows, port, placed.number);
+                receives(flows, receiver, *profile);
+                vec![Action::Load(PROFILE, *profile), Action::Resubmit(table::BASE_EGRESS)]
+            }
+        }
+    }
 }
 
 /// The addresses it may send from (N13, N19, N20).

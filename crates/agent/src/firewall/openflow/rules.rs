@@ -1,7 +1,8 @@
 //! Flows of rules: those of a profile's groups, once for all its ports.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use ipnet::{IpNet, Ipv4Subnets, Ipv6Subnets};
 use isospin_feed::facts::{Direction, SecurityGroupRule};
@@ -11,7 +12,7 @@ use isospin_types::SecurityGroupId;
 use super::register::PROFILE;
 use super::{STATELESS, UNTRACKABLE, add, table, tag};
 use crate::firewall::policy::{Group, Members, Policy, Profile, Shapes, Span, numbering};
-use crate::firewall::rule::{self, ICMP, ICMPV6, SCTP, TCP, Traffic, UDP};
+use crate::firewall::rule::{self, ICMP, ICMPV6, Named, SCTP, TCP, Traffic, UDP};
 
 /// Rules that name addresses decide alone.
 const BY_ADDRESS: u16 = 74;
@@ -19,17 +20,40 @@ const BY_ADDRESS: u16 = 74;
 /// priority with other flows.
 const BY_GROUP: u16 = 70;
 
-/// Adds the flows for all profiles of the policy.
-pub fn rules(flows: &mut FlowTable, policy: &Policy) {
-    let mut ids = Ids::default();
-    for (number, profile) in &policy.profiles {
+/// All that the flows of a profile's rules are made from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rules {
+    /// Of the profile.
+    number: u32,
+    profile: Profile,
+    groups: BTreeMap<(SecurityGroupId, Direction), Arc<Group>>,
+    members: BTreeMap<Named, Arc<Members>>,
+}
+
+impl Rules {
+    /// Of every profile, by number.
+    pub fn of(policy: &Policy) -> impl Iterator<Item = (u32, Self)> {
+        policy.profiles.iter().map(|(number, profile)| {
+            let ways = |id: &SecurityGroupId| [(*id, Direction::Ingress), (*id, Direction::Egress)];
+            let group = |key| policy.groups.get_key_value(&key).map(|(key, group)| (*key, Arc::clone(group)));
+            let groups: BTreeMap<_, _> = profile.groups.iter().flat_map(ways).filter_map(group).collect();
+            let named = groups.values().flat_map(|group| group.remotes.keys());
+            let member = |name| policy.members.get_key_value(name).map(|(name, it)| (*name, Arc::clone(it)));
+            let members = named.filter_map(member).collect();
+            (*number, Self { number: *number, profile: profile.clone(), groups, members })
+        })
+    }
+
+    /// Adds the flows.
+    pub fn add(&self, flows: &mut FlowTable) {
+        let Self { number, profile, .. } = self;
+        let mut ids = Ids::default();
         for direction in [Direction::Egress, Direction::Ingress] {
-            let groups =
-                || profile.groups.iter().filter_map(|id| policy.groups.get_key_value(&(*id, direction)));
+            let groups = || self.groups.iter().filter(|((_, way), _)| *way == direction);
             let mut judge = |who, look, id: &SecurityGroupId, group: &Group| {
                 by_address(flows, who, look, group);
                 for (named, shapes) in &group.remotes {
-                    let Some(members) = policy.members.get(named) else { continue };
+                    let Some(members) = self.members.get(named) else { continue };
                     for (family, shapes) in Family::BOTH.into_iter().zip(shapes) {
                         let id = ids.next(&format!("{number} {look:?} {id} {named:?} {family:?}"));
                         by_group(flows, (who, look, family), id, shapes, members);
@@ -155,7 +179,8 @@ impl Family {
     }
 }
 
-/// Numbers of conjunctions, made from names, so that one more changes no other.
+/// Numbers of a profile's conjunctions, made from names, so that one more changes no other.
+/// Another profile may have the same: no packet is of both.
 #[derive(Default)]
 struct Ids(BTreeSet<u32>);
 

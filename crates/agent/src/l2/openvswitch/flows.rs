@@ -11,12 +11,13 @@ use isospin_host_io::openflow::{Action, Field, FlowTable};
 use isospin_types::{MacAddr, NetworkId, PortId};
 
 use super::intent::{Intent, Tap, Way};
+use super::layers::{Layer, Source};
 use super::names;
 use super::observe::Observed;
-use super::shaping::Shaping;
+use super::shaping::{Shaped, Shaping};
 use crate::config::OpenVSwitchConfig;
 use crate::firewall::openflow::register::{COPY, NET, PORT, PORTION, SENDER};
-use crate::firewall::openflow::{self, Placed, add, table};
+use crate::firewall::openflow::{self, Judged, Placed, Rules, add, table};
 use crate::firewall::policy::Policy;
 
 /// Ports one flow floods to: their actions must fit one message.
@@ -46,8 +47,6 @@ pub struct Ready {
     pub is_shared: bool,
     pub placed: Placed,
     pub macs: BTreeSet<MacAddr>,
-    /// Whether others may be behind it.
-    pub is_open: bool,
 }
 
 impl Ready {
@@ -77,12 +76,14 @@ impl View<'_> {
             let is_shared = tag.is_some() || shared.contains(id);
             let vlan = *self.vlans.get(&tap.network)?;
             let filtered = self.policy.ports.get(&tap.device);
-            let is_open = self.policy.open.contains(&tap.device);
             let macs = filtered.map_or_else(|| BTreeSet::from([tap.mac]), |filtered| filtered.macs.clone());
             let (id, device, placed) = (*id, tap.device.clone(), Placed { number, vlan });
-            Some(Ready { id, device, ofport, tag, is_shared, placed, macs, is_open })
+            Some(Ready { id, device, ofport, tag, is_shared, placed, macs })
         };
-        self.intent.taps.iter().filter_map(ready).collect()
+        let mut taken = BTreeSet::new();
+        // Of two that would be the same to the switch the first stays.
+        let ready = self.intent.taps.iter().filter_map(ready);
+        ready.filter(|port| taken.insert(port.placed.number)).collect()
     }
 
     fn way_out(&self, way: &Way) -> Option<u32> {
@@ -94,38 +95,99 @@ impl View<'_> {
     }
 }
 
-/// The integration bridge, rules of groups aside.
+/// What the flows of a layer of the integration bridge are made from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Part {
+    /// Ports that lead to the tunnel bridge and to those of physical networks.
+    Base {
+        from_tunnels: Option<u32>,
+        from_outside: BTreeSet<u32>,
+    },
+    Network(Around),
+    Port {
+        ready: Ready,
+        judged: Judged,
+        shaped: Option<Shaped>,
+    },
+    Rules(Rules),
+}
+
+/// A network, and who is on it here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Around {
+    vlan: u16,
+    /// Port its frames leave by.
+    way_out: Option<u32>,
+    /// Of a physical network: the VLAN there, if any.
+    outside: Option<Option<u16>>,
+    receivers: Vec<Receiver>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Receiver {
+    /// As registers call it.
+    number: u32,
+    macs: BTreeSet<MacAddr>,
+    is_open: bool,
+}
+
+/// The integration bridge. Ports the policy does not know get no flows: they stay closed.
 #[must_use]
-pub fn integration(view: &View<'_>, ready: &[Ready]) -> FlowTable {
-    let mut flows = openflow::base();
-    let checked = || [Action::Resubmit(table::PACKET_RATE_LIMIT)];
-    if let Some(port) = view.observed.ofport(names::PATCH_TUN) {
-        add(&mut flows, table::LOCAL_SWITCHING, 3, [Field::InPort(port)], checked());
+pub fn integration(view: &View<'_>, ready: &[Ready]) -> BTreeMap<Layer, Part> {
+    let mut parts: BTreeMap<Layer, Part> =
+        Rules::of(view.policy).map(|(number, rules)| (Layer::Rules(number), Part::Rules(rules))).collect();
+    let mut on_network: BTreeMap<u16, Vec<Receiver>> = BTreeMap::new();
+    for port in ready {
+        let Some(judged) = Judged::of(view.policy, &port.device) else { continue };
+        let (number, macs) = (port.placed.number, port.macs.clone());
+        let receiver = Receiver { number, macs, is_open: judged == Judged::Open };
+        on_network.entry(port.placed.vlan).or_default().push(receiver);
+        let shaped = view.shaping.of_port(port.id).cloned();
+        parts.insert(Layer::Port(port.id), Part::Port { ready: port.clone(), judged, shaped });
     }
+    let mut from_outside = BTreeSet::new();
     for (id, way) in &view.intent.networks {
         let Some(&vlan) = view.vlans.get(id) else { continue };
-        if let (Way::Physical { vlan: outside, .. }, Some(port)) = (way, view.way_out(way)) {
-            let from = Field::InPort(port);
-            add(&mut flows, table::LOCAL_SWITCHING, 2, [from], []);
-            let (tag, translate) = match outside {
-                Some(id) => (Field::Vlan(*id), Action::SetVlan(vlan)),
-                None => (Field::Untagged, Action::PushVlan(vlan)),
-            };
-            let actions = [translate, Action::Resubmit(table::PACKET_RATE_LIMIT)];
-            add(&mut flows, table::LOCAL_SWITCHING, 3, [from, tag], actions);
+        let way_out = view.way_out(way);
+        let outside = if let Way::Physical { vlan, .. } = way { Some(*vlan) } else { None };
+        from_outside.extend(way_out.filter(|_| outside.is_some()));
+        let receivers = on_network.remove(&vlan).unwrap_or_default();
+        parts.insert(Layer::Network(*id), Part::Network(Around { vlan, way_out, outside, receivers }));
+    }
+    let from_tunnels = view.observed.ofport(names::PATCH_TUN);
+    parts.insert(Layer::Base, Part::Base { from_tunnels, from_outside });
+    parts
+}
+
+impl Source for Part {
+    fn add(&self, flows: &mut FlowTable) {
+        match self {
+            Self::Base { from_tunnels, from_outside } => {
+                openflow::base(flows);
+                if let Some(port) = from_tunnels {
+                    let checked = [Action::Resubmit(table::PACKET_RATE_LIMIT)];
+                    add(flows, table::LOCAL_SWITCHING, 3, [Field::InPort(*port)], checked);
+                }
+                for port in from_outside {
+                    add(flows, table::LOCAL_SWITCHING, 2, [Field::InPort(*port)], []);
+                }
+            }
+            Self::Network(around) => around.add(flows),
+            Self::Port { ready, judged, shaped } => {
+                let begin = judged.add(flows, ready.placed);
+                from(flows, ready, begin);
+                let out = ready.way_to();
+                if ready.is_shared {
+                    let to = Field::Register(PORT, ready.placed.number);
+                    add(flows, table::DELIVER_BANDWIDTH, 5, [to], out.clone());
+                }
+                if let Some(shaped) = shaped {
+                    shaped.add(flows, ready.placed.number, &out);
+                }
+            }
+            Self::Rules(rules) => rules.add(flows),
         }
-        let here: Vec<&Ready> = ready.iter().filter(|port| port.placed.vlan == vlan).collect();
-        network(&mut flows, vlan, view.way_out(way), &here);
     }
-    for port in ready {
-        let Some(begin) = openflow::port(&mut flows, view.policy, &port.device, port.placed) else {
-            continue;
-        };
-        from(&mut flows, port, begin);
-        to(&mut flows, port);
-        view.shaping.add(&mut flows, port.id, port.placed.number, &port.way_to());
-    }
-    flows
 }
 
 /// What a port sends. Tagged frames would be taken for those of another network, so the
@@ -144,50 +206,70 @@ fn from(flows: &mut FlowTable, port: &Ready, begin: Vec<Action>) {
     add(flows, table::TRANSIENT, 100, fields, load.into_iter().chain(begin));
 }
 
-/// What a port receives.
-fn to(flows: &mut FlowTable, port: &Ready) {
-    let Placed { number, vlan } = port.placed;
-    for mac in &port.macs {
-        let to = Field::EthDst(*mac);
-        let load = [Action::Load(PORT, number), Action::Load(NET, vlan.into())];
-        let deliver = [Action::StripVlan, Action::Resubmit(table::BASE_INGRESS)];
-        add(flows, table::TRANSIENT, 90, [Field::Vlan(vlan), to], load.into_iter().chain(deliver));
-        let actions = [Action::Load(PORT, number), Action::Resubmit(table::BASE_INGRESS)];
-        add(flows, table::ACCEPT_OR_INGRESS, 100, [Field::Register(NET, vlan.into()), to], actions);
+impl Around {
+    fn add(&self, flows: &mut FlowTable) {
+        let vlan = self.vlan;
+        if let (Some(outside), Some(port)) = (self.outside, self.way_out) {
+            let (tag, translate) = match outside {
+                Some(id) => (Field::Vlan(id), Action::SetVlan(vlan)),
+                None => (Field::Untagged, Action::PushVlan(vlan)),
+            };
+            let actions = [translate, Action::Resubmit(table::PACKET_RATE_LIMIT)];
+            add(flows, table::LOCAL_SWITCHING, 3, [Field::InPort(port), tag], actions);
+        }
+        self.floods(flows);
+        for receiver in &self.receivers {
+            receiver.add(flows, vlan);
+        }
     }
-    if port.is_shared {
-        add(flows, table::DELIVER_BANDWIDTH, 5, [Field::Register(PORT, number)], port.way_to());
+
+    /// Frames that are not for one known port.
+    fn floods(&self, flows: &mut FlowTable) {
+        let vlan = self.vlan;
+        let net = Field::Register(NET, vlan.into());
+        for (priority, to_group) in [(80, true), (70, false)] {
+            // From outside: to ports here only.
+            let inward =
+                [Action::Load(NET, vlan.into()), Action::StripVlan, Action::Resubmit(table::LOCAL_FLOOD)];
+            add(flows, table::TRANSIENT, priority, [Field::Vlan(vlan), Field::ToGroup(to_group)], inward);
+            let mut onward = vec![Action::Resubmit(table::LOCAL_FLOOD)];
+            let outward = |port| [Action::PushVlan(vlan), Action::Output(port)];
+            onward.extend(self.way_out.into_iter().flat_map(outward));
+            add(flows, table::FORWARD, priority / 10, [net, Field::ToGroup(to_group)], onward);
+            // An unknown receiver can only be behind a port without filters.
+            let receivers: Vec<&Receiver> =
+                self.receivers.iter().filter(|port| to_group || port.is_open).collect();
+            for (index, portion) in receivers.chunks(PORTION_SIZE).enumerate() {
+                let index = u32::try_from(index).unwrap_or(u32::MAX);
+                let deliver = |port: &&Receiver| {
+                    let to = Action::Load(PORT, port.number);
+                    Action::Clone(vec![to, Action::Load(COPY, 1), Action::Resubmit(table::BASE_INGRESS)])
+                };
+                let mut actions: Vec<Action> = portion.iter().map(deliver).collect();
+                if receivers.len() > (index as usize + 1) * PORTION_SIZE {
+                    actions.push(Action::Clone(vec![
+                        Action::Load(PORTION, index + 1),
+                        Action::Resubmit(table::LOCAL_FLOOD),
+                    ]));
+                }
+                let fields = [net, Field::ToGroup(to_group), Field::Register(PORTION, index)];
+                add(flows, table::LOCAL_FLOOD, 10, fields, actions);
+            }
+        }
     }
 }
 
-/// Frames of a network that are not for one known port.
-fn network(flows: &mut FlowTable, vlan: u16, way_out: Option<u32>, here: &[&Ready]) {
-    let net = Field::Register(NET, vlan.into());
-    for (priority, to_group) in [(80, true), (70, false)] {
-        // From outside: to ports here only.
-        let inward =
-            [Action::Load(NET, vlan.into()), Action::StripVlan, Action::Resubmit(table::LOCAL_FLOOD)];
-        add(flows, table::TRANSIENT, priority, [Field::Vlan(vlan), Field::ToGroup(to_group)], inward);
-        let mut onward = vec![Action::Resubmit(table::LOCAL_FLOOD)];
-        onward.extend(way_out.into_iter().flat_map(|port| [Action::PushVlan(vlan), Action::Output(port)]));
-        add(flows, table::FORWARD, priority / 10, [net, Field::ToGroup(to_group)], onward);
-        // An unknown receiver can only be behind a port without filters.
-        let receivers: Vec<&Ready> = here.iter().copied().filter(|port| to_group || port.is_open).collect();
-        for (index, portion) in receivers.chunks(PORTION_SIZE).enumerate() {
-            let index = u32::try_from(index).unwrap_or(u32::MAX);
-            let deliver = |port: &&Ready| {
-                let to = Action::Load(PORT, port.placed.number);
-                Action::Clone(vec![to, Action::Load(COPY, 1), Action::Resubmit(table::BASE_INGRESS)])
-            };
-            let mut actions: Vec<Action> = portion.iter().map(deliver).collect();
-            if receivers.len() > (index as usize + 1) * PORTION_SIZE {
-                actions.push(Action::Clone(vec![
-                    Action::Load(PORTION, index + 1),
-                    Action::Resubmit(table::LOCAL_FLOOD),
-                ]));
-            }
-            let fields = [net, Field::ToGroup(to_group), Field::Register(PORTION, index)];
-            add(flows, table::LOCAL_FLOOD, 10, fields, actions);
+impl Receiver {
+    /// What is for its addresses. Two ports of a network may share one: these flows are the
+    /// network's, and the first port stays.
+    fn add(&self, flows: &mut FlowTable, vlan: u16) {
+        for mac in &self.macs {
+            let to = Field::EthDst(*mac);
+            let load = [Action::Load(PORT, self.number), Action::Load(NET, vlan.into())];
+            let deliver = [Action::StripVlan, Action::Resubmit(table::BASE_INGRESS)];
+            add(flows, table::TRANSIENT, 90, [Field::Vlan(vlan), to], load.into_iter().chain(deliver));
+            let actions = [Action::Load(PORT, self.number), Action::Resubmit(table::BASE_INGRESS)];
+            add(flows, table::ACCEPT_OR_INGRESS, 100, [Field::Register(NET, vlan.into()), to], actions);
         }
     }
 }

@@ -12,13 +12,14 @@ use std::time::Instant;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use isospin_feed::facts::{FactKey, Facts};
-use isospin_host_io::openflow::{FlowTable, Layers, Meter, MeterChange};
-use isospin_host_io::{HostError, LinkChange, Links, Nft, Place, Switch, sysctl};
-use isospin_types::{NetworkId, PortId};
+use isospin_host_io::openflow::{Layers, Meter, MeterChange};
+use isospin_host_io::{HostError, Link, LinkChange, Links, Nft, Place, Switch, sysctl};
+use isospin_types::{NetworkId, PortId, SecurityGroupRuleId};
 
 use super::flows::{self, Ready, View};
 use super::guard;
 use super::intent::{self, Intent};
+use super::layers::{Layer, Made};
 use super::observe::Observed;
 use super::plan;
 use super::shaping::{self, Shaping};
@@ -26,7 +27,7 @@ use super::tunnels;
 use super::watch::{Database, Life};
 use crate::config::{AgentConfig, OpenVSwitchConfig};
 use crate::converge::{Item, ItemState, Mechanism, PassReport, Scope};
-use crate::firewall::openflow::{self, inexpressible};
+use crate::firewall::openflow::inexpressible;
 use crate::firewall::policy::{Folds, Kept, Policy};
 use crate::host_notices::HostNotices;
 use crate::l2::barrier::{self, Barrier, Side};
@@ -49,13 +50,17 @@ pub struct OpenVSwitch {
     /// By bridge.
     lives: BTreeMap<String, Life>,
     /// What each bridge holds; nothing is known of those that are absent.
-    held: BTreeMap<String, Layers>,
+    held: BTreeMap<String, Layers<Layer>>,
+    integration: Made<flows::Part>,
+    tunnels: Made<tunnels::Part>,
     folds: Folds,
     /// Meters of the integration bridge; `None` while nothing is known of them.
     meters: Option<BTreeMap<u32, Option<Meter>>>,
-    /// Flows of rules, with the policy they were made from.
-    rules: Option<(Arc<Policy>, Arc<FlowTable>)>,
+    /// Rules that no flow can say; `None` while nothing is known of what the facts were.
+    inexpressible: Option<BTreeMap<SecurityGroupRuleId, String>>,
     guarded: Option<guard::Rules>,
+    /// Devices of the host, and what the barrier is at them.
+    devices: Option<(BTreeMap<String, Link>, Barrier)>,
 }
 
 impl OpenVSwitch {
@@ -64,7 +69,7 @@ impl OpenVSwitch {
     pub fn at(config: &AgentConfig, switch: &OpenVSwitchConfig, place: Place, notices: HostNotices) -> Self {
         Self {
             config: config.clone(),
-            door: Switch::open(place.clone(), &switch.run_dir),
+            door: Switch::open(&switch.run_dir),
             switch: switch.clone(),
             place,
             notices,
@@ -73,15 +78,18 @@ impl OpenVSwitch {
             lives: BTreeMap::new(),
             held: BTreeMap::new(),
             folds: Folds::default(),
+            integration: Made::default(),
+            tunnels: Made::default(),
             meters: None,
-            rules: None,
+            inexpressible: None,
             guarded: None,
+            devices: None,
         }
     }
 
     async fn run(&mut self, facts: &Facts, scope: &Scope, may_sweep: bool) -> Result<PassReport, HostError> {
         let mut report = PassReport::default();
-        let mut observed = self.look().await?;
+        let mut observed = self.look(scope).await?;
         let switch = self.switch.clone();
         let intent = intent::of(facts, &self.config, &switch);
         let vlans = vlans(&intent, &observed.vlans());
@@ -95,7 +103,7 @@ impl OpenVSwitch {
             report.changes += plan.changes;
             report.swept += plan.swept;
             // What the switch makes of it comes as an event.
-            observed = self.look().await?;
+            observed = self.rows(observed.devices);
         }
         self.folds.look(facts, scope.facts());
         let policy = self.policy(facts, &intent);
@@ -118,22 +126,22 @@ impl OpenVSwitch {
             shaping: &shaping,
         };
         let ready = view.ready();
-        let wanted = self.flows(&view, &ready, facts, &policy);
+        let wanted = self.flows(&view, &ready, facts);
         if !fresh {
             report.changes += self.program(&observed, wanted, scope).await?;
             report.changes += self.unlimit(obsolete).await?;
         }
         report.changes += self.addresses(&observed).await?;
-        let failures = self.devices(&intent, &observed, &mut report.changes).await?;
+        let failures = self.open(&intent, &mut report.changes).await?;
         report.applying += begun.elapsed();
         report.retry = guarded.retry || !failures.is_empty();
         report.items = items(&view, &ready, &failures, &unlimited);
-        report.items.extend(refused(facts, &policy));
+        report.items.extend(self.refused(facts, &policy, scope));
         Ok(report)
     }
 
     /// The host as it is. What was thought to be in the switch is forgotten with it.
-    async fn look(&mut self) -> Result<Observed, HostError> {
+    async fn look(&mut self, scope: &Scope) -> Result<Observed, HostError> {
         let links = match &self.links {
             Some(links) => links.clone(),
             None => self.links.insert(Links::open(&self.place).await?).clone(),
@@ -150,9 +158,36 @@ impl OpenVSwitch {
             self.held.clear();
             self.meters = None;
         }
-        let devices = links.list().await?.into_iter().map(|link| link.name).collect();
+        self.look_at_devices(&links, scope).await?;
+        let devices = self.devices.iter().flat_map(|(present, _)| present.keys().cloned()).collect();
+        Ok(self.rows(devices))
+    }
+
+    /// The rows of the database, as far as they have come.
+    fn rows(&self, devices: BTreeSet<String>) -> Observed {
         let tables = self.database.as_ref().map(|database| database.ovsdb.tables()).unwrap_or_default();
-        Ok(Observed::of(&tables, devices))
+        Observed::of(&tables, devices)
+    }
+
+    /// Devices, and the filters at them: all, or those that changed.
+    async fn look_at_devices(&mut self, links: &Links, scope: &Scope) -> Result<(), HostError> {
+        if let (Some((present, barrier)), Scope::Touched { links: touched, .. }) = (&mut self.devices, scope)
+        {
+            for name in touched {
+                let link = links.get(name).await?;
+                barrier.read_device(links, name, link.as_ref()).await?;
+                match link {
+                    Some(link) => present.insert(name.clone(), link),
+                    None => present.remove(name),
+                };
+            }
+            return Ok(());
+        }
+        let listed = links.list().await?;
+        let present = listed.into_iter().map(|link| (link.name.clone(), link)).collect();
+        let barrier = Barrier::read(links, &present).await?;
+        self.devices = Some((present, barrier));
+        Ok(())
     }
 
     /// What the firewall must let through; the switch is one bridge, its networks are not.
@@ -168,34 +203,17 @@ impl OpenVSwitch {
         ))
     }
 
-    fn flows(
-        &mut self,
-        view: &View<'_>,
-        ready: &[Ready],
-        facts: &Facts,
-        policy: &Arc<Policy>,
-    ) -> BTreeMap<String, Layers> {
-        let same = |(before, _): &&(Arc<Policy>, Arc<FlowTable>)| {
-            before.profiles == policy.profiles
-                && before.groups == policy.groups
-                && before.members == policy.members
-        };
-        if self.rules.as_ref().filter(same).is_none() {
-            let mut flows = FlowTable::default();
-            openflow::rules(&mut flows, policy);
-            self.rules = Some((Arc::clone(policy), Arc::new(flows)));
-        }
-        let ports = Arc::new(flows::integration(view, ready));
-        let rules = self.rules.iter().map(|(_, rules)| Arc::clone(rules));
-        let integration = Layers(std::iter::once(ports).chain(rules).collect());
+    fn flows(&mut self, view: &View<'_>, ready: &[Ready], facts: &Facts) -> BTreeMap<String, Layers<Layer>> {
+        let integration = self.integration.layers(flows::integration(view, ready));
         let mut wanted = BTreeMap::from([(self.switch.integration_bridge.clone(), integration)]);
         if self.config.tunnel_ip.is_some() {
             let answers_nd = self.switch.datapath_type == "netdev";
-            let tunnel = tunnels::tunnel(view, facts, COOKIE, answers_nd);
-            wanted.insert(self.switch.tunnel_bridge.clone(), tunnel.into());
+            let tunnel = self.tunnels.layers(tunnels::tunnel(view, facts, COOKIE, answers_nd));
+            wanted.insert(self.switch.tunnel_bridge.clone(), tunnel);
         }
         for physical in self.config.physical_networks.values() {
-            wanted.insert(physical.bridge.clone(), flows::physical(view, &physical.bridge).into());
+            let flows = Arc::new(flows::physical(view, &physical.bridge));
+            wanted.insert(physical.bridge.clone(), Layers(BTreeMap::from([(Layer::Base, flows)])));
         }
         wanted
     }
@@ -240,11 +258,37 @@ impl OpenVSwitch {
         Ok(obsolete.len() as u64)
     }
 
+    /// Rules that were left out, each with the reason.
+    fn refused(&mut self, facts: &Facts, policy: &Policy, scope: &Scope) -> Vec<Item> {
+        let beyond = match (&mut self.inexpressible, scope.facts()) {
+            (Some(known), Some(touched)) => {
+                for key in touched {
+                    let FactKey::SecurityGroupRule(id) = key else { continue };
+                    match facts.security_group_rules.get(id).and_then(|rule| inexpressible(rule)) {
+                        Some(reason) => known.insert(*id, reason),
+                        None => known.remove(id),
+                    };
+                }
+                known
+            }
+            (known, _) => {
+                let rules = facts.security_group_rules.values();
+                known.insert(rules.filter_map(|rule| Some((rule.id, inexpressible(rule)?))).collect())
+            }
+        };
+        let item = |id, reason: String| Item {
+            key: FactKey::SecurityGroupRule(id),
+            state: ItemState::Failed(reason),
+        };
+        let wrong = policy.refused.iter().map(|(id, refusal)| item(*id, refusal.to_string()));
+        wrong.chain(beyond.iter().map(|(id, reason)| item(*id, reason.clone()))).collect()
+    }
+
     /// Makes the flows of every bridge those wanted; returns how many changed.
     async fn program(
         &mut self,
         observed: &Observed,
-        wanted: BTreeMap<String, Layers>,
+        wanted: BTreeMap<String, Layers<Layer>>,
         scope: &Scope,
     ) -> Result<u64, HostError> {
         let mut changes = 0;
@@ -259,39 +303,28 @@ impl OpenVSwitch {
                     gap.insert(Life::watch(&self.door, &bridge, self.notices.clone()).await?)
                 }
             };
-            changes += match self.held.remove(&bridge).filter(|_| *scope != Scope::Everything) {
-                Some(before) => {
-                    let difference = table.since(&before);
-                    life.will_remove(difference.removed());
-                    self.door.apply(&bridge, COOKIE, &difference).await?;
-                    difference.len() as u64
-                }
+            let needed = match self.held.remove(&bridge).filter(|_| *scope != Scope::Everything) {
+                Some(before) => table.since(&before, COOKIE),
                 None => {
-                    let repair = self.door.compare(&bridge, COOKIE, &table).await?;
+                    let needed = self.door.compare(&bridge, COOKIE, &table).await?;
                     life.compared();
-                    life.will_remove(repair.removed);
-                    if repair.changes > 0 {
-                        self.door.repair(&bridge, &repair).await?;
-                    }
-                    repair.changes as u64
+                    needed
                 }
             };
+            life.will_remove(needed.removed());
+            self.door.apply(&bridge, &needed).await?;
+            changes += needed.len() as u64;
             self.held.insert(bridge, table);
         }
         Ok(changes)
     }
 
     /// Sizes and opens the devices that are in the switch.
-    async fn devices(
-        &self,
-        intent: &Intent,
-        observed: &Observed,
-        changes: &mut u64,
-    ) -> Result<BTreeMap<String, String>, HostError> {
+    async fn open(&self, intent: &Intent, changes: &mut u64) -> Result<BTreeMap<String, String>, HostError> {
         let mut failures = BTreeMap::new();
-        let Some(links) = &self.links else { return Ok(failures) };
-        for tap in intent.taps.values().filter(|tap| observed.devices.contains(&tap.device)) {
-            let Some(link) = links.get(&tap.device).await? else { continue };
+        let (Some(links), Some((present, _))) = (&self.links, &self.devices) else { return Ok(failures) };
+        for tap in intent.taps.values() {
+            let Some(link) = present.get(&tap.device) else { continue };
             let change = LinkChange {
                 mtu: (link.mtu != tap.mtu).then_some(tap.mtu),
                 up: (!link.up).then_some(true),
@@ -375,15 +408,16 @@ impl OpenVSwitch {
 
     /// The same beside nftables: what a switch in userspace reads, the kernel does not hear.
     async fn deafen(
-        &self,
+        &mut self,
         devices: &BTreeSet<String>,
         may_sweep: bool,
     ) -> Result<barrier::Outcome, HostError> {
-        let Some(links) = &self.links else { return Ok(barrier::Outcome::default()) };
-        let present = links.list().await?.into_iter().map(|link| (link.name.clone(), link)).collect();
+        let (Some(links), Some((present, barrier))) = (&self.links, &mut self.devices) else {
+            return Ok(barrier::Outcome::default());
+        };
         let wanted = devices.iter().map(|device| (device.clone(), Side::Switched)).collect();
-        let mut barrier = Barrier::read(links, &present).await?;
-        Ok(barrier.keep(links, &present, &wanted, may_sweep).await)
+        barrier.read_rules(links).await?;
+        Ok(barrier.keep(links, present, &wanted, may_sweep).await)
     }
 }
 
@@ -424,6 +458,8 @@ impl Mechanism for OpenVSwitch {
                     // Nothing remembered can be trusted; the switch keeps what it has.
                     self.held.clear();
                     self.folds.forget();
+                    self.inexpressible = None;
+                    self.devices = None;
                     self.meters = None;
                     failed(facts, &self.config, &error)
                 }
@@ -460,14 +496,4 @@ fn items(
     let impossible = intent.impossible.iter();
     let impossible = impossible.map(|(id, reason)| item(*id, ItemState::Failed(reason.clone())));
     taps.chain(closed).chain(impossible).collect()
-}
-
-/// Rules that were left out, each with the reason.
-fn refused(facts: &Facts, policy: &Policy) -> Vec<Item> {
-    let failed =
-        |id, reason: String| Item { key: FactKey::SecurityGroupRule(id), state: ItemState::Failed(reason) };
-    let wrong = policy.refused.iter().map(|(id, refusal)| failed(*id, refusal.to_string()));
-    let beyond = facts.security_group_rules.values();
-    let beyond = beyond.filter_map(|rule| Some(failed(rule.id, inexpressible(rule)?)));
-    wrong.chain(beyond).collect()
 }

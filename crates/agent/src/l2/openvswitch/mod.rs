@@ -9,6 +9,7 @@
 mod flows;
 mod guard;
 pub mod intent;
+mod layers;
 mod mechanism;
 mod names;
 pub mod observe;

@@ -34,7 +34,7 @@ pub struct Shaping {
 
 /// What one port is under.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Shaped {
+pub struct Shaped {
     meters: BTreeMap<(Direction, Unit), u32>,
     mark: Option<u8>,
 }
@@ -76,11 +76,18 @@ impl Shaping {
         missing
     }
 
+    /// What this port is under.
+    #[must_use]
+    pub fn of_port(&self, id: PortId) -> Option<&Shaped> {
+        self.ports.get(&id)
+    }
+}
+
+impl Shaped {
     /// Adds the flows of a port that registers call `number` and that frames leave by
     /// these actions.
-    pub fn add(&self, flows: &mut FlowTable, id: PortId, number: u32, out: &[Action]) {
-        let Some(shaped) = self.ports.get(&id) else { return };
-        let meter = |direction, unit| shaped.meters.get(&(direction, unit)).map(|id| Action::Meter(*id));
+    pub fn add(&self, flows: &mut FlowTable, number: u32, out: &[Action]) {
+        let meter = |direction, unit| self.meters.get(&(direction, unit)).map(|id| Action::Meter(*id));
         let then = |meter: Option<Action>, rest: &[Action]| meter.into_iter().chain(rest.to_vec());
         let from = Field::Register(SENDER, number);
         if let Some(packets) = meter(Direction::Egress, Unit::Packets) {
@@ -98,7 +105,7 @@ impl Shaping {
                 then(bytes.clone(), std::slice::from_ref(&next)),
             );
         }
-        if let Some(mark) = shaped.mark {
+        if let Some(mark) = self.mark {
             for family in [ethertype::IPV4, ethertype::IPV6] {
                 let marked = then(bytes.clone(), &[Action::SetDscp(mark), next.clone()]);
                 add(flows, table::BANDWIDTH_RATE_LIMIT, 20, [from, Field::EthType(family)], marked);

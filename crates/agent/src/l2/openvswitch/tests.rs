@@ -10,6 +10,7 @@ use isospin_types::{NetworkId, PortId};
 
 use super::flows::{self, View};
 use super::intent::{self, Way};
+use super::layers::{Layer, Source};
 use super::mechanism::vlans;
 use super::observe::{Bridge, Observed, Port};
 use super::shaping::{self, METERS, Shaping};
@@ -152,6 +153,19 @@ fn with_flows(segment: Segment, check: impl FnOnce(&View<'_>, &Facts)) {
     check(&view, &facts);
 }
 
+/// The layers as the one table they are in the switch; none has a flow of another.
+fn joined<S: Source>(layers: &BTreeMap<Layer, S>) -> FlowTable {
+    let (mut all, mut count) = (FlowTable::default(), 0);
+    for source in layers.values() {
+        source.add(&mut all);
+        let mut own = FlowTable::default();
+        source.add(&mut own);
+        count += own.len();
+    }
+    assert_eq!(all.len(), count, "two layers have flows with the same match");
+    all
+}
+
 #[test]
 fn nothing_on_the_integration_bridge_is_left_to_learning() {
     for segment in
@@ -160,8 +174,9 @@ fn nothing_on_the_integration_bridge_is_left_to_learning() {
         with_flows(segment, |view, _| {
             let ready = view.ready();
             assert_eq!(ready.len(), 1);
-            let flows = flows::integration(view, &ready);
-            assert!(!flows.text(1).contains("NORMAL"));
+            let flows = joined(&flows::integration(view, &ready));
+            let learns = |actions: &[Action]| actions.contains(&Action::Normal);
+            assert!((0..=254).all(|table| !flows.of(table).any(|(.., actions)| learns(actions))));
             let (_, fields, actions) = flows.of(0).last().expect("a flow that matches all");
             assert_eq!((fields, actions), (&[][..], &[][..]), "what nobody knows is dropped");
         });
@@ -187,7 +202,7 @@ fn known_receivers_have_one_tunnel_and_are_answered_for_here() {
         [(Segment::Vxlan { vni: 7 }, 4), (Segment::Gre { key: 7 }, 3), (Segment::Geneve { vni: 7 }, 6)]
     {
         with_flows(segment, |view, facts| {
-            let flows = tunnels::tunnel(view, facts, 1, true);
+            let flows = joined(&tunnels::tunnel(view, facts, 1, true));
             let there = facts.ports.values().find(|port| port.host == "there").expect("port");
             let known =
                 |(_, fields, _): &(u16, &[Field], &[Action])| fields.contains(&Field::EthDst(there.mac));
@@ -204,7 +219,7 @@ fn known_receivers_have_one_tunnel_and_are_answered_for_here() {
 fn vlans_are_translated_both_ways() {
     let physical_network = "public".to_owned();
     with_flows(Segment::Vlan { physical_network, vlan: 101 }, |view, _| {
-        let inside = flows::integration(view, &view.ready());
+        let inside = joined(&flows::integration(view, &view.ready()));
         assert!(inside.of(table::LOCAL_SWITCHING).any(|(priority, fields, actions)| {
             priority == 3
                 && fields.contains(&Field::Vlan(101))
@@ -292,6 +307,6 @@ fn a_limit_is_a_meter_whose_number_stays() {
     let refused = both.meters.keys().map(|number| (*number, "no".to_owned())).collect();
     assert_eq!(both.without(&refused).into_keys().collect::<BTreeSet<_>>(), [port, own].into());
     let mut flows = FlowTable::default();
-    both.add(&mut flows, port, 3, &[Action::Output(3)]);
+    both.of_port(port).expect("limits").add(&mut flows, 3, &[Action::Output(3)]);
     assert!(flows.is_empty(), "no flow names a meter that is not there");
 }

@@ -144,6 +144,10 @@ impl Lab {
             report = self.l2.pass(&self.facts, &Scope::Touched { facts: BTreeSet::new(), links }, true).await;
             changes += report.changes;
         }
+        if let Some(switch) = self.switch.as_ref().filter(|_| changes > 0) {
+            // It may have been stopped on purpose.
+            let _ = switch.caught_up();
+        }
         PassReport { changes, ..report }
     }
 

@@ -4,6 +4,7 @@ mod busy;
 mod closing;
 mod corpus;
 mod facts;
+mod flows;
 mod flush;
 mod frames;
 mod groups;

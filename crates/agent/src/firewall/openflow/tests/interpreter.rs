@@ -160,7 +160,7 @@ impl Sent {
             | Field::EthDst(_)
             | Field::ToGroup(_)
             | Field::ArpTarget(_) => {
-                panic!("the firewall does not look at {field}")
+                panic!("the firewall does not look at {field:?}")
             }
         }
     }
@@ -211,7 +211,7 @@ fn execute(flows: &FlowTable, frame: &mut Sent, actions: &[Action], depth: u8) -
                 assert_eq!(frame.register(*number), frame.register(register::PORT));
                 return Fate::Delivered;
             }
-            other => panic!("the firewall does not do {other}"),
+            other => panic!("the firewall does not do {other:?}"),
         }
     }
     Fate::Dropped

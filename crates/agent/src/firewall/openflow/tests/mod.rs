@@ -4,6 +4,7 @@ mod interpreter;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 
 use isospin_feed::facts::{Direction, Facts, IpVersion, Port, Remote, SecurityGroupRule};
 use isospin_host_io::openflow::{Action, FlowTable, Layers};
@@ -11,7 +12,7 @@ use isospin_types::{MacAddr, NetworkId, SecurityGroupRuleId};
 use proptest::prelude::*;
 
 use self::interpreter::{Fate, Sent, run};
-use super::{Placed, base, inexpressible, port, rules, table};
+use super::{Judged, Placed, Rules, base, inexpressible, table};
 use crate::firewall::evaluator::{
     Advertisement, Arp, Evaluator, Frame, Packet, is_always_allowed, is_infrastructure_of_others, may_send,
 };
@@ -30,12 +31,14 @@ fn host(facts: &Facts) -> Host {
         facts.networks.keys().map(|id| (*id, Ok(id.to_string()))).collect();
     let policy =
         Policy::with(facts, &config(), &bridges, Default::default(), &Kept::default(), &mut Folds::of(facts));
-    let mut flows = base();
-    rules(&mut flows, &policy);
+    let mut flows = FlowTable::default();
+    base(&mut flows);
+    Rules::of(&policy).for_each(|(_, rules)| rules.add(&mut flows));
     let mut begins = BTreeMap::new();
     for (index, known) in facts.ports.values().enumerate() {
         let ofport = index as u32 + 1;
-        let begin = port(&mut flows, &policy, &known.tap_name(), Placed { number: ofport, vlan: 1 });
+        let placed = Placed { number: ofport, vlan: 1 };
+        let begin = Judged::of(&policy, &known.tap_name()).map(|judged| judged.add(&mut flows, placed));
         begins.insert(known.tap_name(), (ofport, begin));
     }
     Host { flows, begins }
@@ -221,9 +224,7 @@ fn n16_a_port_the_policy_does_not_know_stays_closed() {
     let (mut facts, groups) = cloud(1);
     let id = add_port(&mut facts, 1, &groups);
     let known = facts.ports[&id].clone();
-    let mut flows = base();
-    let placed = Placed { number: 9, vlan: 1 };
-    assert_eq!(port(&mut flows, &Policy::default(), &known.tap_name(), placed), None);
+    assert_eq!(Judged::of(&Policy::default(), &known.tap_name()), None);
 }
 
 /// One more port of a profile costs the same however many rules there are.
@@ -247,7 +248,8 @@ fn a_port_adds_no_rules_and_a_member_adds_one_flow_for_each_profile() {
     let before = host(&facts).flows;
     add_port(&mut facts, 2, &groups[..1]);
     let after = host(&facts).flows;
-    let more = Layers::from(after.clone()).since(&Layers::from(before.clone())).len();
+    let layers = |flows: &FlowTable| Layers(BTreeMap::from([((), Arc::new(flows.clone()))]));
+    let more = layers(&after).since(&layers(&before), 1).len();
     assert!(more < 35, "{more} flows for a port");
     assert_eq!(after.of(table::RULES_INGRESS).count(), before.of(table::RULES_INGRESS).count());
     add_port(&mut facts, 3, &groups[1..]);
