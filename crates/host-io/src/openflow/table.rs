@@ -11,6 +11,9 @@ use super::flow::{Action, Field, Flow};
 /// What tells two flows apart.
 type Key = (u8, u16, Vec<Field>);
 
+/// The same, with the conditions as [`bundle::in_order`] gives them.
+type Shown = (u8, u16, Vec<u8>);
+
 /// Flows of one bridge.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FlowTable(BTreeMap<Key, Vec<Action>>);
@@ -125,7 +128,7 @@ impl<K: Ord> Layers<K> {
 pub(super) struct Repair<'a> {
     cookie: u64,
     /// Wanted flows that the switch has not shown.
-    missing: HashMap<(u8, u16, Vec<u8>), (&'a Key, &'a Vec<Action>)>,
+    missing: HashMap<Shown, (&'a Key, &'a Vec<Action>)>,
     changes: Changes,
 }
 
