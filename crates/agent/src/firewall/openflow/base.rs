@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::IpNet;
 use isospin_host_io::openflow::{Action, CtState, Field, FlowTable, ethertype};
 
-use super::register::{NET, PORT, PROFILE};
+use super::register::{NET, PORT, PROFILE, UNTRACKED};
 use super::{STATELESS, STATELESS_BIT, UNTRACKABLE, add, table};
 use crate::firewall::evaluator::NEIGHBOUR_IN;
 use crate::firewall::rule::{ICMPV6, UDP};
@@ -57,6 +57,9 @@ pub fn base(flows: &mut FlowTable) {
         let as_packet =
             [Action::Untrack, Action::SetBit(PROFILE, STATELESS_BIT), Action::Resubmit(table::RULES_INGRESS)];
         add(flows, table::RULES_INGRESS, 96, fields, as_packet);
+        let unmarked = icmp6(kind).into_iter().chain([Field::Register(UNTRACKED, 0)]);
+        let mark = [Action::Load(UNTRACKED, 1), Action::Resubmit(table::LOCAL_FLOOD)];
+        add(flows, table::LOCAL_FLOOD, 20, unmarked, mark);
     }
     accepted(flows);
     receivers(flows);

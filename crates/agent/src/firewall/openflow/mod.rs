@@ -75,13 +75,16 @@ pub mod register {
     pub const PORTION: u8 = 9;
     /// 1: one of several copies of a frame.
     pub const COPY: u8 = 10;
+    /// 1: a frame for many that belongs to no connection.
+    pub const UNTRACKED: u8 = 11;
 }
 
 /// Bit of the profile register: its packets, or this one, are not tracked.
 const STATELESS_BIT: u8 = 22;
 const STATELESS: u32 = 1 << STATELESS_BIT;
 /// Types of ICMPv6 that rules decide about and that belong to no connection: listener
-/// reports, and router solicitations. The tracker calls them invalid.
+/// reports, and router solicitations. The tracker calls them invalid. Where they are for many
+/// it is not asked: each receiver would be asked for apart, and each new port sends some.
 const UNTRACKABLE: [u8; 4] = [131, 132, 133, 143];
 
 /// What the profile register holds for a profile.

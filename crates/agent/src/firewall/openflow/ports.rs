@@ -7,7 +7,7 @@ use isospin_host_io::openflow::{Action, CtState, Field, FlowTable, ethertype};
 use isospin_types::MacAddr;
 
 use super::base::{icmp6, track};
-use super::register::{PORT, PROFILE, SENDER};
+use super::register::{PORT, PROFILE, SENDER, UNTRACKED};
 use super::rules::prefixes;
 use super::{STATELESS, add, table, tag};
 use crate::firewall::policy::{FilteredPort, Policy};
@@ -108,6 +108,9 @@ fn senders(flows: &mut FlowTable, port: &FilteredPort, number: u32) {
 fn receives(flows: &mut FlowTable, receiver: Field, profile: u32) {
     let load = || Action::Load(PROFILE, profile);
     let rules = || Action::Resubmit(table::RULES_INGRESS);
+    let untracked = [receiver, Field::Register(UNTRACKED, 1)];
+    let as_packet = [Action::Load(PROFILE, profile | STATELESS), Action::Untrack, rules()];
+    add(flows, table::BASE_INGRESS, 93, untracked, as_packet);
     for family in [Field::EthType(ethertype::IPV4), Field::EthType(ethertype::IPV6)] {
         if profile & STATELESS != 0 {
             add(flows, table::BASE_INGRESS, 90, [receiver, family], [load(), Action::Untrack, rules()]);
