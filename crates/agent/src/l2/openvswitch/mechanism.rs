@@ -320,11 +320,15 @@ impl OpenVSwitch {
     }
 
     /// Sizes and opens the devices that are in the switch.
-    async fn open(&self, intent: &Intent, changes: &mut u64) -> Result<BTreeMap<String, String>, HostError> {
+    async fn open(
+        &mut self,
+        intent: &Intent,
+        changes: &mut u64,
+    ) -> Result<BTreeMap<String, String>, HostError> {
         let mut failures = BTreeMap::new();
-        let (Some(links), Some((present, _))) = (&self.links, &self.devices) else { return Ok(failures) };
+        let (Some(links), Some((present, _))) = (&self.links, &mut self.devices) else { return Ok(failures) };
         for tap in intent.taps.values() {
-            let Some(link) = present.get(&tap.device) else { continue };
+            let Some(link) = present.get_mut(&tap.device) else { continue };
             let change = LinkChange {
                 mtu: (link.mtu != tap.mtu).then_some(tap.mtu),
                 up: (!link.up).then_some(true),
@@ -337,7 +341,10 @@ impl OpenVSwitch {
             // A kernel without IPv6 has no such setting.
             let _ = sysctl::set(&self.place, &setting, "1").await;
             match links.set(&tap.device, &change).await {
-                Ok(()) => *changes += 1,
+                Ok(()) => {
+                    (link.mtu, link.up) = (tap.mtu, true);
+                    *changes += 1;
+                }
                 Err(error) if error.is_not_found() => {}
                 Err(error) => {
                     failures.insert(tap.device.clone(), error.reason());
