@@ -1,5 +1,6 @@
 //! Around every handler: request ids, the caller, canonical paths, answers.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -11,8 +12,9 @@ use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, HOST, WWW_AUTHENTICATE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
-use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde::ser::SerializeMap as _;
+use serde::{Serialize, Serializer};
+use serde_json::{Value, json};
 use tower::ServiceExt as _;
 use uuid::Uuid;
 
@@ -298,10 +300,30 @@ pub fn answer(status: StatusCode, body: &impl Serialize) -> Response {
 }
 
 /// `{"<key>": value}` with the given status.
-pub fn keyed(status: StatusCode, key: &str, value: Value) -> Response {
-    let mut body = Map::with_capacity(1);
-    body.insert(key.to_owned(), value);
-    answer(status, &body)
+pub fn keyed(status: StatusCode, key: &str, value: impl Serialize) -> Response {
+    answer(status, &BTreeMap::from([(key, value)]))
+}
+
+/// `{"<collection>": [item, …]}`, with the links of a page where there are any.
+pub fn listed(collection: &str, items: &[impl Serialize], links: Option<Value>) -> Response {
+    answer(StatusCode::OK, &Listed { collection, items, links })
+}
+
+struct Listed<'a, T> {
+    collection: &'a str,
+    items: &'a [T],
+    links: Option<Value>,
+}
+
+impl<T: Serialize> Serialize for Listed<'_, T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry(self.collection, self.items)?;
+        if let Some(links) = &self.links {
+            map.serialize_entry(&format!("{}_links", self.collection), links)?;
+        }
+        map.end()
+    }
 }
 
 /// 204 without a body.

@@ -107,7 +107,7 @@ const EXTENSIONS: &[Extension] = &[
 ];
 
 async fn list() -> Response {
-    keyed(StatusCode::OK, "extensions", resources::extensions().map(view).collect())
+    keyed(StatusCode::OK, "extensions", resources::extensions().map(view).collect::<Vec<_>>())
 }
 
 async fn show(Path(alias): Path<String>) -> Result<Response, Fault> {

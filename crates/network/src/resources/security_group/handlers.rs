@@ -4,13 +4,12 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use bytes::Bytes;
 use http::StatusCode;
-use isospin_api_kit::http::{Context, answer, keyed, no_content};
+use isospin_api_kit::http::{Context, keyed, listed, no_content};
 use isospin_api_kit::list::ListQuery;
 use isospin_api_kit::policy::Target;
 use isospin_api_kit::{Bodies, Body, Caller, Fault, now_seconds};
 use isospin_store_kit::{Session, Tx};
 use isospin_types::SecurityGroupId;
-use serde_json::{Map, Value};
 
 use super::model::{SecurityGroup, SecurityGroupDetails};
 use super::policy::target;
@@ -22,35 +21,28 @@ use crate::{App, owner};
 /// `GET /v2.0/security-groups`
 pub async fn list(State(app): State<App>, context: Context) -> Result<Response, Fault> {
     let query = ListQuery::parse(&TYPE, &context.query, app.settings.pagination_max_limit)?;
-    let (store, url) = (app.store.clone(), context.url());
-    let (items, links) = store
+    let (unit_app, unit_caller, unit_query) = (app.clone(), context.caller.clone(), query.clone());
+    let groups = app
+        .store
         .read_apart(move |session| {
             Box::pin(async move {
-                let caller = &context.caller;
+                let (app, caller) = (&unit_app, &unit_caller);
                 let sees_all = app.policy.allows("get_security_group", caller, &Target::owned_by(""));
-                let groups = store::list(session, &query, caller, sees_all).await?;
-                let ids: Vec<String> = groups.iter().map(|details| details.group.id.to_string()).collect();
-                let items: Vec<Value> = groups
-                    .iter()
-                    .filter(|details| {
-                        app.policy.allows(
-                            "get_security_group",
-                            caller,
-                            &target(&details.group, details.shared),
-                        )
-                    })
-                    .map(|details| view::show(&app.policy, caller, details, &query.fields))
-                    .collect();
-                Ok::<_, Fault>((items, query.links(&url, &ids)))
+                store::list(session, &unit_query, caller, sees_all).await
             })
         })
         .await?;
-    let mut body = Map::with_capacity(2);
-    body.insert(TYPE.collection.to_owned(), Value::Array(items));
-    if let Some(links) = links {
-        body.insert(format!("{}_links", TYPE.collection), links);
-    }
-    Ok(answer(StatusCode::OK, &body))
+    let ids: Vec<String> = groups.iter().map(|details| details.group.id.to_string()).collect();
+    let is_visible = |details: &&SecurityGroupDetails| {
+        let target = target(&details.group, details.shared);
+        app.policy.allows("get_security_group", &context.caller, &target)
+    };
+    let shown: Vec<view::Shown<'_>> = groups
+        .iter()
+        .filter(is_visible)
+        .map(|details| view::show(&app.policy, &context.caller, details, &query.fields))
+        .collect();
+    Ok(listed(TYPE.collection, &shown, query.links(&context.url(), &ids)))
 }
 
 /// `GET /v2.0/security-groups/{id}`
@@ -102,13 +94,13 @@ pub async fn create(State(app): State<App>, context: Context, body: Bytes) -> Re
             })
         })
         .await?;
-    let mut shown: Vec<Value> =
+    let mut shown: Vec<view::Shown<'_>> =
         made.iter().map(|details| view::show(&app.policy, &context.caller, details, &[])).collect();
     Ok(match shown.pop() {
         Some(only) if !bulk => keyed(StatusCode::CREATED, TYPE.name, only),
         last => {
             shown.extend(last);
-            keyed(StatusCode::CREATED, TYPE.collection, Value::Array(shown))
+            keyed(StatusCode::CREATED, TYPE.collection, shown)
         }
     })
 }
