@@ -47,6 +47,8 @@ pub enum Command {
 pub enum Drivers {
     #[value(name = "openvswitch")]
     OpenVSwitch,
+    /// Open vSwitch, with a filtered bridge for each port
+    Hybrid,
     #[value(name = "linuxbridge")]
     LinuxBridge,
     /// In turn
@@ -57,6 +59,7 @@ impl Drivers {
     fn of(self, index: u8) -> Driver {
         match self {
             Self::OpenVSwitch => Driver::OpenVSwitch,
+            Self::Hybrid => Driver::Hybrid,
             Self::Mixed if index.is_multiple_of(2) => Driver::OpenVSwitch,
             Self::LinuxBridge | Self::Mixed => Driver::LinuxBridge,
         }
@@ -158,8 +161,13 @@ fn plug(host: &Machine, id: &str, name: &str) -> Result<()> {
         mtu,
         addresses: &addresses,
     };
-    let in_userspace = port["binding:vif_details"]["datapath_type"] == "netdev";
-    Instance::start(host, &plug, in_userspace)?;
+    let details = &port["binding:vif_details"];
+    let driver = match (details["ovs_hybrid_plug"] == true, port["binding:vif_type"] == "ovs") {
+        (true, _) => Driver::Hybrid,
+        (false, true) => Driver::OpenVSwitch,
+        (false, false) => Driver::LinuxBridge,
+    };
+    Instance::start(host, &plug, driver)?;
     println!("cargo xtask lab exec {} -- ip netns exec {name} ip address", host.name());
     Ok(())
 }

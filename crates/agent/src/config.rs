@@ -96,6 +96,16 @@ impl TunnelType {
     }
 }
 
+/// What filters ports of instances on an Open vSwitch host.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum SwitchFirewall {
+    /// Flows of the switch.
+    #[default]
+    OpenFlow,
+    /// The bridge firewall: each port has a kernel bridge between its tap and the switch.
+    Hybrid,
+}
+
 /// The Open vSwitch of a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenVSwitchConfig {
@@ -108,6 +118,7 @@ pub struct OpenVSwitchConfig {
     /// "system" (in the kernel) or "netdev" (in userspace).
     pub datapath_type: String,
     pub tunnel_types: BTreeSet<TunnelType>,
+    pub firewall: SwitchFirewall,
 }
 
 impl Default for OpenVSwitchConfig {
@@ -118,6 +129,7 @@ impl Default for OpenVSwitchConfig {
             tunnel_bridge: "br-tun".to_owned(),
             datapath_type: "system".to_owned(),
             tunnel_types: BTreeSet::from([TunnelType::Vxlan]),
+            firewall: SwitchFirewall::default(),
         }
     }
 }

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use anyhow::{Context, Result, bail};
-use isospin_agent::config::{AgentConfig, OpenVSwitchConfig, PhysicalNetwork, Role, TunnelType, Wiring};
+use isospin_agent::config::{
+    AgentConfig, OpenVSwitchConfig, PhysicalNetwork, Role, SwitchFirewall, TunnelType, Wiring,
+};
 use isospin_agent::converge::Mechanism;
 use isospin_agent::dhcp::Dhcp;
 use isospin_agent::host_notices::{self, HostNotices};
@@ -124,6 +126,10 @@ fn wiring(agent: &config::Agent) -> Result<Wiring> {
         tunnel_bridge: switch.tunnel_bridge.clone(),
         datapath_type: switch.datapath_type.clone(),
         tunnel_types: switch.tunnel_types.iter().map(tunnel).collect::<Result<_>>()?,
+        firewall: match switch.firewall {
+            config::SwitchFirewall::OpenFlow => SwitchFirewall::OpenFlow,
+            config::SwitchFirewall::Hybrid => SwitchFirewall::Hybrid,
+        },
     }))
 }
 

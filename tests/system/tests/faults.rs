@@ -14,7 +14,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use serde_json::json;
 
-const HOSTS: [Driver; 3] = [Driver::OpenVSwitch, Driver::LinuxBridge, Driver::OpenVSwitch];
+const HOSTS: [Driver; 3] = [Driver::OpenVSwitch, Driver::LinuxBridge, Driver::Hybrid];
 /// Rounds of probes while something is broken.
 const BROKEN: u64 = 10;
 /// Time until everybody who may reaches everybody again.
@@ -123,7 +123,11 @@ impl Cloud {
                 lab.controller.start_server()?;
             }
             Fault::PortTakenOut => match &host.switch {
-                Some(switch) => drop(switch.vsctl(&format!("del-port br-int {tap}"))?),
+                Some(switch) => {
+                    let port =
+                        if host.driver == Driver::Hybrid { tap.replacen("tap", "qvo", 1) } else { tap };
+                    switch.vsctl(&format!("del-port br-int {port}"))?;
+                }
                 None => drop(host.machine.run(&["ip", "link", "set", &tap, "nomaster"])?),
             },
             Fault::TunnelsGone => match &host.switch {

@@ -10,7 +10,7 @@ use isospin_testkit::lab::{Capture, Driver, PHYSICAL, addresses, ends};
 use serde_json::{Value, json};
 
 const HOSTS: [Driver; 5] =
-    [Driver::OpenVSwitch, Driver::OpenVSwitch, Driver::OpenVSwitch, Driver::LinuxBridge, Driver::LinuxBridge];
+    [Driver::OpenVSwitch, Driver::OpenVSwitch, Driver::Hybrid, Driver::LinuxBridge, Driver::LinuxBridge];
 /// The hosts with Open vSwitch: two ports on the first.
 const SWITCHES: &[usize] = &[0, 0, 1, 2];
 /// And those with Linux bridges.

@@ -4,6 +4,7 @@
 //! and opens ports, and says of each whether it is up. What it is not told it leaves alone.
 
 mod barrier;
+mod bridge_firewall;
 pub mod linuxbridge;
 mod masquerade;
 pub mod names;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{AgentConfig, OpenVSwitchConfig, Role, Wiring};
+use crate::config::{AgentConfig, OpenVSwitchConfig, Role, SwitchFirewall, Wiring};
 
 /// Version of the meaning of `feed.proto` this release speaks.
 const FEED_VERSION: u32 = 1;
@@ -147,7 +147,7 @@ fn open_vswitch(config: &AgentConfig, switch: &OpenVSwitchConfig) -> Value {
         "arp_responder_enabled": true,
         "enable_distributed_routing": false,
         "in_distributed_mode": false,
-        "ovs_hybrid_plug": false,
+        "ovs_hybrid_plug": switch.firewall == SwitchFirewall::Hybrid,
         "vhostuser_socket_dir": switch.run_dir,
         "extensions": [],
         "log_agent_heartbeats": false,

@@ -69,7 +69,7 @@ impl Cloud {
                 "port_range_min": port, "port_range_max": port}));
         }
         add_rules(&admin, &rules).await?;
-        let in_userspace = driver == Driver::OpenVSwitch;
+        let in_userspace = driver != Driver::LinuxBridge;
         let hypervisors =
             lab.hosts.iter().map(|host| Hypervisor::start(&host.machine, in_userspace)).collect();
         Ok(Self { driver, admin, network, group, mtu, hypervisors, guests: 0, lab })
@@ -80,6 +80,7 @@ impl Cloud {
         match self.driver {
             Driver::LinuxBridge => "Linux bridge",
             Driver::OpenVSwitch => "Open vSwitch",
+            Driver::Hybrid => "Open vSwitch, hybrid",
         }
     }
 

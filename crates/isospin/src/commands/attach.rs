@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use isospin_client::Session;
-use isospin_host_io::{LinkChange, Links, Namespace, Place, Tools, VethSpec};
+use isospin_host_io::{BridgeSpec, LinkChange, Links, Namespace, Place, Tools, VethSpec, sysctl};
 use isospin_types::{MacAddr, PortId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -99,10 +99,53 @@ pub async fn plug(state: &StateDir, session: &Session, port: &Value, netns: &str
     if bound["port"]["binding:vif_type"] == "binding_failed" {
         bail!("port {id} cannot be bound to this host: its agent cannot wire the port's network");
     }
-    let in_userspace = bound["port"]["binding:vif_details"]["datapath_type"] == "netdev";
+    let details = &bound["port"]["binding:vif_details"];
+    let in_userspace = details["datapath_type"] == "netdev";
+    let is_hybrid = details["ovs_hybrid_plug"] == true;
     let host = Links::open(&Place::Host).await?.with_software_checksums(in_userspace);
     wire(&host, &inside, namespace, &device, id, mac, mtu).await?;
+    if is_hybrid {
+        join(&host, id, mtu).await?;
+    }
     Ok(device)
+}
+
+/// Puts the tap on a kernel bridge of its own, with a pair to the switch, as os-vif does
+/// for drivers with hybrid plugging; the agent takes the far end into the switch.
+async fn join(host: &Links, id: PortId, mtu: u32) -> Result<()> {
+    let [tap, bridge, near, far] = ["tap", "qbr", "qvb", "qvo"].map(|prefix| device_of(prefix, id));
+    let spec = BridgeSpec {
+        mtu: Some(mtu),
+        ageing: Some(0),
+        multicast_snooping: Some(false),
+        ..BridgeSpec::default()
+    };
+    host.create_bridge(&bridge, &spec).await?;
+    host.create_veth(&VethSpec {
+        name: near.clone(),
+        mac: None,
+        mtu: Some(mtu),
+        alias: None,
+        peer_name: far,
+        peer_mac: None,
+        peer_namespace: None,
+    })
+    .await?;
+    for device in [&bridge, &near] {
+        // A kernel without IPv6 has no such setting.
+        let _ = sysctl::set(&Place::Host, &format!("net/ipv6/conf/{device}/disable_ipv6"), "1").await;
+    }
+    let up = LinkChange { up: Some(true), ..LinkChange::default() };
+    let inside = LinkChange { master: Some(Some(bridge.clone())), ..up.clone() };
+    host.set(&bridge, &up).await?;
+    host.set(&near, &inside).await?;
+    host.set(&tap, &inside).await?;
+    Ok(())
+}
+
+/// The name of a device of a port.
+fn device_of(prefix: &str, id: PortId) -> String {
+    format!("{prefix}{}", id.device_suffix())
 }
 
 async fn wire(
@@ -114,7 +157,7 @@ async fn wire(
     mac: MacAddr,
     mtu: u32,
 ) -> Result<()> {
-    let tap = format!("tap{}", id.device_suffix());
+    let tap = device_of("tap", id);
     host.create_veth(&VethSpec {
         name: tap.clone(),
         mac: None,
@@ -138,7 +181,11 @@ pub async fn unplug(state: &StateDir, session: &Session, id: PortId) -> Result<(
     let Some(attachment) = read_json::<Attachment>(&path)? else {
         bail!("port {id} is not attached on this host");
     };
-    Links::open(&Place::Host).await?.delete(&format!("tap{}", id.device_suffix())).await?;
+    let host = Links::open(&Place::Host).await?;
+    // A pair goes with its first end; what is absent was never made.
+    for prefix in ["tap", "qvb", "qbr"] {
+        host.delete(&device_of(prefix, id)).await?;
+    }
     let mut change = json!({"binding:host_id": ""});
     if attachment.gave_owner {
         change["device_owner"] = json!("");

@@ -14,7 +14,7 @@ use toml::Table;
 
 pub use sections::{
     Agent, Feed, Identity, IdentityMode, KeyRepository, Keystone, LimitModel, Listen, Log, Mechanism,
-    Metrics, Network, Nova, SecurityCompliance, Store,
+    Metrics, Network, Nova, SecurityCompliance, Store, SwitchFirewall,
 };
 
 /// The whole configuration of a process.

@@ -301,6 +301,15 @@ pub enum Mechanism {
     OpenVSwitch,
 }
 
+/// What filters ports of instances on an Open vSwitch host.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SwitchFirewall {
+    #[default]
+    OpenFlow,
+    Hybrid,
+}
+
 /// `[agent.openvswitch]`: its Open vSwitch.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -313,6 +322,8 @@ pub struct OpenVSwitch {
     pub datapath_type: String,
     /// Of vxlan, gre, geneve.
     pub tunnel_types: Vec<String>,
+    /// "openflow" (flows of the switch) or "hybrid" (a kernel bridge for each port).
+    pub firewall: SwitchFirewall,
 }
 
 impl Default for OpenVSwitch {
@@ -323,6 +334,7 @@ impl Default for OpenVSwitch {
             tunnel_bridge: "br-tun".to_owned(),
             datapath_type: "system".to_owned(),
             tunnel_types: vec!["vxlan".to_owned()],
+            firewall: SwitchFirewall::default(),
         }
     }
 }

@@ -282,6 +282,8 @@ fn each_mechanism_binds_what_it_can_wire() {
         "bridge_mappings": {"public": "br-ex"}, "tunnel_types": ["vxlan", "gre"], "tunneling_ip": "192.0.2.1",
         "integration_bridge": "br-int", "datapath_type": "netdev",
     });
+    let mut hybrid = said.clone();
+    hybrid["ovs_hybrid_plug"] = true.into();
     let (switch, bridge) = (agent("openvswitch", said.clone()), agent("linuxbridge", said));
     for (kind, physical, on_switch, on_bridge) in [
         (NetworkType::Local, None, true, true),
@@ -307,4 +309,8 @@ fn each_mechanism_binds_what_it_can_wire() {
     }
     let details = bind(&switch, &segment(NetworkType::Local, None), "normal").expect("bound").details;
     assert_eq!((&details["bridge_name"], &details["datapath_type"]), (&"br-int".into(), &"netdev".into()));
+    for (agent, is_hybrid) in [(switch, false), (agent("openvswitch", hybrid), true)] {
+        let details = bind(&agent, &segment(NetworkType::Local, None), "normal").expect("bound").details;
+        assert_eq!((&details["ovs_hybrid_plug"], &details["port_filter"]), (&is_hybrid.into(), &true.into()));
+    }
 }

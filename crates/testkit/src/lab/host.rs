@@ -20,6 +20,8 @@ use super::{last_lines, until};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Driver {
     OpenVSwitch,
+    /// Open vSwitch, with a filtered bridge for each port.
+    Hybrid,
     LinuxBridge,
 }
 
@@ -60,7 +62,7 @@ impl Host {
         let nic = Network::Management.nic();
         machine.script(&format!("ip address add {management}/24 dev {nic}"))?;
         let switch = match driver {
-            Driver::OpenVSwitch => Some(Switch::on(&machine)?),
+            Driver::OpenVSwitch | Driver::Hybrid => Some(Switch::on(&machine)?),
             Driver::LinuxBridge => None,
         };
         let mut host = Self {
@@ -111,13 +113,14 @@ impl Host {
         let (ip, nic) = (self.tunnel_ip(), Network::Provider.nic());
         let mechanism = match self.driver {
             Driver::LinuxBridge => "mechanism = \"linuxbridge\"\n",
-            Driver::OpenVSwitch => {
+            Driver::OpenVSwitch | Driver::Hybrid => {
                 "mechanism = \"openvswitch\"\n[agent.openvswitch]\ndatapath_type = \"netdev\"\n\
                  tunnel_types = [\"vxlan\", \"gre\", \"geneve\"]\n"
             }
         };
+        let firewall = if self.driver == Driver::Hybrid { "firewall = \"hybrid\"\n" } else { "" };
         format!(
-            "[agent]\ntunnel_ip = \"{ip}\"\n{mechanism}[agent.physical_networks.{PHYSICAL}]\n\
+            "[agent]\ntunnel_ip = \"{ip}\"\n{mechanism}{firewall}[agent.physical_networks.{PHYSICAL}]\n\
              bridge = \"br-ex\"\ninterface = \"{nic}\"\naddresses = []\nmasquerade = false\n"
         )
     }
@@ -232,7 +235,7 @@ impl Host {
     /// # Errors
     /// The kernel's.
     pub fn plug(&self, plug: &Plug<'_>) -> Result<Instance> {
-        Instance::start(&self.machine, plug, self.driver == Driver::OpenVSwitch)
+        Instance::start(&self.machine, plug, self.driver)
     }
 
     /// Everything that carries frames on this host, as lines that can be compared. Numbers of

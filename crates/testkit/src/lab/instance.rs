@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use nix::sched::{CloneFlags, setns};
 
 use super::fabric::in_software;
+use super::host::Driver;
 use super::machine::Machine;
 
 /// What a hypervisor is told of a port.
@@ -36,7 +37,7 @@ impl Instance {
     ///
     /// # Errors
     /// The kernel's.
-    pub fn start(machine: &Machine, plug: &Plug<'_>, in_userspace: bool) -> Result<Self> {
+    pub fn start(machine: &Machine, plug: &Plug<'_>, driver: Driver) -> Result<Self> {
         let Plug { name, tap, mac, mtu, addresses } = plug;
         let mut lines = vec![
             format!("ip netns add {name}"),
@@ -48,9 +49,12 @@ impl Instance {
             lines.push(format!("ip -n {name} address add {ip}/{length} dev eth0 {how}"));
         }
         lines.push(format!("ip -n {name} link set eth0 up\nip link set {tap} mtu {mtu} up"));
+        if driver == Driver::Hybrid {
+            lines.push(bridge(tap, *mtu));
+        }
         machine.script(&lines.join("\n"))?;
         let this = Self { machine: machine.clone(), name: (*name).to_owned(), tap: (*tap).to_owned() };
-        if in_userspace {
+        if driver != Driver::LinuxBridge {
             this.within(|| in_software("eth0"))?;
         }
         Ok(this)
@@ -61,7 +65,12 @@ impl Instance {
     /// # Errors
     /// It has gone.
     pub fn unplug(&self) -> Result<()> {
-        self.machine.script(&format!("ip link delete {}\nip netns delete {}", self.tap, self.name))?;
+        let id = self.tap.trim_start_matches("tap");
+        self.machine.script(&format!(
+            "ip link delete {}\nip netns delete {}\n\
+             for device in qvb{id} qbr{id}; do test ! -e /sys/class/net/$device || ip link delete $device; done",
+            self.tap, self.name
+        ))?;
         Ok(())
     }
 
@@ -106,4 +115,14 @@ impl Instance {
     pub fn misses(&self, ip: IpAddr) -> bool {
         self.run(&format!("ping -c 2 -i 0.2 -W 1 {ip}")).is_err()
     }
+}
+
+/// Puts a tap on a bridge of its own with a pair to the switch, as os-vif does.
+fn bridge(tap: &str, mtu: u32) -> String {
+    let id = tap.trim_start_matches("tap");
+    format!(
+        "ip link add qbr{id} type bridge ageing_time 0 forward_delay 0 mcast_snooping 0\n\
+         ip link add qvb{id} mtu {mtu} type veth peer name qvo{id} mtu {mtu}\n\
+         ip link set qvb{id} master qbr{id} up\nip link set {tap} master qbr{id}\nip link set qbr{id} up"
+    )
 }

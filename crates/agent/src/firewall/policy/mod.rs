@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use isospin_feed::facts::{Direction, Facts, Port};
-use isospin_types::{MacAddr, NetworkId, PortId, SecurityGroupId, SecurityGroupRuleId};
+use isospin_types::{MacAddr, PortId, SecurityGroupId, SecurityGroupRuleId};
 
 pub use folds::Folds;
 pub use members::Members;
@@ -108,26 +108,28 @@ impl Policy {
         kept: &Kept,
         folds: &mut Folds,
     ) -> Self {
-        Self::with(facts, config, &names::bridges(facts, config), foreign, kept, folds)
+        let bridges = names::bridges(facts, config);
+        let bridge_of = |port: &Port| bridges.get(&port.network_id)?.clone().ok();
+        Self::with(facts, config, bridge_of, foreign, kept, folds)
     }
 
-    /// The policy for the ports bound to this host, with what keeps each network apart
-    /// from others here.
+    /// The policy for the ports bound to this host, with what keeps each apart from ports
+    /// it has nothing to do with; ports that are on none are left out.
     #[must_use]
     pub fn with(
         facts: &Facts,
         config: &AgentConfig,
-        bridges: &BTreeMap<NetworkId, Result<String, String>>,
+        bridge_of: impl Fn(&Port) -> Option<String>,
         foreign: BTreeSet<String>,
         kept: &Kept,
         folds: &mut Folds,
     ) -> Self {
         let mut policy = Self { foreign, ..Self::default() };
         let mut profiles = ProfileNumbers::default();
-        let mut wanted: Vec<(&Port, &String, Profile)> = Vec::new();
+        let mut wanted: Vec<(&Port, String, Profile)> = Vec::new();
         for port in local_ports(facts, config) {
-            let Some(Ok(bridge)) = bridges.get(&port.network_id) else { continue };
-            if !policy.bridges.contains_key(bridge) {
+            let Some(bridge) = bridge_of(port) else { continue };
+            if !policy.bridges.contains_key(&bridge) {
                 policy.bridges.insert(bridge.clone(), None);
             }
             if port.is_trusted() || !port.port_security_enabled {
@@ -141,7 +143,7 @@ impl Policy {
         for (port, bridge, profile) in wanted {
             let Some(&number) = numbers.get(&profile) else { continue };
             policy.profiles.insert(number, profile);
-            policy.ports.insert(port.tap_name(), filtered(port, bridge.clone(), number));
+            policy.ports.insert(port.tap_name(), filtered(port, bridge, number));
         }
         folds.fill(&mut policy, facts);
         policy

@@ -4,25 +4,22 @@
 //! In this order a tap never carries a frame before its rules are there. Then
 //! connections that lost their rule are cut, and every port is reported.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use isospin_feed::facts::{FactKey, Facts};
-use isospin_host_io::{Conntrack, Flow, HostError, Links, Place, sysctl};
+use isospin_host_io::{HostError, Links, Place, sysctl};
 
 use super::{Intent, Observed, apply, intent, observe, owned, plan, sides};
 use crate::config::AgentConfig;
 use crate::converge::{Item, ItemState, Mechanism, PassReport, Scope};
-use crate::firewall::cut::{self, Judge};
-use crate::firewall::nftables::{NAT, Nftables, QOS, base::CUT};
+use crate::firewall::nftables::{NAT, QOS};
 use crate::firewall::policy::{Folds, Kept, Policy};
+use crate::l2::bridge_firewall::BridgeFirewall;
 use crate::l2::{failed, masquerade, qos};
-
-/// Looks at connections in a row, at most.
-const CUTS: usize = 10;
 
 /// Bridges, tunnels and taps, and the firewall in front of them.
 pub struct LinuxBridge {
@@ -30,13 +27,9 @@ pub struct LinuxBridge {
     place: Place,
     /// Opened by the first pass.
     links: Option<Links>,
-    firewall: Nftables,
+    firewall: BridgeFirewall,
     folds: Folds,
     observed: Option<Observed>,
-    /// The policy in the kernel; `None` before the first pass of this life.
-    policy: Option<Arc<Policy>>,
-    /// Connections still to be looked at, when an earlier try failed.
-    uncut: BTreeSet<String>,
 }
 
 impl LinuxBridge {
@@ -51,13 +44,11 @@ impl LinuxBridge {
     pub fn at(config: &AgentConfig, place: Place) -> Self {
         Self {
             config: config.clone(),
-            firewall: Nftables::open(place.clone()),
+            firewall: BridgeFirewall::open(place.clone()),
             place,
             folds: Folds::default(),
             links: None,
             observed: None,
-            policy: None,
-            uncut: BTreeSet::new(),
         }
     }
 
@@ -71,15 +62,7 @@ impl LinuxBridge {
         let mut observed = self.look(&links, facts, &intent, scope).await?;
         let mut report = PassReport::default();
 
-        let policy = self.program(facts, &intent, &observed, may_sweep, &mut report).await?;
-        if let Some(policy) = &policy
-            && *scope == Scope::Everything
-            && report.changes > 0
-        {
-            // Without all of its rules the host may have taken note of connections no rule
-            // allows. Nobody heard of them, but an answer would be one to something known.
-            self.uncut.extend(policy.ports.keys().cloned());
-        }
+        let policy = self.program(facts, &intent, &observed, (scope, may_sweep), &mut report).await?;
         report.changes += self.forwarding().await?;
         // Before taps join their bridges, and again for the devices that are made now.
         self.bar(&links, &intent, &mut observed, policy.as_deref(), may_sweep, &mut report).await;
@@ -92,9 +75,9 @@ impl LinuxBridge {
         report.retry |= !outcome.failures.is_empty();
         self.bar(&links, &intent, &mut observed, policy.as_deref(), may_sweep, &mut report).await;
         if let Some(policy) = policy {
-            report.changes += self.cut(facts, policy, &mut report.retry).await;
+            report.changes += self.firewall.cut(facts, policy, &mut report.retry).await;
         }
-        report.items = items(facts, scope, &intent, &observed, &outcome.failures, self.policy.as_deref());
+        report.items = items(facts, scope, &intent, &observed, &outcome.failures, self.firewall.policy());
         self.observed = Some(observed);
         Ok(report)
     }
@@ -113,40 +96,27 @@ impl LinuxBridge {
                 observe::again(&mut observed, links, &self.place, touched).await?;
                 Ok(observed)
             }
-            _ => {
-                self.firewall.forget();
-                observe::everything(links, &self.place, intent).await
-            }
+            _ => observe::everything(links, &self.place, intent).await,
         }
     }
 
-    /// Firewall first: hooks, then one transaction. Gives the policy that is now in
-    /// the kernel, or `None` when it was left as it is.
+    /// Firewall first. Gives the policy that is now in the kernel, or `None` when it was
+    /// left as it is.
     async fn program(
         &mut self,
         facts: &Facts,
         intent: &Intent,
         observed: &Observed,
-        may_sweep: bool,
+        (scope, may_sweep): (&Scope, bool),
         report: &mut PassReport,
     ) -> Result<Option<Arc<Policy>>, HostError> {
-        report.changes += self.firewall.assert_hooks().await?;
-        let kept = match &self.policy {
-            Some(policy) => Kept::of(policy),
-            None => self.firewall.kept().await?,
-        };
         let foreign = owned::foreign_taps(intent, observed);
-        let policy = Arc::new(Policy::of(facts, &self.config, foreign, &kept, &mut self.folds));
-        // No facts have come yet: programming that would close ports an earlier life opened.
-        if !may_sweep && facts.ports.is_empty() && self.firewall.is_present().await? {
-            return Ok(None);
-        }
-        let nat = masquerade::table(&self.config).map(|table| (NAT, table));
-        let qos = qos::table(facts, &self.config.host).map(|table| (QOS, table));
-        let begun = Instant::now();
-        report.changes += self.firewall.apply(&policy, nat.into_iter().chain(qos).collect()).await?;
-        report.applying += begun.elapsed();
-        Ok(Some(policy))
+        let (config, folds) = (&self.config, &mut self.folds);
+        let make = |kept: &Kept| Policy::of(facts, config, foreign, kept, folds);
+        let nat = masquerade::table(config).map(|table| (NAT, table));
+        let qos = qos::table(facts, &config.host).map(|table| (QOS, table));
+        let further = nat.into_iter().chain(qos).collect();
+        self.firewall.program(facts, (scope, may_sweep), make, further, report).await
     }
 
     /// Keeps the barrier beside nftables. Without a policy the rules that give the marks
@@ -174,77 +144,6 @@ impl LinuxBridge {
     async fn forwarding(&self) -> Result<u64, HostError> {
         sysctl::set_all(&self.place, &masquerade::settings(&self.config)).await
     }
-
-    /// Cuts connections that lost their rule; returns how many.
-    async fn cut(&mut self, facts: &Facts, policy: Arc<Policy>, retry: &mut bool) -> u64 {
-        let mut devices = std::mem::take(&mut self.uncut);
-        let mut disowned = BTreeSet::new();
-        match &self.policy {
-            Some(before) => {
-                devices.extend(policy.narrowed_since(before));
-                let (before, after) = policy.difference(before);
-                disowned = cut::disowned(&before, &after);
-            }
-            // Rules may have gone while no agent was here to see it.
-            None => devices.extend(policy.ports.keys().cloned()),
-        }
-        let judge = Arc::new(Judge::new(facts, &policy, &devices));
-        self.policy = Some(policy);
-        let trouble = match self.cut_flows(&judge, disowned).await {
-            Ok(Cut { count, all }) => {
-                if count > 0 {
-                    tracing::info!(count, "cut connections that lost their rule");
-                }
-                if all {
-                    return count;
-                }
-                "connections that lost their rule come back".to_owned()
-            }
-            Err(error) => error.reason(),
-        };
-        tracing::warn!(error = %trouble, "cannot cut connections; trying again");
-        self.uncut = devices;
-        *retry = true;
-        0
-    }
-
-    /// Marks until there is nothing left to mark. A packet that was let through as one of a running
-    /// connection just before its mark came takes the mark away again when it leaves; a
-    /// busy connection has one under way at nearly any moment.
-    async fn cut_flows(
-        &self,
-        judge: &Arc<Judge>,
-        disowned: BTreeSet<(u16, std::net::IpAddr)>,
-    ) -> Result<Cut, HostError> {
-        let conntrack = Conntrack::open(self.place.clone());
-        let mut cut = Cut { count: 0, all: judge.is_idle() };
-        for _ in 0..CUTS {
-            if cut.all {
-                break;
-            }
-            let judge = Arc::clone(judge);
-            let lost = move |flow: &Flow| flow.mark & CUT == 0 && judge.refuses(flow);
-            let marked = conntrack.mark_where(CUT, CUT, lost).await?;
-            cut.count += marked;
-            cut.all = marked == 0;
-        }
-        if !disowned.is_empty() {
-            let has = move |zone, ip| disowned.contains(&(zone, ip));
-            cut.count += conntrack
-                .delete_where(move |flow| {
-                    has(flow.zone, flow.original.source) || has(flow.zone, flow.reply.source)
-                })
-                .await?;
-        }
-        Ok(cut)
-    }
-}
-
-/// What came of cutting connections.
-struct Cut {
-    count: u64,
-    /// Whether none was found in the end that should have been cut.
-    all: bool,
 }
 
 impl Mechanism for LinuxBridge {

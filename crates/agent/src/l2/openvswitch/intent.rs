@@ -6,8 +6,8 @@ use std::net::IpAddr;
 use isospin_feed::facts::{Facts, Network, Port, Segment};
 use isospin_types::{MacAddr, NetworkId, PortId};
 
-use super::names;
-use crate::config::{AgentConfig, OpenVSwitchConfig, TunnelType};
+use super::names::{self, HybridNames};
+use crate::config::{AgentConfig, OpenVSwitchConfig, SwitchFirewall, TunnelType};
 
 /// A bridge that should exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,7 +93,7 @@ pub fn of(facts: &Facts, config: &AgentConfig, switch: &OpenVSwitchConfig) -> In
         match (way, facts.networks.get(&port.network_id)) {
             (Ok(way), Some(network)) => {
                 intent.networks.insert(network.id, way);
-                add_port(&mut intent, facts, port, network);
+                add_port(&mut intent, facts, port, network, switch.firewall);
             }
             (Err(reason), _) => {
                 intent.impossible.insert(port.id, reason);
@@ -161,8 +161,19 @@ fn way(network: &Network, config: &AgentConfig, switch: &OpenVSwitchConfig) -> R
     }
 }
 
-fn add_port(intent: &mut Intent, facts: &Facts, port: &Port, network: &Network) {
-    let device = port.tap_name();
+/// Whether the port is on a kernel bridge of its own. What the cloud itself plugs in is not.
+#[must_use]
+pub fn is_hybrid(port: &Port, firewall: SwitchFirewall) -> bool {
+    firewall == SwitchFirewall::Hybrid && !port.is_trusted()
+}
+
+fn add_port(intent: &mut Intent, facts: &Facts, port: &Port, network: &Network, firewall: SwitchFirewall) {
+    if port.parent.is_some() && firewall == SwitchFirewall::Hybrid {
+        let reason = "parts of trunks are not available on a host with hybrid plugging";
+        intent.impossible.insert(port.id, reason.to_owned());
+        return;
+    }
+    let device = if is_hybrid(port, firewall) { HybridNames::of(port.id).far } else { port.tap_name() };
     // Who is down carries nobody. One that is not known here is another host's, or comes.
     let carries = |parent: &Port| parent.host == port.host && parent.admin_state_up;
     let carrier = port.parent.map(|parent| {

@@ -11,13 +11,14 @@ use std::time::Instant;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use isospin_feed::facts::{FactKey, Facts};
+use isospin_feed::facts::{FactKey, Facts, Port};
 use isospin_host_io::openflow::{Layers, Meter, MeterChange};
 use isospin_host_io::{HostError, Link, LinkChange, Links, Nft, Place, Switch, sysctl};
 use isospin_types::{NetworkId, PortId, SecurityGroupRuleId};
 
 use super::flows::{self, Ready, View};
 use super::guard;
+use super::hybrid::{self, Hybrid};
 use super::intent::{self, Intent};
 use super::layers::{Layer, Made};
 use super::observe::Observed;
@@ -25,7 +26,7 @@ use super::plan;
 use super::shaping::{self, Shaping};
 use super::tunnels;
 use super::watch::{Database, Life};
-use crate::config::{AgentConfig, OpenVSwitchConfig};
+use crate::config::{AgentConfig, OpenVSwitchConfig, SwitchFirewall};
 use crate::converge::{Item, ItemState, Mechanism, PassReport, Scope};
 use crate::firewall::openflow::inexpressible;
 use crate::firewall::policy::{Folds, Kept, Policy};
@@ -61,6 +62,8 @@ pub struct OpenVSwitch {
     guarded: Option<guard::Rules>,
     /// Devices of the host, and what the barrier is at them.
     devices: Option<(BTreeMap<String, Link>, Barrier)>,
+    /// Where flows do not filter.
+    hybrid: Option<Hybrid>,
 }
 
 impl OpenVSwitch {
@@ -71,6 +74,7 @@ impl OpenVSwitch {
             config: config.clone(),
             door: Switch::open(&switch.run_dir),
             switch: switch.clone(),
+            hybrid: (switch.firewall == SwitchFirewall::Hybrid).then(|| Hybrid::open(place.clone())),
             place,
             notices,
             links: None,
@@ -106,9 +110,11 @@ impl OpenVSwitch {
             observed = self.rows(observed.devices);
         }
         self.folds.look(facts, scope.facts());
+        // Before the switch lets anything pass.
+        let bridges = self.bridges(facts, scope, may_sweep, &mut report).await?;
         let policy = self.policy(facts, &intent);
         let begun = Instant::now();
-        let guarded = self.guard(&intent, &observed, scope, may_sweep).await?;
+        let guarded = self.guard(&intent, &observed, (scope, may_sweep), bridges.sides).await?;
         report.changes += guarded.changes;
         // No facts have come yet: flows of an earlier life go on carrying its ports.
         let fresh = !may_sweep && facts.ports.is_empty();
@@ -134,9 +140,12 @@ impl OpenVSwitch {
         report.changes += self.addresses(&observed).await?;
         let failures = self.open(&intent, &mut report.changes).await?;
         report.applying += begun.elapsed();
-        report.retry = guarded.retry || !failures.is_empty();
+        report.retry |= guarded.retry || !failures.is_empty();
         report.items = items(&view, &ready, &failures, &unlimited);
-        report.items.extend(self.refused(facts, &policy, scope));
+        report.items.extend(match &bridges.policy {
+            Some(policy) => left_out(policy),
+            None => self.refused(facts, &policy, scope),
+        });
         Ok(report)
     }
 
@@ -190,17 +199,32 @@ impl OpenVSwitch {
         Ok(())
     }
 
-    /// What the firewall must let through; the switch is one bridge, its networks are not.
+    /// The firewall of bridges between taps and the switch, where there are such.
+    async fn bridges(
+        &mut self,
+        facts: &Facts,
+        scope: &Scope,
+        may_sweep: bool,
+        report: &mut PassReport,
+    ) -> Result<Bridges, HostError> {
+        let (Some(hybrid), Some((present, _))) = (&mut self.hybrid, &self.devices) else {
+            return Ok(Bridges::default());
+        };
+        let how = (&self.config, &mut self.folds);
+        let policy = hybrid.keep(facts, how, present, (scope, may_sweep), report).await?;
+        let sides = policy.as_deref().map(|policy| hybrid::sides(policy, facts)).unwrap_or_default();
+        Ok(Bridges { policy, sides })
+    }
+
+    /// What flows must let through; the switch is one bridge, its networks are not.
     fn policy(&mut self, facts: &Facts, intent: &Intent) -> Arc<Policy> {
-        let bridges = intent.networks.keys().map(|id| (*id, Ok(id.to_string()))).collect();
-        Arc::new(Policy::with(
-            facts,
-            &self.config,
-            &bridges,
-            BTreeSet::new(),
-            &Kept::default(),
-            &mut self.folds,
-        ))
+        if self.hybrid.is_some() {
+            return Arc::new(hybrid::carried(intent));
+        }
+        let bridge_of =
+            |port: &Port| intent.networks.contains_key(&port.network_id).then(|| port.network_id.to_string());
+        let (foreign, kept) = (BTreeSet::new(), Kept::default());
+        Arc::new(Policy::with(facts, &self.config, bridge_of, foreign, &kept, &mut self.folds))
     }
 
     fn flows(&mut self, view: &View<'_>, ready: &[Ready], facts: &Facts) -> BTreeMap<String, Layers<Layer>> {
@@ -276,12 +300,8 @@ impl OpenVSwitch {
                 known.insert(rules.filter_map(|rule| Some((rule.id, inexpressible(rule)?))).collect())
             }
         };
-        let item = |id, reason: String| Item {
-            key: FactKey::SecurityGroupRule(id),
-            state: ItemState::Failed(reason),
-        };
-        let wrong = policy.refused.iter().map(|(id, refusal)| item(*id, refusal.to_string()));
-        wrong.chain(beyond.iter().map(|(id, reason)| item(*id, reason.clone()))).collect()
+        let beyond = beyond.iter().map(|(id, reason)| rule_failed(*id, reason.clone()));
+        left_out(policy).into_iter().chain(beyond).collect()
     }
 
     /// Makes the flows of every bridge those wanted; returns how many changed.
@@ -387,8 +407,8 @@ impl OpenVSwitch {
         &mut self,
         intent: &Intent,
         observed: &Observed,
-        scope: &Scope,
-        may_sweep: bool,
+        (scope, may_sweep): (&Scope, bool),
+        sides: BTreeMap<String, Side>,
     ) -> Result<PassReport, HostError> {
         let taps = intent.taps.values().filter(|tap| tap.carrier.is_none()).map(|tap| tap.device.clone());
         let taps = taps.chain(intent.closed.values().cloned());
@@ -405,7 +425,7 @@ impl OpenVSwitch {
             rules.apply(&nft).await?;
         }
         self.guarded = Some(rules);
-        let deaf = self.deafen(&devices, may_sweep).await?;
+        let deaf = self.bar(&devices, sides, may_sweep).await?;
         Ok(PassReport {
             changes: u64::from(!is_right) + deaf.changes,
             retry: deaf.retry,
@@ -414,15 +434,16 @@ impl OpenVSwitch {
     }
 
     /// The same beside nftables: what a switch in userspace reads, the kernel does not hear.
-    async fn deafen(
+    async fn bar(
         &mut self,
         devices: &BTreeSet<String>,
+        mut wanted: BTreeMap<String, Side>,
         may_sweep: bool,
     ) -> Result<barrier::Outcome, HostError> {
         let (Some(links), Some((present, barrier))) = (&self.links, &mut self.devices) else {
             return Ok(barrier::Outcome::default());
         };
-        let wanted = devices.iter().map(|device| (device.clone(), Side::Switched)).collect();
+        wanted.extend(devices.iter().map(|device| (device.clone(), Side::Switched)));
         barrier.read_rules(links).await?;
         Ok(barrier.keep(links, present, &wanted, may_sweep).await)
     }
@@ -468,6 +489,9 @@ impl Mechanism for OpenVSwitch {
                     self.inexpressible = None;
                     self.devices = None;
                     self.meters = None;
+                    if let Some(hybrid) = &mut self.hybrid {
+                        hybrid.forget();
+                    }
                     failed(facts, &self.config, &error)
                 }
             }
@@ -503,4 +527,20 @@ fn items(
     let impossible = intent.impossible.iter();
     let impossible = impossible.map(|(id, reason)| item(*id, ItemState::Failed(reason.clone())));
     taps.chain(closed).chain(impossible).collect()
+}
+
+/// The firewall beside the switch.
+#[derive(Debug, Default)]
+struct Bridges {
+    policy: Option<Arc<Policy>>,
+    sides: BTreeMap<String, Side>,
+}
+
+fn rule_failed(id: SecurityGroupRuleId, reason: String) -> Item {
+    Item { key: FactKey::SecurityGroupRule(id), state: ItemState::Failed(reason) }
+}
+
+/// Rules the policy left out, each with the reason.
+fn left_out(policy: &Policy) -> Vec<Item> {
+    policy.refused.iter().map(|(id, refusal)| rule_failed(*id, refusal.to_string())).collect()
 }

@@ -8,6 +8,7 @@
 
 mod flows;
 mod guard;
+mod hybrid;
 pub mod intent;
 mod layers;
 mod mechanism;

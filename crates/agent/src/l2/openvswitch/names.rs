@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use isospin_types::PortId;
+
 use crate::firewall::policy::numbering::hash;
 
 /// Longest name the kernel takes.
@@ -11,6 +13,24 @@ const LONGEST: usize = 15;
 pub const PATCH_INT: &str = "patch-int";
 /// Its other end.
 pub const PATCH_TUN: &str = "patch-tun";
+
+/// The devices of a port that is plugged in by way of a kernel bridge of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HybridNames {
+    pub bridge: String,
+    /// Pair between the two: its end in the kernel bridge, and the one in the switch.
+    pub near: String,
+    pub far: String,
+}
+
+impl HybridNames {
+    /// Those of a port, as os-vif makes them.
+    #[must_use]
+    pub fn of(port: PortId) -> Self {
+        let suffix = port.device_suffix();
+        Self { bridge: format!("qbr{suffix}"), near: format!("qvb{suffix}"), far: format!("qvo{suffix}") }
+    }
+}
 
 /// `int-<bridge>` or `phy-<bridge>`; long ones end in a hash.
 #[must_use]

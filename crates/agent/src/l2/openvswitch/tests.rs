@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use isospin_feed::facts::{Direction, Facts, Network, Parent, Rate, Segment};
+use isospin_feed::facts::{self, Direction, Facts, Network, Parent, Rate, Segment};
 use isospin_host_io::openflow::{Action, Field, FlowTable, MeterChange};
 use isospin_types::{NetworkId, PortId};
 
@@ -131,11 +131,11 @@ fn with_flows(segment: Segment, check: impl FnOnce(&View<'_>, &Facts)) {
     let facts = two_ports(segment);
     let intent = intent::of(&facts, &config, &switch);
     let observed = observed(&intent);
-    let bridges = intent.networks.keys().map(|id| (*id, Ok(id.to_string()))).collect();
+    let bridge_of = |port: &facts::Port| Some(port.network_id.to_string());
     let policy = Arc::new(Policy::with(
         &facts,
         &config,
-        &bridges,
+        bridge_of,
         BTreeSet::new(),
         &Kept::default(),
         &mut Folds::of(&facts),

@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
-use isospin_feed::facts::Facts;
+use isospin_feed::facts::{Facts, Port};
 use isospin_host_io::Switch as Door;
 use isospin_host_io::openflow::{Action, Field, Flow, FlowTable, Layers, Part, Value, ethertype};
 use isospin_testkit::lab::Switch;
-use isospin_types::NetworkId;
 use proptest::strategy::{Strategy as _, ValueTree as _};
 use proptest::test_runner::TestRunner;
 
@@ -22,10 +21,9 @@ const COOKIE: u64 = 0xab;
 
 /// The flows of a firewall for these facts, and one with each other action.
 fn flows_of(facts: &Facts) -> Layers<u32> {
-    let bridges: BTreeMap<NetworkId, Result<String, String>> =
-        facts.networks.keys().map(|id| (*id, Ok(id.to_string()))).collect();
+    let bridge_of = |port: &Port| Some(port.network_id.to_string());
     let kept = Kept::default();
-    let policy = Policy::with(facts, &config(), &bridges, Default::default(), &kept, &mut Folds::of(facts));
+    let policy = Policy::with(facts, &config(), bridge_of, Default::default(), &kept, &mut Folds::of(facts));
     let (mut fixed, mut rules, mut ports) = (others(), FlowTable::default(), FlowTable::default());
     base(&mut fixed);
     Rules::of(&policy).for_each(|(_, part)| part.add(&mut rules));

@@ -6,13 +6,13 @@ use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use isospin_feed::facts::{FactKey, Facts};
+use isospin_feed::facts::{FactKey, Facts, Port};
 use isospin_host_io::{LinkChange, Links, Namespace, Place, VethSpec, process};
 use isospin_testkit::lab::Switch;
 use isospin_types::PortId;
 
 use crate::config::AgentConfig;
-use crate::config::{OpenVSwitchConfig, Wiring};
+use crate::config::{OpenVSwitchConfig, SwitchFirewall, Wiring};
 use crate::converge::{Item, ItemState, Mechanism, PassReport, Scope};
 use crate::host_notices::HostNotices;
 use crate::l2::driver;
@@ -61,13 +61,15 @@ pub struct Lab {
 pub enum Backend {
     LinuxBridge,
     OpenVSwitch,
+    /// Open vSwitch, with a filtered bridge for each port.
+    Hybrid,
 }
 
 impl Backend {
     /// Those this machine can run.
     pub fn all() -> Vec<Self> {
-        let switch = isospin_testkit::lab::can_run().then_some(Self::OpenVSwitch);
-        std::iter::once(Self::LinuxBridge).chain(switch).collect()
+        let switches = isospin_testkit::lab::can_run().then_some([Self::OpenVSwitch, Self::Hybrid]);
+        std::iter::once(Self::LinuxBridge).chain(switches.into_iter().flatten()).collect()
     }
 }
 
@@ -93,6 +95,10 @@ impl Lab {
         config.wiring = Wiring::OpenVSwitch(OpenVSwitchConfig {
             run_dir: switch.run_dir().to_owned(),
             datapath_type: "netdev".to_owned(),
+            firewall: match backend {
+                Backend::Hybrid => SwitchFirewall::Hybrid,
+                Backend::LinuxBridge | Backend::OpenVSwitch => SwitchFirewall::OpenFlow,
+            },
             ..OpenVSwitchConfig::default()
         });
         let notices = HostNotices::new();
@@ -178,6 +184,7 @@ impl Lab {
             peer_namespace: Some(ns.0.clone()),
         };
         self.links.create_veth(&spec).await.expect("veth");
+        self.join(port).await;
         let links = Links::open(&ns.place()).await.expect("links");
         let up = LinkChange { up: Some(true), ..LinkChange::default() };
         links.set("lo", &up).await.expect("lo up");
@@ -188,6 +195,23 @@ impl Lab {
             links.add_address("eth0", net).await.expect("address");
         }
         Guest { ns }
+    }
+
+    /// Puts a tap on a bridge of its own, where that is how ports are plugged in.
+    async fn join(&self, port: &Port) {
+        let is_hybrid = matches!(&self.config.wiring,
+            Wiring::OpenVSwitch(switch) if switch.firewall == SwitchFirewall::Hybrid);
+        if !is_hybrid || port.is_trusted() {
+            return;
+        }
+        let (id, mtu) = (port.id.device_suffix(), self.facts.networks[&port.network_id].mtu);
+        self.shell(&format!(
+            "ip link add qbr{id} type bridge ageing_time 0 forward_delay 0 mcast_snooping 0
+             ip link add qvb{id} mtu {mtu} type veth peer name qvo{id} mtu {mtu}
+             ip link set qvb{id} master qbr{id} up && ip link set tap{id} mtu {mtu} master qbr{id} up
+             ip link set qbr{id} up"
+        ))
+        .await;
     }
 
     /// Plugs several ports and wires them.

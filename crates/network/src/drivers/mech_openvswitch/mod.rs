@@ -44,7 +44,8 @@ fn details(said: &Value) -> Map<String, Value> {
     details.insert("connectivity".to_owned(), Value::from("l2"));
     details.insert("bridge_name".to_owned(), text("integration_bridge", "br-int"));
     details.insert("datapath_type".to_owned(), text("datapath_type", "system"));
-    details.insert("ovs_hybrid_plug".to_owned(), Value::Bool(false));
+    let is_hybrid = said["ovs_hybrid_plug"].as_bool().unwrap_or(false);
+    details.insert("ovs_hybrid_plug".to_owned(), Value::Bool(is_hybrid));
     details.insert("bound_drivers".to_owned(), json!({"0": MECHANISM}));
     details
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use isospin_feed::facts::{Direction, Facts, IpVersion, Port, Remote, SecurityGroupRule};
 use isospin_host_io::openflow::{Action, FlowTable, Layers};
-use isospin_types::{MacAddr, NetworkId, SecurityGroupRuleId};
+use isospin_types::{MacAddr, SecurityGroupRuleId};
 use proptest::prelude::*;
 
 use self::interpreter::{Fate, Sent, run};
@@ -27,10 +27,15 @@ struct Host {
 }
 
 fn host(facts: &Facts) -> Host {
-    let bridges: BTreeMap<NetworkId, Result<String, String>> =
-        facts.networks.keys().map(|id| (*id, Ok(id.to_string()))).collect();
-    let policy =
-        Policy::with(facts, &config(), &bridges, Default::default(), &Kept::default(), &mut Folds::of(facts));
+    let bridge_of = |port: &Port| Some(port.network_id.to_string());
+    let policy = Policy::with(
+        facts,
+        &config(),
+        bridge_of,
+        Default::default(),
+        &Kept::default(),
+        &mut Folds::of(facts),
+    );
     let mut flows = FlowTable::default();
     base(&mut flows);
     Rules::of(&policy).for_each(|(_, rules)| rules.add(&mut flows));
