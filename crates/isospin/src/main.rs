@@ -25,6 +25,11 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     // Databases, keys and logs are their owner's, whatever the shell's habits.
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
+    if matches!(cli.command, Command::Agent(_)) {
+        // The allocator asks for pages of 2 MiB: right for a server, most of what an agent would
+        // hold. A kernel that has none refuses, which is as well.
+        let _ = nix::sys::prctl::set_thp_disable(true);
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&anyhow::Error::new(error).context("cannot start the runtime")),

@@ -27,10 +27,12 @@ pub struct Judge {
 }
 
 impl Judge {
-    /// For the ports with these devices.
+    /// For the ports with these devices; `None` when none of them has connections to judge.
+    /// Nearly every pass ends so: only then are all rules read.
     #[must_use]
-    pub fn new(facts: &Facts, policy: &Policy, devices: &BTreeSet<String>) -> Self {
-        let mut judge = Self { evaluator: Evaluator::new(facts), single: BTreeMap::new(), wide: Vec::new() };
+    pub fn of(facts: &Facts, policy: &Policy, devices: &BTreeSet<String>) -> Option<Self> {
+        let mut single: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        let mut wide = Vec::new();
         for filtered in devices.iter().filter_map(|device| policy.ports.get(device)) {
             let Some(port) = facts.ports.get(&filtered.port) else { continue };
             // Without state no connection carries anything.
@@ -39,19 +41,14 @@ impl Judge {
             }
             let zone = policy.zone_of(filtered);
             for ip in filtered.sources.exact() {
-                judge.single.entry((zone, ip)).or_default().push(Arc::clone(port));
+                single.entry((zone, ip)).or_default().push(Arc::clone(port));
             }
             if !filtered.sources.spans.is_empty() {
-                judge.wide.push((zone, filtered.sources.clone(), Arc::clone(port)));
+                wide.push((zone, filtered.sources.clone(), Arc::clone(port)));
             }
         }
-        judge
-    }
-
-    /// Whether no port is asked about.
-    #[must_use]
-    pub fn is_idle(&self) -> bool {
-        self.single.is_empty()
+        let is_idle = single.is_empty() && wide.is_empty();
+        (!is_idle).then(|| Self { evaluator: Evaluator::new(facts), single, wide })
     }
 
     /// Whether one of the ports at its ends does not allow this connection.
@@ -104,4 +101,27 @@ pub fn disowned(before: &Policy, after: &Policy) -> BTreeSet<(u16, IpAddr)> {
         .filter(|owner| !after.contains(owner))
         .map(|(zone, ip, _)| (zone, ip))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::firewall::policy::{Folds, Kept};
+    use crate::firewall::testing::{add_port, cloud, config};
+
+    #[test]
+    fn n29_rules_are_read_only_for_ports_that_have_connections() {
+        let (mut facts, groups) = cloud(1);
+        let id = add_port(&mut facts, 1, &groups);
+        let device = BTreeSet::from([facts.ports[&id].tap_name()]);
+        let judges = |facts: &Facts, devices: &BTreeSet<String>| {
+            let folds = &mut Folds::of(facts);
+            let policy = Policy::of(facts, &config(), BTreeSet::new(), &Kept::default(), folds);
+            Judge::of(facts, &policy, devices).is_some()
+        };
+        assert!(judges(&facts, &device));
+        assert!(!judges(&facts, &BTreeSet::new()), "nobody is asked about");
+        facts.security_groups.values_mut().map(Arc::make_mut).for_each(|group| group.stateful = false);
+        assert!(!judges(&facts, &device), "no state");
+    }
 }

@@ -98,9 +98,9 @@ impl BridgeFirewall {
             // Rules may have gone while no agent was here to see it.
             None => devices.extend(policy.ports.keys().cloned()),
         }
-        let judge = Arc::new(Judge::new(facts, &policy, &devices));
+        let judge = Judge::of(facts, &policy, &devices).map(Arc::new);
         self.policy = Some(policy);
-        let trouble = match self.cut_flows(&judge, disowned).await {
+        let trouble = match self.cut_flows(judge.as_ref(), disowned).await {
             Ok(Cut { count, all }) => {
                 if count > 0 {
                     tracing::info!(count, "cut connections that lost their rule");
@@ -123,20 +123,20 @@ impl BridgeFirewall {
     /// busy connection has one under way at nearly any moment.
     async fn cut_flows(
         &self,
-        judge: &Arc<Judge>,
+        judge: Option<&Arc<Judge>>,
         disowned: BTreeSet<(u16, IpAddr)>,
     ) -> Result<Cut, HostError> {
         let conntrack = Conntrack::open(self.place.clone());
-        let mut cut = Cut { count: 0, all: judge.is_idle() };
-        for _ in 0..CUTS {
-            if cut.all {
-                break;
-            }
+        let mut cut = Cut { count: 0, all: judge.is_none() };
+        for judge in judge.into_iter().cycle().take(CUTS) {
             let judge = Arc::clone(judge);
             let lost = move |flow: &Flow| flow.mark & CUT == 0 && judge.refuses(flow);
             let marked = conntrack.mark_where(CUT, CUT, lost).await?;
             cut.count += marked;
             cut.all = marked == 0;
+            if cut.all {
+                break;
+            }
         }
         if !disowned.is_empty() {
             let has = move |zone, ip| disowned.contains(&(zone, ip));
