@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use isospin_testkit::lab::lengthen_queues;
 
 use crate::host::run;
 use crate::until;
@@ -36,6 +37,14 @@ impl Switch {
         until("the database", START, listens)?;
         run("ovs-vsctl", &["--no-wait", "init"])?;
         Ok(Self { switch: start_switch()?, database })
+    }
+
+    /// See [`isospin_testkit::lab::lengthen_queues`].
+    ///
+    /// # Errors
+    /// The switch has ended.
+    pub fn lengthen_queues(&self) -> Result<()> {
+        lengthen_queues(self.switch.id())
     }
 
     /// Kills the switch outright and starts another.

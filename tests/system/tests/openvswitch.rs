@@ -41,6 +41,7 @@ fn the_demo_runs_on_open_vswitch_and_restarts_lose_nothing_that_need_not_be_lost
 
     // The agent is killed: frames do not notice, and its successor finds nothing to do.
     cloud.agent()?;
+    switch.lengthen_queues()?;
     let ping = Ping::start(first, cloud.addresses[1])?;
     let took = cloud.kill(&["agent"])?;
     let agent = cloud.agent()?;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use isospin_conformance::Installation;
 use isospin_system::{Guest, Ping, Pinged, Region, until};
-use isospin_testkit::lab::{Driver, addresses};
+use isospin_testkit::lab::{Driver, addresses, lengthen_queues};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
@@ -94,6 +94,9 @@ fn an_agent_killed_or_upgraded_costs_no_packet_and_changes_nothing() -> Result<(
     let [first, second, third, fourth] = guests.as_slice() else { anyhow::bail!("four instances") };
     for (from, to) in [(first, second), (third, fourth)] {
         ensure!(from.instance.reaches(to.ips[0]), "hosts {} and {}", from.host, to.host);
+    }
+    for switch in region.lab.hosts.iter().filter_map(|host| host.switch.as_ref()) {
+        lengthen_queues(switch.pid())?;
     }
     // Another file is another binary, as far as processes go.
     let upgrade = region.lab.controller.machine.folder().join("isospin-next");

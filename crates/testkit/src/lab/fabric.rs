@@ -99,7 +99,10 @@ impl Fabric {
         Ok(())
     }
 
-    /// Gives the machine with this number its device on a network.
+    /// Gives the machine with this number its device on a network: without IPv6 addresses,
+    /// which would come a second or two later, in the middle of what is measured, and each
+    /// with a route. Routes make a switch in userspace forget the way to its tunnels for a
+    /// moment.
     ///
     /// # Errors
     /// The kernel's.
@@ -107,7 +110,8 @@ impl Fabric {
         let nic = network.nic();
         self.wire(network, number, nic, machine.pid().as_raw())?;
         machine.within(|| in_software(nic))?;
-        machine.run(&["ip", "link", "set", nic, "up"])?;
+        machine
+            .script(&format!("echo 1 >/proc/sys/net/ipv6/conf/{nic}/disable_ipv6\nip link set {nic} up"))?;
         Ok(())
     }
 

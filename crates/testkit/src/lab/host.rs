@@ -104,7 +104,10 @@ impl Host {
                 "br-phy"
             }
         };
-        let add = format!("ip address add {ip}/24 dev {device}\nip link set {device} up");
+        let add = format!(
+            "echo 1 >/proc/sys/net/ipv6/conf/{device}/disable_ipv6\n\
+             ip address replace {ip}/24 dev {device}\nip link set {device} up"
+        );
         until("the tunnel address", || self.machine.script(&add).ok())?;
         Ok(())
     }

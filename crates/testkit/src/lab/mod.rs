@@ -16,6 +16,7 @@ mod fabric;
 mod host;
 mod instance;
 mod machine;
+mod queues;
 mod switch;
 
 use std::path::{Path, PathBuf};
@@ -31,6 +32,7 @@ pub use fabric::{Fabric, Network, OUTSIDE_NIC};
 pub use host::{Driver, Host, addresses};
 pub use instance::{Instance, Plug};
 pub use machine::{Life, Machine};
+pub use queues::lengthen_queues;
 pub use switch::Switch;
 
 /// Time anything may take to be there.

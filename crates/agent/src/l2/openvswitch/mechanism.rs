@@ -62,6 +62,8 @@ pub struct OpenVSwitch {
     guarded: Option<guard::Rules>,
     /// Devices of the host, and what the barrier is at them.
     devices: Option<(BTreeMap<String, Link>, Barrier)>,
+    /// Those of ports that give themselves no addresses, with their numbers.
+    silent: BTreeMap<String, u32>,
     /// Where flows do not filter.
     hybrid: Option<Hybrid>,
 }
@@ -88,6 +90,7 @@ impl OpenVSwitch {
             inexpressible: None,
             guarded: None,
             devices: None,
+            silent: BTreeMap::new(),
         }
     }
 
@@ -96,6 +99,7 @@ impl OpenVSwitch {
         let mut observed = self.look(scope).await?;
         let switch = self.switch.clone();
         let intent = intent::of(facts, &self.config, &switch);
+        report.changes += self.silence(&intent).await?;
         let vlans = vlans(&intent, &observed.vlans());
         let plan = plan::plan(&intent, &observed, &switch, &vlans, may_sweep);
         if plan.changes > 0 {
@@ -162,6 +166,9 @@ impl OpenVSwitch {
         }
         let before = self.lives.len();
         self.lives.retain(|_, life| !life.is_over());
+        if *scope == Scope::Everything {
+            self.silent.clear();
+        }
         if self.lives.len() < before {
             tracing::warn!("the switch has gone; its flows are made anew");
             self.held.clear();
@@ -339,6 +346,28 @@ impl OpenVSwitch {
         Ok(changes)
     }
 
+    /// Keeps devices of ports from giving the host an address in the port's network. Each
+    /// such address is a route more, for which a switch in userspace reads all routes
+    /// again, and knows no way into a tunnel meanwhile.
+    async fn silence(&mut self, intent: &Intent) -> Result<u64, HostError> {
+        let Some((present, _)) = &self.devices else { return Ok(0) };
+        self.silent.retain(|name, index| present.get(name).is_some_and(|link| link.index == *index));
+        let loud: BTreeMap<String, u32> = intent
+            .taps
+            .values()
+            .filter(|tap| !self.silent.contains_key(&tap.device))
+            .filter_map(|tap| Some((tap.device.clone(), present.get(&tap.device)?.index)))
+            .collect();
+        let mut changes = 0;
+        for name in loud.keys() {
+            // A kernel without IPv6 has no such setting, and one that has gone needs none.
+            let silenced = sysctl::set(&self.place, &format!("net/ipv6/conf/{name}/disable_ipv6"), "1").await;
+            changes += u64::from(silenced.unwrap_or(false));
+        }
+        self.silent.extend(loud);
+        Ok(changes)
+    }
+
     /// Sizes and opens the devices that are in the switch.
     async fn open(
         &mut self,
@@ -357,9 +386,6 @@ impl OpenVSwitch {
             if change == LinkChange::default() {
                 continue;
             }
-            let setting = format!("net/ipv6/conf/{}/disable_ipv6", tap.device);
-            // A kernel without IPv6 has no such setting.
-            let _ = sysctl::set(&self.place, &setting, "1").await;
             match links.set(&tap.device, &change).await {
                 Ok(()) => {
                     (link.mtu, link.up) = (tap.mtu, true);

@@ -1,0 +1,36 @@
+//! Queues between the kernel and a switch in userspace.
+
+use anyhow::{Context, Result};
+use nix::sys::socket::{setsockopt, sockopt};
+use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
+use socket2::{Domain, Socket};
+
+/// Frames of a second of what tests send; the kernel's own default holds those of 0.2 s.
+const BYTES: usize = 8 << 20;
+
+/// Makes the queues of a switch's ports so long that no frame is lost in them while other
+/// processes of a test keep the switch from its core. A switch in the kernel has no such
+/// queue; operators of one in userspace set `net.core.rmem_default`
+/// (docs/operator/openvswitch.md). Ports that come later have short ones.
+///
+/// # Errors
+/// There is no such process, or it may not be touched.
+pub fn lengthen_queues(process: u32) -> Result<()> {
+    let pid = Pid::from_raw(i32::try_from(process)?).context("no process has the number 0")?;
+    let switch = pidfd_open(pid, PidfdFlags::empty()).context("the switch has ended")?;
+    for entry in std::fs::read_dir(format!("/proc/{process}/fd"))? {
+        let entry = entry?;
+        // Those closed meanwhile are of no interest.
+        let Ok(target) = std::fs::read_link(entry.path()) else { continue };
+        if !target.to_string_lossy().starts_with("socket:") {
+            continue;
+        }
+        let number = entry.file_name().to_string_lossy().parse()?;
+        let Ok(shared) = pidfd_getfd(&switch, number, PidfdGetfdFlags::empty()) else { continue };
+        let socket = Socket::from(shared);
+        if socket.domain()? == Domain::PACKET {
+            setsockopt(&socket, sockopt::RcvBufForce, &BYTES)?;
+        }
+    }
+    Ok(())
+}
