@@ -3,8 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use ipnet::IpNet;
+
+use crate::l2::Wiring;
 
 /// The work an agent takes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -48,92 +51,6 @@ pub struct PhysicalNetwork {
     pub masquerade: bool,
 }
 
-/// How ports are wired, and what that needs to know.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Wiring {
-    #[default]
-    LinuxBridge,
-    OpenVSwitch(OpenVSwitchConfig),
-}
-
-impl Wiring {
-    /// Name of the mechanism, as the server knows it.
-    #[must_use]
-    pub const fn mechanism(&self) -> &'static str {
-        match self {
-            Self::LinuxBridge => "linuxbridge",
-            Self::OpenVSwitch(_) => "openvswitch",
-        }
-    }
-
-    /// Whether frames pass a switch in userspace, which hands checksums on as they are.
-    #[must_use]
-    pub fn is_in_userspace(&self) -> bool {
-        matches!(self, Self::OpenVSwitch(switch) if switch.datapath_type == "netdev")
-    }
-}
-
-/// An encapsulation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum TunnelType {
-    Gre,
-    Vxlan,
-    Geneve,
-}
-
-impl TunnelType {
-    /// Every one.
-    pub const ALL: [Self; 3] = [Self::Gre, Self::Vxlan, Self::Geneve];
-
-    /// Its name, as a network type and as a type of interface.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Gre => "gre",
-            Self::Vxlan => "vxlan",
-            Self::Geneve => "geneve",
-        }
-    }
-}
-
-/// What filters ports of instances on an Open vSwitch host.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum SwitchFirewall {
-    /// Flows of the switch.
-    #[default]
-    OpenFlow,
-    /// The bridge firewall: each port has a kernel bridge between its tap and the switch.
-    Hybrid,
-}
-
-/// The Open vSwitch of a host.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OpenVSwitchConfig {
-    /// Folder with its sockets; /run/openvswitch.
-    pub run_dir: PathBuf,
-    /// "br-int".
-    pub integration_bridge: String,
-    /// "br-tun".
-    pub tunnel_bridge: String,
-    /// "system" (in the kernel) or "netdev" (in userspace).
-    pub datapath_type: String,
-    pub tunnel_types: BTreeSet<TunnelType>,
-    pub firewall: SwitchFirewall,
-}
-
-impl Default for OpenVSwitchConfig {
-    fn default() -> Self {
-        Self {
-            run_dir: "/run/openvswitch".into(),
-            integration_bridge: "br-int".to_owned(),
-            tunnel_bridge: "br-tun".to_owned(),
-            datapath_type: "system".to_owned(),
-            tunnel_types: BTreeSet::from([TunnelType::Vxlan]),
-            firewall: SwitchFirewall::default(),
-        }
-    }
-}
-
 /// Configuration of one agent process.
 #[derive(Debug, Clone)]
 pub struct AgentConfig {
@@ -155,5 +72,14 @@ pub struct AgentConfig {
     pub dhcp_lease_duration: u32,
     /// Domain given to instances by DHCP; "openstacklocal".
     pub dns_domain: String,
-    pub wiring: Wiring,
+    /// How ports are wired.
+    pub wiring: Arc<dyn Wiring>,
+}
+
+impl AgentConfig {
+    /// The bridge of each physical network.
+    #[must_use]
+    pub fn bridge_mappings(&self) -> BTreeMap<&str, &str> {
+        self.physical_networks.iter().map(|(name, it)| (name.as_str(), it.bridge.as_str())).collect()
+    }
 }

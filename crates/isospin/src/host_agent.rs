@@ -4,13 +4,10 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use anyhow::{Context, Result, bail};
-use isospin_agent::config::{
-    AgentConfig, OpenVSwitchConfig, PhysicalNetwork, Role, SwitchFirewall, TunnelType, Wiring,
-};
+use isospin_agent::config::{AgentConfig, PhysicalNetwork, Role};
 use isospin_agent::converge::Mechanism;
 use isospin_agent::dhcp::Dhcp;
 use isospin_agent::host_notices::{self, HostNotices};
-use isospin_agent::l2;
 use isospin_agent::l3::L3;
 use isospin_agent::metadata::Metadata;
 use isospin_agent::session::{Beside, FeedSource};
@@ -76,7 +73,7 @@ fn agent_config(config: &Config, arguments: &cli::Agent, state: &StateDir) -> Re
             (name.clone(), network)
         })
         .collect();
-    Ok(AgentConfig {
+    let agent = AgentConfig {
         host,
         roles: names.iter().map(|name| role(name)).collect::<Result<BTreeSet<Role>>>()?,
         state_dir: state.agent(),
@@ -87,8 +84,10 @@ fn agent_config(config: &Config, arguments: &cli::Agent, state: &StateDir) -> Re
         availability_zone: config.agent.availability_zone.clone(),
         dhcp_lease_duration: config.agent.dhcp_lease_duration,
         dns_domain: config.network.dns_domain.trim_end_matches('.').to_owned(),
-        wiring: wiring(&config.agent)?,
-    })
+        wiring: config.agent.wiring(),
+    };
+    agent.wiring.check(&agent).map_err(anyhow::Error::msg)?;
+    Ok(agent)
 }
 
 /// The group tunnels flood to; `None` with l2population.
@@ -100,37 +99,7 @@ fn vxlan_group(agent: &config::Agent) -> Result<Option<IpAddr>> {
     if !group.is_multicast() || agent.tunnel_ip.is_some_and(|local| local.is_ipv4() != group.is_ipv4()) {
         bail!("[agent] vxlan_group: '{group}' is not a multicast address of the IP version of tunnel_ip");
     }
-    if agent.mechanism != config::Mechanism::LinuxBridge {
-        bail!("[agent] l2_population: hosts with Open vSwitch cannot be without");
-    }
     Ok(Some(group))
-}
-
-fn wiring(agent: &config::Agent) -> Result<Wiring> {
-    let switch = &agent.openvswitch;
-    if agent.mechanism == config::Mechanism::LinuxBridge {
-        return Ok(Wiring::LinuxBridge);
-    }
-    if !["system", "netdev"].contains(&switch.datapath_type.as_str()) {
-        bail!("[agent.openvswitch] datapath_type: '{}' is not system or netdev", switch.datapath_type);
-    }
-    let tunnel = |name: &String| {
-        let known = TunnelType::ALL.into_iter().find(|kind| kind.name() == name.as_str());
-        known.with_context(|| {
-            format!("[agent.openvswitch] tunnel_types: '{name}' is not vxlan, gre or geneve")
-        })
-    };
-    Ok(Wiring::OpenVSwitch(OpenVSwitchConfig {
-        run_dir: switch.run_dir.clone(),
-        integration_bridge: switch.integration_bridge.clone(),
-        tunnel_bridge: switch.tunnel_bridge.clone(),
-        datapath_type: switch.datapath_type.clone(),
-        tunnel_types: switch.tunnel_types.iter().map(tunnel).collect::<Result<_>>()?,
-        firewall: match switch.firewall {
-            config::SwitchFirewall::OpenFlow => SwitchFirewall::OpenFlow,
-            config::SwitchFirewall::Hybrid => SwitchFirewall::Hybrid,
-        },
-    }))
 }
 
 fn role(name: &str) -> Result<Role> {
@@ -202,7 +171,7 @@ async fn real(
         mechanisms.push(Box::new(Dhcp::new(agent)));
     }
     if agent.roles.contains(&Role::L2) {
-        mechanisms.push(l2::driver(agent, Place::Host, notices));
+        mechanisms.push(agent.wiring.driver(agent, Place::Host, notices));
     }
     if agent.roles.contains(&Role::Metadata) {
         mechanisms.push(Box::new(Metadata::new(agent)));

@@ -15,6 +15,7 @@ mod long_list;
 pub mod openapi;
 pub mod owner;
 pub mod page;
+pub mod prefix;
 pub mod quota;
 pub mod ranges;
 pub mod resources;

@@ -240,7 +240,7 @@ fn config(name: &str, roles: &BTreeSet<Role>, state: &Path) -> AgentConfig {
         tunnel_ip: None,
         vxlan_port: 4789,
         vxlan_group: None,
-        wiring: isospin_agent::config::Wiring::default(),
+        wiring: Arc::new(isospin_agent::l2::linuxbridge::LinuxBridgeConfig),
         physical_networks: BTreeMap::new(),
         availability_zone: "nova".to_owned(),
         dhcp_lease_duration: 86_400,

@@ -106,8 +106,8 @@ pub fn disowned(before: &Policy, after: &Policy) -> BTreeSet<(u16, IpAddr)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::firewall::policy::{Folds, Kept};
-    use crate::firewall::testing::{add_port, cloud, config};
+    use crate::firewall::policy::Folds;
+    use crate::firewall::testing::{add_port, cloud, policy};
 
     #[test]
     fn n29_rules_are_read_only_for_ports_that_have_connections() {
@@ -115,8 +115,7 @@ mod tests {
         let id = add_port(&mut facts, 1, &groups);
         let device = BTreeSet::from([facts.ports[&id].tap_name()]);
         let judges = |facts: &Facts, devices: &BTreeSet<String>| {
-            let folds = &mut Folds::of(facts);
-            let policy = Policy::of(facts, &config(), BTreeSet::new(), &Kept::default(), folds);
+            let policy = policy(facts, &mut Folds::of(facts));
             Judge::of(facts, &policy, devices).is_some()
         };
         assert!(judges(&facts, &device));

@@ -1,7 +1,8 @@
 //! Security groups and anti-spoofing of the ports on this host.
 //!
-//! Facts -> [`policy::Policy`] (pure, typed, free of overlaps) -> nftables tables
-//! (`nftables/`). [`evaluator`] says from the facts alone what must happen to a
+//! Facts -> [`policy::Policy`] (pure, typed, free of overlaps) -> what a back end makes of
+//! it: tables of nftables (`nftables/`) or flows of a switch (`openflow/`). Each is a
+//! folder; what wires ports (`l2/`) chooses. [`evaluator`] says from the facts alone what must happen to a
 //! packet; the policy is tested against it, and [`cut`] asks it which running
 //! connections have lost the rule that allowed them.
 //!

@@ -16,6 +16,7 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::evaluator::Packet;
+use super::policy::{Folds, Kept, Policy};
 use super::rule::has_ports;
 use crate::config::AgentConfig;
 
@@ -27,12 +28,18 @@ pub(crate) fn config() -> AgentConfig {
         tunnel_ip: None,
         vxlan_port: 4789,
         vxlan_group: None,
-        wiring: crate::config::Wiring::default(),
+        wiring: Arc::new(crate::l2::linuxbridge::LinuxBridgeConfig),
         physical_networks: Default::default(),
         availability_zone: String::new(),
         dhcp_lease_duration: 86_400,
         dns_domain: String::new(),
     }
+}
+
+/// The policy of a host that has nothing yet, with a bridge for each network.
+pub(crate) fn policy(facts: &Facts, folds: &mut Folds) -> Policy {
+    let bridge_of = |port: &Port| Some(format!("brq{}", port.network_id.device_suffix()));
+    Policy::of(facts, &config(), bridge_of, BTreeSet::new(), &Kept::default(), folds)
 }
 
 pub(crate) fn mac(last: u8) -> MacAddr {

@@ -1,4 +1,4 @@
-//! How ports of this host are wired: one folder for each driver, one line in [`driver`].
+//! How ports of this host are wired: one folder for each driver, with its [`Wiring`].
 //!
 //! A driver is a [`Mechanism`] of the party "l2": it makes bridges and tunnels, closes
 //! and opens ports, and says of each whether it is up. What it is not told it leaves alone.
@@ -7,28 +7,42 @@ mod barrier;
 mod bridge_firewall;
 pub mod linuxbridge;
 mod masquerade;
-pub mod names;
 pub mod openvswitch;
 mod qos;
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
+
 use isospin_feed::facts::{FactKey, Facts};
 use isospin_host_io::{HostError, Place};
+use serde_json::Value;
 
-use crate::config::{AgentConfig, Wiring};
+use crate::config::AgentConfig;
 use crate::converge::{Item, ItemState, Mechanism, PassReport};
 use crate::host_notices::HostNotices;
 
-/// The driver this host is configured for. `notices` is where it puts what it watches.
-#[must_use]
-pub fn driver(config: &AgentConfig, place: Place, notices: &HostNotices) -> Box<dyn Mechanism> {
-    match &config.wiring {
-        Wiring::LinuxBridge => Box::new(linuxbridge::LinuxBridge::at(config, place)),
-        Wiring::OpenVSwitch(switch) => {
-            Box::new(openvswitch::OpenVSwitch::at(config, switch, place, notices.clone()))
-        }
-    }
+/// A way to wire ports, as it is configured: all the rest of the agent knows of it.
+pub trait Wiring: fmt::Debug + Send + Sync {
+    /// Name of the mechanism, as the server knows it.
+    fn mechanism(&self) -> &'static str;
+
+    /// Whether frames pass a switch in userspace, which hands checksums on as they are.
+    fn is_in_userspace(&self) -> bool;
+
+    /// Whether ports can be wired so on a host that is configured so.
+    ///
+    /// # Errors
+    /// Which key cannot be what it is.
+    fn check(&self, config: &AgentConfig) -> Result<(), String>;
+
+    /// What the host says of itself: `configurations` of its agent, with the keys operators
+    /// know (reference/agents-and-dataplane §9).
+    fn configurations(&self, config: &AgentConfig) -> Value;
+
+    /// The driver for a host that is a namespace, or this one. `notices` is where it puts
+    /// what it watches.
+    fn driver(&self, config: &AgentConfig, place: Place, notices: &HostNotices) -> Box<dyn Mechanism>;
 }
 
 /// Characters of an error a port's state quotes: a refused transaction is quoted line by

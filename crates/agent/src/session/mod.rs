@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use isospin_feed::client::{self, ClientConfig, FeedEvent};
 use isospin_feed::pki::HostIdentity;
 use isospin_feed::proto::Hello;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{AgentConfig, OpenVSwitchConfig, Role, SwitchFirewall, Wiring};
+use crate::config::{AgentConfig, Role};
 
 /// Version of the meaning of `feed.proto` this release speaks.
 const FEED_VERSION: u32 = 1;
@@ -97,10 +97,7 @@ pub fn hello(config: &AgentConfig, started_at: i64) -> Hello {
 /// (reference/agents-and-dataplane §9). Counts are the server's to add.
 fn configurations(config: &AgentConfig) -> HashMap<String, String> {
     let of_role = |role: Role| match role {
-        Role::L2 => match &config.wiring {
-            Wiring::LinuxBridge => linux_bridge(config),
-            Wiring::OpenVSwitch(switch) => open_vswitch(config, switch),
-        },
+        Role::L2 => config.wiring.configurations(config),
         Role::L3 => json!({
             "agent_mode": "legacy",
             "handle_internal_only_routers": true,
@@ -118,49 +115,16 @@ fn configurations(config: &AgentConfig) -> HashMap<String, String> {
     config.roles.iter().map(|role| (role.name().to_owned(), of_role(*role).to_string())).collect()
 }
 
-fn bridge_mappings(config: &AgentConfig) -> HashMap<&String, &String> {
-    config.physical_networks.iter().map(|(name, it)| (name, &it.bridge)).collect()
-}
-
-fn linux_bridge(config: &AgentConfig) -> Value {
-    let interfaces = config.physical_networks.iter();
-    json!({
-        "bridge_mappings": bridge_mappings(config),
-        "interface_mappings":
-            interfaces.filter_map(|(name, it)| Some((name, it.interface.as_ref()?))).collect::<HashMap<_, _>>(),
-        "tunneling_ip": config.tunnel_ip.map(|ip| ip.to_string()).unwrap_or_default(),
-        "tunnel_types": if config.tunnel_ip.is_some() { vec!["vxlan"] } else { vec![] },
-        "l2_population": config.vxlan_group.is_none(),
-        "extensions": [],
-    })
-}
-
-fn open_vswitch(config: &AgentConfig, switch: &OpenVSwitchConfig) -> Value {
-    let types = switch.tunnel_types.iter().map(|kind| kind.name()).filter(|_| config.tunnel_ip.is_some());
-    json!({
-        "bridge_mappings": bridge_mappings(config),
-        "integration_bridge": switch.integration_bridge,
-        "datapath_type": switch.datapath_type,
-        "tunneling_ip": config.tunnel_ip.map(|ip| ip.to_string()).unwrap_or_default(),
-        "tunnel_types": types.collect::<Vec<_>>(),
-        "l2_population": true,
-        "arp_responder_enabled": true,
-        "enable_distributed_routing": false,
-        "in_distributed_mode": false,
-        "ovs_hybrid_plug": switch.firewall == SwitchFirewall::Hybrid,
-        "vhostuser_socket_dir": switch.run_dir,
-        "extensions": [],
-        "log_agent_heartbeats": false,
-        "baremetal_smartnic": false,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use std::path::Path;
+    use std::sync::Arc;
+
+    use serde_json::Value;
 
     use super::*;
     use crate::config::PhysicalNetwork;
+    use crate::l2::linuxbridge::LinuxBridgeConfig;
 
     #[test]
     fn hello_says_what_operators_look_for() {
@@ -173,7 +137,7 @@ mod tests {
             tunnel_ip: Some([192, 0, 2, 1].into()),
             vxlan_port: 4789,
             vxlan_group: None,
-            wiring: Wiring::default(),
+            wiring: Arc::new(LinuxBridgeConfig),
             physical_networks: [("external".to_owned(), physical)].into(),
             availability_zone: "az1".to_owned(),
             dhcp_lease_duration: 600,

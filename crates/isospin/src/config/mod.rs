@@ -3,6 +3,7 @@
 //! Order of precedence: flags, then `ISOSPIN_<SECTION>_<KEY>` variables, then the
 //! file, then the defaults written here.
 
+mod agent;
 mod environment;
 mod sections;
 mod suggest;
@@ -12,9 +13,10 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use toml::Table;
 
+pub use agent::Agent;
 pub use sections::{
-    Agent, Feed, Identity, IdentityMode, KeyRepository, Keystone, LimitModel, Listen, Log, Mechanism,
-    Metrics, Network, Nova, SecurityCompliance, Store, SwitchFirewall,
+    Feed, Identity, IdentityMode, KeyRepository, Keystone, LimitModel, Listen, Log, Metrics, Network, Nova,
+    SecurityCompliance, Store,
 };
 
 /// The whole configuration of a process.

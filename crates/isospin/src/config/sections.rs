@@ -1,11 +1,9 @@
 //! The sections of the configuration file and their defaults.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
-use ipnet::IpNet;
 use isospin_network::QuotaDefaults;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
@@ -290,120 +288,6 @@ pub struct Store {
 impl Default for Store {
     fn default() -> Self {
         Self { url: String::new(), url_file: None, connections: 16 }
-    }
-}
-
-/// How ports of a host are wired.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Mechanism {
-    LinuxBridge,
-    OpenVSwitch,
-}
-
-/// What filters ports of instances on an Open vSwitch host.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum SwitchFirewall {
-    #[default]
-    OpenFlow,
-    Hybrid,
-}
-
-/// `[agent.openvswitch]`: its Open vSwitch.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct OpenVSwitch {
-    /// Folder with its sockets.
-    pub run_dir: PathBuf,
-    pub integration_bridge: String,
-    pub tunnel_bridge: String,
-    /// "system" (in the kernel) or "netdev" (in userspace).
-    pub datapath_type: String,
-    /// Of vxlan, gre, geneve.
-    pub tunnel_types: Vec<String>,
-    /// "openflow" (flows of the switch) or "hybrid" (a kernel bridge for each port).
-    pub firewall: SwitchFirewall,
-}
-
-impl Default for OpenVSwitch {
-    fn default() -> Self {
-        Self {
-            run_dir: "/run/openvswitch".into(),
-            integration_bridge: "br-int".to_owned(),
-            tunnel_bridge: "br-tun".to_owned(),
-            datapath_type: "system".to_owned(),
-            tunnel_types: vec!["vxlan".to_owned()],
-            firewall: SwitchFirewall::default(),
-        }
-    }
-}
-
-/// `[agent]`: the host agent.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Agent {
-    /// Name of this host; "" = its host name.
-    pub host: String,
-    /// Of l2, l3, dhcp, metadata.
-    pub roles: Vec<String>,
-    /// How ports are wired: "linuxbridge" or "openvswitch".
-    pub mechanism: Mechanism,
-    pub openvswitch: OpenVSwitch,
-    /// Address other hosts reach this one at for tunnels.
-    pub tunnel_ip: Option<IpAddr>,
-    pub vxlan_port: u16,
-    /// Whether hosts with Linux bridges send to each other as the server says who is where;
-    /// else to a multicast group, and learn.
-    pub l2_population: bool,
-    pub vxlan_group: IpAddr,
-    pub availability_zone: String,
-    /// Seconds.
-    pub dhcp_lease_duration: u32,
-    pub physical_networks: BTreeMap<String, PhysicalNetwork>,
-}
-
-impl Default for Agent {
-    fn default() -> Self {
-        Self {
-            host: String::new(),
-            roles: ["l2", "l3", "dhcp", "metadata"].map(str::to_owned).to_vec(),
-            mechanism: Mechanism::LinuxBridge,
-            openvswitch: OpenVSwitch::default(),
-            tunnel_ip: None,
-            vxlan_port: 4789,
-            l2_population: true,
-            vxlan_group: Ipv4Addr::new(224, 0, 0, 1).into(),
-            availability_zone: "nova".to_owned(),
-            dhcp_lease_duration: 86_400,
-            physical_networks: [("external".to_owned(), PhysicalNetwork::default())].into(),
-        }
-    }
-}
-
-/// `[agent.physical_networks.NAME]`: how a physical network is reached from this
-/// host. The default is a bridge of this host alone, on which the host has the
-/// gateway address 10.77.77.1.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct PhysicalNetwork {
-    pub bridge: String,
-    /// NIC put into the bridge.
-    pub interface: Option<String>,
-    /// Addresses the host has on the bridge.
-    pub addresses: Vec<IpNet>,
-    /// Whether traffic from those prefixes leaves the host under the host's address.
-    pub masquerade: bool,
-}
-
-impl Default for PhysicalNetwork {
-    fn default() -> Self {
-        Self {
-            bridge: "br-ex".to_owned(),
-            interface: None,
-            addresses: vec![IpNet::V4(ipnet::Ipv4Net::new_assert([10, 77, 77, 1].into(), 24))],
-            masquerade: true,
-        }
     }
 }
 

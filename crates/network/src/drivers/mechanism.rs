@@ -2,12 +2,13 @@
 
 use serde_json::{Map, Value};
 
+use super::qos::Supported;
 use super::{Segment, mech_linuxbridge, mech_openvswitch};
 
 /// An agent of a host that wires ports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostAgent {
-    /// Which mechanism it drives: "linuxbridge", "openvswitch".
+    /// The name of the [`MechanismDriver`] it belongs to.
     pub mechanism: String,
     /// What it says of itself, a JSON object.
     pub configurations: String,
@@ -44,23 +45,43 @@ pub struct Vif {
     pub details: Map<String, Value>,
 }
 
-/// Asks a mechanism driver how an agent plugs a port of a vnic type in on a segment.
-type Bind = fn(&HostAgent, &Segment, &str) -> Option<Vif>;
+/// A mechanism driver: how hosts with its agents plug ports in, and what else those
+/// agents can do.
+#[derive(Debug)]
+pub struct MechanismDriver {
+    /// As agents state it.
+    pub name: &'static str,
+    /// How `network agent list` shows its agents (reference/agents-and-dataplane §9).
+    pub agent_type: &'static str,
+    pub binary: &'static str,
+    /// `binding:vif_type` of its ports.
+    pub vif_type: &'static str,
+    /// `binding:vnic_type` of the ports it can plug in.
+    pub vnic_types: &'static [&'static str],
+    /// Whether its ports can be part of a trunk.
+    pub carries_trunks: bool,
+    /// Rules of quality of service that it carries out.
+    pub qos: &'static [Supported],
+    /// The details of a port on a segment; `None` when the agent cannot be on it.
+    pub details: fn(&HostAgent, &Segment) -> Option<Map<String, Value>>,
+}
 
 /// The mechanism drivers, in the order they are asked.
-const DRIVERS: [Bind; 2] = [mech_openvswitch::bind, mech_linuxbridge::bind];
-
-/// Types of ports that can be part of a trunk.
-const TRUNKS: [&str; 1] = [mech_openvswitch::VIF_TYPE];
+pub const DRIVERS: &[&MechanismDriver] = &[&mech_openvswitch::DRIVER, &mech_linuxbridge::DRIVER];
 
 /// Whether a port that is plugged in so can be part of a trunk.
 #[must_use]
 pub fn carries_trunks(vif_type: &str) -> bool {
-    TRUNKS.contains(&vif_type)
+    DRIVERS.iter().any(|driver| driver.vif_type == vif_type && driver.carries_trunks)
 }
 
 /// How the agent will plug a port on the segment in; `None` when no driver can.
 #[must_use]
 pub fn bind(agent: &HostAgent, segment: &Segment, vnic_type: &str) -> Option<Vif> {
-    DRIVERS.iter().find_map(|driver| driver(agent, segment, vnic_type))
+    DRIVERS
+        .iter()
+        .filter(|driver| driver.name == agent.mechanism && driver.vnic_types.contains(&vnic_type))
+        .find_map(|driver| {
+            Some(Vif { vif_type: driver.vif_type, details: (driver.details)(agent, segment)? })
+        })
 }

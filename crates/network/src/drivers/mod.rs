@@ -14,8 +14,8 @@
 mod configured;
 pub mod flat;
 pub mod local;
-pub mod mech_linuxbridge;
-pub mod mech_openvswitch;
+mod mech_linuxbridge;
+mod mech_openvswitch;
 mod mechanism;
 pub mod qos;
 pub mod segments;
@@ -31,7 +31,7 @@ use isospin_store_kit::{StoreError, Tx};
 
 use crate::Settings;
 pub use configured::sync_ranges;
-pub use mechanism::{HostAgent, Vif, bind, carries_trunks};
+pub use mechanism::{DRIVERS, HostAgent, MechanismDriver, Vif, bind, carries_trunks};
 
 /// The kinds of segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

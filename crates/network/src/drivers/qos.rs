@@ -2,22 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::{mech_linuxbridge, mech_openvswitch};
+use super::mechanism::{DRIVERS, MechanismDriver};
 use crate::resources::port::model::{BINDING_FAILED, UNBOUND};
 use crate::resources::qos_rule::kind::{DSCP_MARKS, Kind, MOST};
 use crate::resources::qos_rule::model::QosRule;
-
-/// What one driver can do.
-#[derive(Debug)]
-pub struct QosDriver {
-    /// The mechanism.
-    pub name: &'static str,
-    /// Ports it is in charge of once they are bound.
-    pub vif_types: &'static [&'static str],
-    /// Ports it may come to be in charge of.
-    pub vnic_types: &'static [&'static str],
-    pub rules: &'static [Supported],
-}
 
 /// A kind of rule with the values it may have.
 #[derive(Debug)]
@@ -33,9 +21,6 @@ pub enum Values {
     Texts(&'static [&'static str]),
     Numbers(&'static [i64]),
 }
-
-/// The loaded drivers.
-pub const DRIVERS: &[QosDriver] = &[mech_openvswitch::QOS, mech_linuxbridge::QOS];
 
 const RATE: Values = Values::Range { start: 0, end: MOST };
 const BOTH: Values = Values::Texts(&["ingress", "egress"]);
@@ -53,18 +38,18 @@ pub(super) const LIMITS_AND_MARKS: &[Supported] = &[
     },
 ];
 
-impl QosDriver {
+impl MechanismDriver {
     /// What it says of a kind, if it can carry such rules out.
     #[must_use]
     pub fn supported(&self, kind: Kind) -> Option<&'static Supported> {
-        self.rules.iter().find(|supported| supported.kind == kind)
+        self.qos.iter().find(|supported| supported.kind == kind)
     }
 
     fn is_in_charge(&self, vif_type: &str, vnic_type: &str) -> bool {
         if vif_type == UNBOUND || vif_type == BINDING_FAILED {
             self.vnic_types.contains(&vnic_type)
         } else {
-            self.vif_types.contains(&vif_type)
+            self.vif_type == vif_type
         }
     }
 }

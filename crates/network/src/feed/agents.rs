@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::App;
 use crate::background::scheduling::agents;
+use crate::drivers::DRIVERS;
 
 /// Seconds between heartbeats agents are asked for.
 pub const HEARTBEAT_INTERVAL: u32 = 30;
@@ -15,9 +16,9 @@ pub const HEARTBEAT_INTERVAL: u32 = 30;
 pub(super) const TIME: &str = "%Y-%m-%d %H:%M:%S";
 
 /// How a role is shown in `network agent list` (reference/agents-and-dataplane §9).
+#[derive(Clone, Copy)]
 struct Shown {
     role: &'static str,
-    mechanism: &'static str,
     agent_type: &'static str,
     binary: &'static str,
     topic: &'static str,
@@ -30,43 +31,18 @@ impl Shown {
     }
 }
 
-const SHOWN: &[Shown] = &[
-    Shown {
-        role: "l2",
-        mechanism: "linuxbridge",
-        agent_type: "Linux bridge agent",
-        binary: "neutron-linuxbridge-agent",
-        topic: "N/A",
-    },
-    Shown {
-        role: "l2",
-        mechanism: "openvswitch",
-        agent_type: "Open vSwitch agent",
-        binary: "neutron-openvswitch-agent",
-        topic: "N/A",
-    },
-    Shown {
-        role: "l3",
-        mechanism: "",
-        agent_type: agents::L3,
-        binary: "neutron-l3-agent",
-        topic: "l3_agent",
-    },
-    Shown {
-        role: "dhcp",
-        mechanism: "",
-        agent_type: agents::DHCP,
-        binary: "neutron-dhcp-agent",
-        topic: "dhcp_agent",
-    },
-    Shown {
-        role: "metadata",
-        mechanism: "",
-        agent_type: "Metadata agent",
-        binary: "neutron-metadata-agent",
-        topic: "N/A",
-    },
+/// The roles that are the same on every host.
+const SHOWN: [Shown; 3] = [
+    Shown { role: "l3", agent_type: agents::L3, binary: "neutron-l3-agent", topic: "l3_agent" },
+    Shown { role: "dhcp", agent_type: agents::DHCP, binary: "neutron-dhcp-agent", topic: "dhcp_agent" },
+    Shown { role: "metadata", agent_type: "Metadata agent", binary: "neutron-metadata-agent", topic: "N/A" },
 ];
+
+/// The role of wiring ports, by the driver of the host; `None` when no driver has its name.
+fn wiring(mechanism: &str) -> Option<Shown> {
+    let driver = DRIVERS.iter().find(|driver| driver.name == mechanism)?;
+    Some(Shown { role: "l2", agent_type: driver.agent_type, binary: driver.binary, topic: "N/A" })
+}
 
 /// The agents of a connected host.
 #[derive(Debug, Clone)]
@@ -82,11 +58,8 @@ pub(super) struct Registered {
 /// The store's.
 pub(super) async fn register(app: &App, hello: Hello) -> Result<Registered, StoreError> {
     let default_zone = app.settings.default_availability_zone.clone();
-    let plays = |shown: &&Shown| {
-        let fits = shown.mechanism.is_empty() || shown.mechanism == hello.mechanism;
-        fits && hello.roles.iter().any(|role| role == shown.role)
-    };
-    let shown: Vec<&'static Shown> = SHOWN.iter().filter(plays).collect();
+    let plays = |shown: &Shown| hello.roles.iter().any(|role| role == shown.role);
+    let shown: Vec<Shown> = wiring(&hello.mechanism).into_iter().chain(SHOWN).filter(plays).collect();
     let agent_types = shown.iter().map(|shown| shown.agent_type).collect();
     let host = hello.host.clone();
     app.store
@@ -94,7 +67,7 @@ pub(super) async fn register(app: &App, hello: Hello) -> Result<Registered, Stor
             Box::pin(async move {
                 let before = tunnel_ip(tx, &hello.host).await?;
                 for shown in shown {
-                    upsert(tx, &hello, shown, &default_zone).await?;
+                    upsert(tx, &hello, &shown, &default_zone).await?;
                 }
                 if before != tunnel_ip(tx, &hello.host).await? {
                     tx.record("agent", ChangeKind::Set, &hello.host);
@@ -122,7 +95,7 @@ async fn upsert(tx: &mut Tx, hello: &Hello, shown: &Shown, default_zone: &str) -
     };
     let configurations = configurations(hello, shown.role);
     let is_l2 = shown.role == "l2";
-    let tunnel_ip = if is_l2 { hello.tunnel_ip.as_str() } else { "" };
+    let (mechanism, tunnel_ip) = if is_l2 { (&*hello.mechanism, &*hello.tunnel_ip) } else { ("", "") };
     tx.execute_later(
         "INSERT INTO agents (id, agent_type, \"binary\", topic, host, admin_state_up, description, \
          availability_zone, configurations, mechanism, tunnel_ip, created_at, started_at, heartbeat_timestamp) \
@@ -139,7 +112,7 @@ async fn upsert(tx: &mut Tx, hello: &Hello, shown: &Shown, default_zone: &str) -
             &hello.host,
             zone,
             configurations,
-            shown.mechanism,
+            mechanism,
             tunnel_ip,
             &now,
             started,

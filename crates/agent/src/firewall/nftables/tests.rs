@@ -1,7 +1,7 @@
 //! Random policies: the kernel takes them, shows them as written, and small
 //! steps end where a whole one does.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -15,8 +15,8 @@ use uuid::Uuid;
 
 use super::values::{Part, Table};
 use super::{BRIDGE, INET, Nftables, observe, render};
-use crate::firewall::policy::{Folds, Kept, Policy};
-use crate::firewall::testing::{self, config};
+use crate::firewall::policy::{Folds, Policy};
+use crate::firewall::testing;
 
 struct Scratch(Namespace);
 
@@ -35,7 +35,7 @@ impl Drop for Scratch {
 }
 
 fn policy(facts: &Facts) -> Arc<Policy> {
-    Arc::new(Policy::of(facts, &config(), BTreeSet::new(), &Kept::default(), &mut Folds::of(facts)))
+    Arc::new(testing::policy(facts, &mut Folds::of(facts)))
 }
 
 /// The elements and rules of a table, without what only one side knows.

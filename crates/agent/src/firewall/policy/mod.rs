@@ -26,7 +26,6 @@ pub use sources::Sources;
 
 use crate::config::AgentConfig;
 use crate::firewall::rule::{Named, Refusal};
-use crate::l2::names;
 
 /// The groups of a port, and whether running connections carry answers back.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -98,25 +97,11 @@ impl Kept {
 }
 
 impl Policy {
-    /// The policy for the ports bound to this host, each network on a kernel bridge. `folds`
-    /// must have looked at these facts.
+    /// The policy for the ports bound to this host, with what keeps each apart from ports
+    /// it has nothing to do with; ports that are on none are left out. `folds` must have
+    /// looked at these facts.
     #[must_use]
     pub fn of(
-        facts: &Facts,
-        config: &AgentConfig,
-        foreign: BTreeSet<String>,
-        kept: &Kept,
-        folds: &mut Folds,
-    ) -> Self {
-        let bridges = names::bridges(facts, config);
-        let bridge_of = |port: &Port| bridges.get(&port.network_id)?.clone().ok();
-        Self::with(facts, config, bridge_of, foreign, kept, folds)
-    }
-
-    /// The policy for the ports bound to this host, with what keeps each apart from ports
-    /// it has nothing to do with; ports that are on none are left out.
-    #[must_use]
-    pub fn with(
         facts: &Facts,
         config: &AgentConfig,
         bridge_of: impl Fn(&Port) -> Option<String>,

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use isospin_feed::facts::{Direction, FactKey, Facts};
 use proptest::prelude::*;
 
-use super::{Folds, Group, Kept, Policy, Shapes};
+use super::{Folds, Group, Policy, Shapes};
 use crate::firewall::evaluator::{
     Evaluator, Frame, Packet, is_always_allowed, is_infrastructure_of_others, may_send,
 };
 use crate::firewall::rule::has_ports;
-use crate::firewall::testing::{self, config};
+use crate::firewall::testing;
 
 /// The policy of an agent that sees the facts for the first time.
 fn whole(facts: &Facts) -> Policy {
@@ -20,7 +20,7 @@ fn whole(facts: &Facts) -> Policy {
 }
 
 fn next(facts: &Facts, folds: &mut Folds) -> Policy {
-    Policy::of(facts, &config(), BTreeSet::new(), &Kept::default(), folds)
+    testing::policy(facts, folds)
 }
 
 /// Keys of what one of them has and the other has not, or has otherwise.

@@ -7,9 +7,8 @@ use ipnet::IpNet;
 use isospin_feed::facts::{FactKey, Facts, Network, Port, Segment};
 use isospin_types::{MacAddr, NetworkId, PortId};
 
-use super::owned;
+use super::{names, owned};
 use crate::config::AgentConfig;
-use crate::l2::names;
 
 /// A bridge that should exist.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,10 +10,10 @@ use std::time::Instant;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use isospin_feed::facts::{FactKey, Facts};
+use isospin_feed::facts::{FactKey, Facts, Port};
 use isospin_host_io::{HostError, Links, Place, sysctl};
 
-use super::{Intent, Observed, apply, intent, observe, owned, plan, sides};
+use super::{Intent, Observed, apply, intent, names, observe, owned, plan, sides};
 use crate::config::AgentConfig;
 use crate::converge::{Item, ItemState, Mechanism, PassReport, Scope};
 use crate::firewall::nftables::{NAT, QOS};
@@ -112,7 +112,9 @@ impl LinuxBridge {
     ) -> Result<Option<Arc<Policy>>, HostError> {
         let foreign = owned::foreign_taps(intent, observed);
         let (config, folds) = (&self.config, &mut self.folds);
-        let make = |kept: &Kept| Policy::of(facts, config, foreign, kept, folds);
+        let bridges = names::bridges(facts, config);
+        let bridge_of = |port: &Port| bridges.get(&port.network_id)?.clone().ok();
+        let make = |kept: &Kept| Policy::of(facts, config, bridge_of, foreign, kept, folds);
         let nat = masquerade::table(config).map(|table| (NAT, table));
         let qos = qos::table(facts, &config.host).map(|table| (QOS, table));
         let further = nat.into_iter().chain(qos).collect();
@@ -182,7 +184,7 @@ fn items(
     failures: &BTreeMap<String, String>,
     policy: Option<&Policy>,
 ) -> Vec<Item> {
-    let looked_at = |port: &isospin_feed::facts::Port, device: &str| match scope {
+    let looked_at = |port: &Port, device: &str| match scope {
         Scope::Everything => true,
         Scope::Touched { facts, links } => {
             failures.contains_key(device)

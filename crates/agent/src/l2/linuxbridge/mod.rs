@@ -2,8 +2,10 @@
 //! Needs no daemon.
 
 pub mod apply;
+mod config;
 pub mod intent;
 mod mechanism;
+mod names;
 pub mod observe;
 pub mod owned;
 pub mod plan;
@@ -11,6 +13,7 @@ mod sides;
 #[cfg(test)]
 mod tests;
 
+pub use config::LinuxBridgeConfig;
 pub use intent::Intent;
 pub use mechanism::LinuxBridge;
 pub use observe::Observed;

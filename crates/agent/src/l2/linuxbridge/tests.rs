@@ -7,10 +7,9 @@ use isospin_feed::facts::{AddressPair, Facts, Port, Segment};
 use isospin_host_io::{Link, LinkChange};
 
 use super::plan::{Step, plan};
-use super::{Intent, Observed, intent, owned};
+use super::{Intent, Observed, intent, names, owned};
 use crate::config::{AgentConfig, PhysicalNetwork};
 use crate::firewall::testing::{self, add_port, cloud, mac};
-use crate::l2::names;
 
 fn link(index: u32, name: &str, kind: &str) -> Link {
     Link {

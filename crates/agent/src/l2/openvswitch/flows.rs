@@ -12,10 +12,9 @@ use isospin_types::{MacAddr, NetworkId, PortId};
 
 use super::intent::{Intent, Tap, Way};
 use super::layers::{Layer, Source};
-use super::names;
 use super::observe::Observed;
 use super::shaping::{Shaped, Shaping};
-use crate::config::OpenVSwitchConfig;
+use super::{OpenVSwitchConfig, names};
 use crate::firewall::openflow::register::{COPY, NET, PORT, PORTION, SENDER};
 use crate::firewall::openflow::{self, Judged, Placed, Rules, add, table};
 use crate::firewall::policy::Policy;

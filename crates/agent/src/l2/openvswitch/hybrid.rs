@@ -14,9 +14,10 @@ use std::sync::Arc;
 use isospin_feed::facts::{Facts, Port};
 use isospin_host_io::{HostError, Link, Place};
 
+use super::SwitchFirewall;
 use super::intent::{Intent, is_hybrid};
 use super::names::HybridNames;
-use crate::config::{AgentConfig, SwitchFirewall};
+use crate::config::AgentConfig;
 use crate::converge::{PassReport, Scope};
 use crate::firewall::nftables::Further;
 use crate::firewall::policy::{Folds, Kept, Policy};
@@ -59,7 +60,7 @@ impl Hybrid {
                 .then(|| HybridNames::of(port.id).bridge)
         };
         let foreign = foreign_taps(facts, config, links);
-        let make = |kept: &Kept| Policy::with(facts, config, bridge_of, foreign, kept, folds);
+        let make = |kept: &Kept| Policy::of(facts, config, bridge_of, foreign, kept, folds);
         // Limits are the switch's.
         let further = Further::default();
         let policy = self.firewall.program(facts, (scope, may_sweep), make, further, report).await?;

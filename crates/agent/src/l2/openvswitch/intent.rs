@@ -7,7 +7,8 @@ use isospin_feed::facts::{Facts, Network, Port, Segment};
 use isospin_types::{MacAddr, NetworkId, PortId};
 
 use super::names::{self, HybridNames};
-use crate::config::{AgentConfig, OpenVSwitchConfig, SwitchFirewall, TunnelType};
+use super::{OpenVSwitchConfig, SwitchFirewall, TunnelType};
+use crate::config::AgentConfig;
 
 /// A bridge that should exist.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -26,13 +26,14 @@ use super::plan;
 use super::shaping::{self, Shaping};
 use super::tunnels;
 use super::watch::{Database, Life};
-use crate::config::{AgentConfig, OpenVSwitchConfig, SwitchFirewall};
+use super::{OpenVSwitchConfig, SwitchFirewall};
+use crate::config::AgentConfig;
 use crate::converge::{Item, ItemState, Mechanism, PassReport, Scope};
 use crate::firewall::openflow::inexpressible;
 use crate::firewall::policy::{Folds, Kept, Policy};
 use crate::host_notices::HostNotices;
 use crate::l2::barrier::{self, Barrier, Side};
-use crate::l2::{failed, masquerade};
+use crate::l2::{Wiring as _, failed, masquerade};
 
 /// Cookie of our flows: "isospin" and a zero.
 pub const COOKIE: u64 = 0x6973_6f73_7069_6e00;
@@ -231,14 +232,14 @@ impl OpenVSwitch {
         let bridge_of =
             |port: &Port| intent.networks.contains_key(&port.network_id).then(|| port.network_id.to_string());
         let (foreign, kept) = (BTreeSet::new(), Kept::default());
-        Arc::new(Policy::with(facts, &self.config, bridge_of, foreign, &kept, &mut self.folds))
+        Arc::new(Policy::of(facts, &self.config, bridge_of, foreign, &kept, &mut self.folds))
     }
 
     fn flows(&mut self, view: &View<'_>, ready: &[Ready], facts: &Facts) -> BTreeMap<String, Layers<Layer>> {
         let integration = self.integration.layers(flows::integration(view, ready));
         let mut wanted = BTreeMap::from([(self.switch.integration_bridge.clone(), integration)]);
         if self.config.tunnel_ip.is_some() {
-            let answers_nd = self.switch.datapath_type == "netdev";
+            let answers_nd = self.switch.is_in_userspace();
             let tunnel = self.tunnels.layers(tunnels::tunnel(view, facts, COOKIE, answers_nd));
             wanted.insert(self.switch.tunnel_bridge.clone(), tunnel);
         }
@@ -439,7 +440,7 @@ impl OpenVSwitch {
         let taps = intent.taps.values().filter(|tap| tap.carrier.is_none()).map(|tap| tap.device.clone());
         let taps = taps.chain(intent.closed.values().cloned());
         let ports = observed.ports.values().filter(|port| port.kind.is_empty()).map(|port| port.name.clone());
-        let in_userspace = self.switch.datapath_type == "netdev";
+        let in_userspace = self.switch.is_in_userspace();
         let devices: BTreeSet<String> = taps.chain(ports).filter(|_| in_userspace).collect();
         let rules = guard::Rules::new(&devices, &masquerade::rules(&self.config));
         let nft = Nft::open(self.place.clone());

@@ -6,6 +6,7 @@
 //! itself are watched: a port that appears, an `ovs-vswitchd` that restarts, wake the
 //! loop. Why it is built this way: `docs/adr/0006-open-vswitch.md`.
 
+mod config;
 mod flows;
 mod guard;
 mod hybrid;
@@ -21,4 +22,5 @@ mod tests;
 mod tunnels;
 mod watch;
 
+pub use config::{DatapathType, OpenVSwitchConfig, SwitchFirewall, TunnelType};
 pub use mechanism::OpenVSwitch;

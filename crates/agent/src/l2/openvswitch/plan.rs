@@ -6,9 +6,9 @@ use isospin_host_io::ovsdb::{map, named, set, uuid};
 use isospin_types::{NetworkId, PortId};
 use serde_json::{Value, json};
 
+use super::OpenVSwitchConfig;
 use super::intent::{Bridge, Intent, Tap, Uplink, Way};
 use super::observe::{self, CARRIED, MARK, Observed};
-use crate::config::OpenVSwitchConfig;
 use crate::firewall::openflow::DEAD_VLAN;
 
 /// What to do to the database, in one transaction.
@@ -113,7 +113,7 @@ impl Plan {
         self.push(json!({"op": "insert", "table": "Bridge", "uuid-name": row, "row": {
             "name": name,
             "ports": named(&port),
-            "datapath_type": switch.datapath_type,
+            "datapath_type": switch.datapath_type.name(),
             "fail_mode": "secure",
             "protocols": set(["OpenFlow10", "OpenFlow13", "OpenFlow14"].map(Value::from)),
             "external_ids": map([(MARK, bridge.role.clone())]),

@@ -14,8 +14,8 @@ use super::layers::{Layer, Source};
 use super::mechanism::vlans;
 use super::observe::{Bridge, Observed, Port};
 use super::shaping::{self, METERS, Shaping};
-use super::{names, plan, tunnels};
-use crate::config::{AgentConfig, OpenVSwitchConfig, PhysicalNetwork, TunnelType};
+use super::{DatapathType, OpenVSwitchConfig, TunnelType, names, plan, tunnels};
+use crate::config::{AgentConfig, PhysicalNetwork};
 use crate::firewall::openflow::table;
 use crate::firewall::policy::{Folds, Kept, Policy};
 use crate::firewall::testing::{self, add_port, cloud};
@@ -27,7 +27,7 @@ fn host() -> (AgentConfig, OpenVSwitchConfig) {
         physical_networks: [("public".to_owned(), physical)].into(),
         ..testing::config()
     };
-    (config, OpenVSwitchConfig { datapath_type: "netdev".to_owned(), ..OpenVSwitchConfig::default() })
+    (config, OpenVSwitchConfig { datapath_type: DatapathType::Netdev, ..OpenVSwitchConfig::default() })
 }
 
 /// A port here and one elsewhere, on a network of this kind.
@@ -132,7 +132,7 @@ fn with_flows(segment: Segment, check: impl FnOnce(&View<'_>, &Facts)) {
     let intent = intent::of(&facts, &config, &switch);
     let observed = observed(&intent);
     let bridge_of = |port: &facts::Port| Some(port.network_id.to_string());
-    let policy = Arc::new(Policy::with(
+    let policy = Arc::new(Policy::of(
         &facts,
         &config,
         bridge_of,

@@ -15,8 +15,7 @@ use isospin_types::{MacAddr, NetworkId};
 use super::flows::View;
 use super::intent::{Uplink, Way};
 use super::layers::{Layer, Source};
-use super::names;
-use crate::config::TunnelType;
+use super::{TunnelType, names};
 use crate::firewall::openflow::add;
 use crate::firewall::rule::ICMPV6;
 

@@ -23,7 +23,7 @@ pub fn config() -> AgentConfig {
         tunnel_ip: None,
         vxlan_port: 4789,
         vxlan_group: None,
-        wiring: crate::config::Wiring::default(),
+        wiring: Arc::new(crate::l2::linuxbridge::LinuxBridgeConfig),
         physical_networks: Default::default(),
         availability_zone: "nova".to_owned(),
         dhcp_lease_duration: 86_400,

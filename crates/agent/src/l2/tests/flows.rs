@@ -23,7 +23,7 @@ const COOKIE: u64 = 0xab;
 fn flows_of(facts: &Facts) -> Layers<u32> {
     let bridge_of = |port: &Port| Some(port.network_id.to_string());
     let kept = Kept::default();
-    let policy = Policy::with(facts, &config(), bridge_of, Default::default(), &kept, &mut Folds::of(facts));
+    let policy = Policy::of(facts, &config(), bridge_of, Default::default(), &kept, &mut Folds::of(facts));
     let (mut fixed, mut rules, mut ports) = (others(), FlowTable::default(), FlowTable::default());
     base(&mut fixed);
     Rules::of(&policy).for_each(|(_, part)| part.add(&mut rules));

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -12,10 +13,9 @@ use isospin_testkit::lab::Switch;
 use isospin_types::PortId;
 
 use crate::config::AgentConfig;
-use crate::config::{OpenVSwitchConfig, SwitchFirewall, Wiring};
 use crate::converge::{Item, ItemState, Mechanism, PassReport, Scope};
 use crate::host_notices::HostNotices;
-use crate::l2::driver;
+use crate::l2::openvswitch::{DatapathType, OpenVSwitchConfig, SwitchFirewall};
 
 static COUNTER: AtomicU32 = AtomicU32::new(0);
 
@@ -79,7 +79,7 @@ impl Lab {
         let links = Links::open(&host.place()).await.expect("links");
         links.set("lo", &LinkChange { up: Some(true), ..LinkChange::default() }).await.expect("lo up");
         let notices = HostNotices::new();
-        let l2 = driver(&config, host.place(), &notices);
+        let l2 = config.wiring.driver(&config, host.place(), &notices);
         Self { host, config, facts, l2, links, notices, switch: None }
     }
 
@@ -92,9 +92,9 @@ impl Lab {
         let links = Links::open(&host.place()).await.expect("links");
         links.set("lo", &LinkChange { up: Some(true), ..LinkChange::default() }).await.expect("lo up");
         let switch = Switch::in_namespace(host.0.name()).expect("switch");
-        config.wiring = Wiring::OpenVSwitch(OpenVSwitchConfig {
+        config.wiring = Arc::new(OpenVSwitchConfig {
             run_dir: switch.run_dir().to_owned(),
-            datapath_type: "netdev".to_owned(),
+            datapath_type: DatapathType::Netdev,
             firewall: match backend {
                 Backend::Hybrid => SwitchFirewall::Hybrid,
                 Backend::LinuxBridge | Backend::OpenVSwitch => SwitchFirewall::OpenFlow,
@@ -102,7 +102,7 @@ impl Lab {
             ..OpenVSwitchConfig::default()
         });
         let notices = HostNotices::new();
-        let l2 = driver(&config, host.place(), &notices);
+        let l2 = config.wiring.driver(&config, host.place(), &notices);
         let links = links.with_software_checksums(true);
         Self { host, config, facts, l2, links, notices, switch: Some(switch) }
     }
@@ -110,7 +110,7 @@ impl Lab {
     /// An agent that knows nothing of what an earlier one did.
     pub fn restart(&mut self) {
         self.notices = HostNotices::new();
-        self.l2 = driver(&self.config, self.host.place(), &self.notices);
+        self.l2 = self.config.wiring.driver(&self.config, self.host.place(), &self.notices);
     }
 
     /// Whether the agent is told of something within some seconds.
@@ -137,7 +137,7 @@ impl Lab {
 
     /// A switch numbers its ports later: passes until every port is up and nothing changes.
     async fn settled(&mut self, mut report: PassReport) -> PassReport {
-        if self.config.wiring == Wiring::LinuxBridge {
+        if self.switch.is_none() {
             return report;
         }
         let is_up = |item: &Item| !matches!(item.key, FactKey::Port(_)) || item.state == ItemState::Up;
@@ -199,8 +199,7 @@ impl Lab {
 
     /// Puts a tap on a bridge of its own, where that is how ports are plugged in.
     async fn join(&self, port: &Port) {
-        let is_hybrid = matches!(&self.config.wiring,
-            Wiring::OpenVSwitch(switch) if switch.firewall == SwitchFirewall::Hybrid);
+        let is_hybrid = self.config.wiring.configurations(&self.config)["ovs_hybrid_plug"] == true;
         if !is_hybrid || port.is_trusted() {
             return;
         }

@@ -2,22 +2,22 @@
 
 use serde_json::{Map, Value, json};
 
-use super::qos::{LIMITS_AND_MARKS, QosDriver};
-use super::{HostAgent, NetworkType, Segment, Vif};
+use super::qos::LIMITS_AND_MARKS;
+use super::{HostAgent, MechanismDriver, NetworkType, Segment};
 
-/// Name of the mechanism, as agents state it.
-pub const MECHANISM: &str = "linuxbridge";
+/// What the server knows of it.
+pub(super) const DRIVER: MechanismDriver = MechanismDriver {
+    name: "linuxbridge",
+    agent_type: "Linux bridge agent",
+    binary: "neutron-linuxbridge-agent",
+    vif_type: "bridge",
+    vnic_types: &["normal"],
+    carries_trunks: false,
+    qos: LIMITS_AND_MARKS,
+    details,
+};
 
-/// What the agent can do for the quality of service of a port.
-pub const QOS: QosDriver =
-    QosDriver { name: MECHANISM, vif_types: &["bridge"], vnic_types: &["normal"], rules: LIMITS_AND_MARKS };
-
-/// How the agent will plug a port on the segment in; `None` when it cannot.
-#[must_use]
-pub fn bind(agent: &HostAgent, segment: &Segment, vnic_type: &str) -> Option<Vif> {
-    if agent.mechanism != MECHANISM || vnic_type != "normal" {
-        return None;
-    }
+fn details(agent: &HostAgent, segment: &Segment) -> Option<Map<String, Value>> {
     let wirable = match segment.network_type {
         // Kernel bridges have no other tunnels.
         NetworkType::Gre | NetworkType::Geneve => false,
@@ -27,13 +27,13 @@ pub fn bind(agent: &HostAgent, segment: &Segment, vnic_type: &str) -> Option<Vif
         }
         NetworkType::Local | NetworkType::Vxlan | NetworkType::Flat => agent.is_on(segment),
     };
-    wirable.then(|| Vif { vif_type: "bridge", details: details() })
+    wirable.then(vif_details)
 }
 
-fn details() -> Map<String, Value> {
+fn vif_details() -> Map<String, Value> {
     let mut details = Map::new();
     details.insert("port_filter".to_owned(), Value::Bool(true));
     details.insert("connectivity".to_owned(), Value::from("l2"));
-    details.insert("bound_drivers".to_owned(), json!({"0": MECHANISM}));
+    details.insert("bound_drivers".to_owned(), json!({"0": DRIVER.name}));
     details
 }

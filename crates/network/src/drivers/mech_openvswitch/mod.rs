@@ -2,25 +2,22 @@
 
 use serde_json::{Map, Value, json};
 
-use super::qos::{LIMITS_AND_MARKS, QosDriver};
-use super::{HostAgent, NetworkType, Segment, Vif};
+use super::qos::LIMITS_AND_MARKS;
+use super::{HostAgent, MechanismDriver, NetworkType, Segment};
 
-/// Name of the mechanism, as agents state it.
-pub const MECHANISM: &str = "openvswitch";
+/// What the server knows of it.
+pub(super) const DRIVER: MechanismDriver = MechanismDriver {
+    name: "openvswitch",
+    agent_type: "Open vSwitch agent",
+    binary: "neutron-openvswitch-agent",
+    vif_type: "ovs",
+    vnic_types: &["normal"],
+    carries_trunks: true,
+    qos: LIMITS_AND_MARKS,
+    details,
+};
 
-/// How its ports are plugged in (reference/agents-and-dataplane §10).
-pub const VIF_TYPE: &str = "ovs";
-
-/// What the agent can do for the quality of service of a port.
-pub const QOS: QosDriver =
-    QosDriver { name: MECHANISM, vif_types: &[VIF_TYPE], vnic_types: &["normal"], rules: LIMITS_AND_MARKS };
-
-/// How the agent will plug a port on the segment in; `None` when it cannot.
-#[must_use]
-pub fn bind(agent: &HostAgent, segment: &Segment, vnic_type: &str) -> Option<Vif> {
-    if agent.mechanism != MECHANISM || vnic_type != "normal" {
-        return None;
-    }
+fn details(agent: &HostAgent, segment: &Segment) -> Option<Map<String, Value>> {
     let said: Value = serde_json::from_str(&agent.configurations).unwrap_or_default();
     let tunnels = |kind: NetworkType| {
         let types = said["tunnel_types"].as_array();
@@ -33,11 +30,11 @@ pub fn bind(agent: &HostAgent, segment: &Segment, vnic_type: &str) -> Option<Vif
         }
         NetworkType::Local | NetworkType::Vlan | NetworkType::Flat => agent.is_on(segment),
     };
-    wirable.then(|| Vif { vif_type: VIF_TYPE, details: details(&said) })
+    wirable.then(|| vif_details(&said))
 }
 
 /// What Nova needs (reference/agents-and-dataplane §10).
-fn details(said: &Value) -> Map<String, Value> {
+fn vif_details(said: &Value) -> Map<String, Value> {
     let mut details = Map::new();
     let text = |key: &str, default: &str| Value::from(said[key].as_str().unwrap_or(default));
     details.insert("port_filter".to_owned(), Value::Bool(true));
@@ -46,6 +43,6 @@ fn details(said: &Value) -> Map<String, Value> {
     details.insert("datapath_type".to_owned(), text("datapath_type", "system"));
     let is_hybrid = said["ovs_hybrid_plug"].as_bool().unwrap_or(false);
     details.insert("ovs_hybrid_plug".to_owned(), Value::Bool(is_hybrid));
-    details.insert("bound_drivers".to_owned(), json!({"0": MECHANISM}));
+    details.insert("bound_drivers".to_owned(), json!({"0": DRIVER.name}));
     details
 }

@@ -7,6 +7,7 @@ use isospin_store_kit::{Session, StoreError};
 
 use super::{Of, each, field, objects, rows, texts};
 use crate::drivers::tunnel;
+use crate::resources::subnet_pool::scope_of_subnet;
 
 /// Networks, on their first segment and without their tunnel peers: both depend on
 /// who asks ([`place`]). A network without a readable segment is set aside.
@@ -82,8 +83,11 @@ pub(in crate::feed) fn tells_all_ports(network: &Network) -> bool {
 pub(in crate::feed) async fn subnets(session: &mut Session, of: &Of) -> Result<Vec<Subnet>, StoreError> {
     let found = rows(
         session,
-        "id, network_id, ip_version, cidr, gateway_ip, enable_dhcp, dns_nameservers, host_routes, ipv6_ra_mode, \
-         ipv6_address_mode, (SELECT p.address_scope_id FROM subnet_pools p WHERE p.id = subnets.subnetpool_id)",
+        concat!(
+            "id, network_id, ip_version, cidr, gateway_ip, enable_dhcp, dns_nameservers, host_routes, \
+             ipv6_ra_mode, ipv6_address_mode, ",
+            scope_of_subnet!()
+        ),
         "subnets",
         of,
     )

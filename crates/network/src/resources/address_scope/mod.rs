@@ -16,7 +16,7 @@ use isospin_api_kit::list::Table;
 
 use crate::resources::rbac_policy::Shareable;
 use crate::resources::registration::Resource;
-use crate::resources::subnet;
+use crate::resources::{subnet, subnet_pool};
 use crate::routes::{Collection, Routes};
 
 use policy::POLICY;
@@ -41,11 +41,7 @@ const ATTRIBUTES: &[Attribute] = &[
 ];
 
 /// Scopes can be opened to others, whose pools then rely on it.
-pub const SHAREABLE: Shareable = Shareable::new(
-    "address_scope",
-    "address_scopes",
-    "SELECT 'subnetpool' AS kind, id, project_id FROM subnet_pools WHERE address_scope_id = $1",
-);
+pub const SHAREABLE: Shareable = Shareable::new("address_scope", "address_scopes", subnet_pool::IN_SCOPE);
 
 /// Where the rows are.
 pub const TABLE: Table = Table { name: "address_scopes", id: "id", tags: "" };

@@ -3,6 +3,8 @@
 use isospin_api_kit::{Fault, FaultType};
 use isospin_types::{AddressScopeId, SubnetPoolId};
 
+use crate::resources::subnet_pool;
+
 /// 404, also for scopes hidden from the caller.
 pub fn not_found(id: impl std::fmt::Display) -> Fault {
     Fault::new(FaultType::AddressScopeNotFound, format!("Address scope {id} could not be found."))
@@ -18,7 +20,7 @@ pub fn in_use(id: AddressScopeId, pools: &[SubnetPoolId]) -> Fault {
              address scope."
         ),
     )
-    .blocked_by("subnetpool", pools)
+    .blocked_by(subnet_pool::NAME, pools)
 }
 
 /// 400: others may rely on what was shared with them.

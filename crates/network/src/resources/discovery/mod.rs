@@ -8,6 +8,7 @@ use isospin_api_kit::http::{Context, answer, base_url};
 use serde_json::{Value, json};
 
 use crate::resources::registration::Resource;
+use crate::resources::subnet_pool;
 use crate::routes::{Route, Routes, Verb};
 
 const LINKS: Form = Form::List(&Form::Whole(&[("rel", Form::Text), ("href", Form::Text)]));
@@ -45,14 +46,18 @@ async fn versions(request: Request) -> Response {
 
 /// The collections every Network API has had from the start.
 async fn collections(context: Context) -> Response {
-    let resources: Vec<Value> =
-        [("network", "networks"), ("subnet", "subnets"), ("subnetpool", "subnetpools"), ("port", "ports")]
-            .into_iter()
-            .map(|(name, collection)| {
-                let href = format!("{}/v2.0/{collection}", context.base_url);
-                json!({"name": name, "collection": collection, "links": [{"rel": "self", "href": href}]})
-            })
-            .collect();
+    let resources: Vec<Value> = [
+        ("network", "networks"),
+        ("subnet", "subnets"),
+        (subnet_pool::NAME, "subnetpools"),
+        ("port", "ports"),
+    ]
+    .into_iter()
+    .map(|(name, collection)| {
+        let href = format!("{}/v2.0/{collection}", context.base_url);
+        json!({"name": name, "collection": collection, "links": [{"rel": "self", "href": href}]})
+    })
+    .collect();
     answer(StatusCode::OK, &json!({"resources": resources}))
 }
 

@@ -4,6 +4,7 @@ use ipnet::IpNet;
 use isospin_api_kit::{Fault, FaultType};
 
 use super::model::MeteringLabelRule;
+use crate::prefix;
 
 /// 404.
 pub fn not_found(id: impl std::fmt::Display) -> Fault {
@@ -64,7 +65,7 @@ pub fn check_overlap(new: &MeteringLabelRule, others: &[MeteringLabelRule]) -> R
 /// Whether both hold an address; nothing said holds all of them.
 fn meet(one: Option<IpNet>, other: Option<IpNet>) -> bool {
     match (one, other) {
-        (Some(one), Some(other)) => one.contains(&other) || other.contains(&one),
+        (Some(one), Some(other)) => prefix::overlap(&one, &other),
         _ => true,
     }
 }

@@ -16,7 +16,7 @@ use isospin_api_kit::{Fault, FaultType, view};
 use serde_json::{Map, Value, json};
 
 use crate::App;
-use crate::drivers::qos::{self, QosDriver};
+use crate::drivers::{self, MechanismDriver, qos};
 use crate::resources::qos_rule::kind::Kind;
 use crate::resources::registration::Resource;
 use crate::routes::{Collection, Routes};
@@ -125,7 +125,7 @@ async fn show(State(app): State<App>, Path(name): Path<String>, context: Context
         return Err(Fault::new(FaultType::NotAuthorized, "Not authorized."));
     }
     let kind: Kind = name.parse().map_err(|_| Fault::not_found())?;
-    let drivers: Vec<Value> = qos::DRIVERS.iter().filter_map(|driver| details(driver, kind)).collect();
+    let drivers: Vec<Value> = drivers::DRIVERS.iter().filter_map(|driver| details(driver, kind)).collect();
     let object: Map<String, Value> =
         [("type".to_owned(), Value::from(kind.as_str())), ("drivers".to_owned(), Value::Array(drivers))]
             .into_iter()
@@ -134,7 +134,7 @@ async fn show(State(app): State<App>, Path(name): Path<String>, context: Context
     Ok(keyed(StatusCode::OK, TYPE.name, shown))
 }
 
-fn details(driver: &QosDriver, kind: Kind) -> Option<Value> {
+fn details(driver: &MechanismDriver, kind: Kind) -> Option<Value> {
     let parameters = driver.supported(kind)?.parameters.iter();
     let shown: Vec<Value> = parameters.map(|(name, values)| values.shown(name)).collect();
     Some(json!({"name": driver.name, "supported_parameters": shown}))

@@ -7,6 +7,7 @@ use isospin_api_kit::{Fault, FaultType};
 use isospin_types::{NetworkId, PortId, RouterId, SubnetId};
 
 use super::model::{Connected, Leg, Route};
+use crate::prefix;
 
 /// 400 in the words of the reference.
 pub fn bad(reason: impl std::fmt::Display) -> Fault {
@@ -40,7 +41,7 @@ pub fn check_new_subnets(connected: &[Connected], new: &[(SubnetId, IpNet)]) -> 
         }
     }
     for (id, cidr) in new {
-        if let Some(other) = connected.iter().find(|other| overlap(&other.cidr, cidr)) {
+        if let Some(other) = connected.iter().find(|other| prefix::overlap(&other.cidr, cidr)) {
             return Err(bad(format!(
                 "Cidr {cidr} of subnet {id} overlaps with cidr {} of subnet {}",
                 other.cidr, other.subnet_id
@@ -48,11 +49,6 @@ pub fn check_new_subnets(connected: &[Connected], new: &[(SubnetId, IpNet)]) -> 
         }
     }
     Ok(())
-}
-
-/// Two prefixes share addresses exactly when one holds the other.
-fn overlap(one: &IpNet, other: &IpNet) -> bool {
-    one.contains(other) || other.contains(one)
 }
 
 /// The address of an interface on this subnet.

@@ -16,7 +16,7 @@ pub use segments::check_segment;
 pub use values::{allocation_pools, cidr, dns_nameservers, host_routes, ip_version, subnet_pool};
 
 use super::model::{AllocationPool, HostRoute, Ipv6Mode, Subnet};
-use crate::Settings;
+use crate::{Settings, prefix};
 
 /// 404 for a subnet that is not there, or hidden from the caller.
 pub fn not_found(id: impl std::fmt::Display) -> Fault {
@@ -148,7 +148,7 @@ pub fn update(
 /// # Errors
 /// 400 naming both.
 pub fn check_overlap(subnet: &Subnet, others: &[Subnet]) -> Result<(), Fault> {
-    if others.iter().any(|other| addressing::overlaps(subnet.cidr, other.cidr)) {
+    if others.iter().any(|other| prefix::overlap(&subnet.cidr, &other.cidr)) {
         return Err(Fault::invalid_input(format!(
             "Requested subnet with cidr: {} for network: {} overlaps with another subnet",
             subnet.cidr, subnet.network_id

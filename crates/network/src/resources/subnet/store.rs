@@ -16,7 +16,8 @@ pub use of_pools::{adopt, note_of_pool};
 use super::model::{AllocationPool, HostRoute, Subnet, SubnetDetails};
 use super::rules::Member;
 use crate::resources::rbac_policy::Access;
-use crate::resources::{subnet_pool, tag};
+use crate::resources::subnet_pool::{self, scope_of_subnet};
+use crate::resources::tag;
 use crate::{ipam, page};
 
 /// The select list as a literal, so that whole statements stay constant.
@@ -132,10 +133,11 @@ pub async fn members(
     network_id: NetworkId,
     ip_version: u8,
 ) -> Result<Vec<Member>, StoreError> {
-    let sql = "SELECT subnets.id, subnets.subnetpool_id, subnet_pools.address_scope_id FROM subnets \
-               LEFT JOIN subnet_pools ON subnet_pools.id = subnets.subnetpool_id \
-               WHERE subnets.network_id = $1 AND subnets.ip_version = $2 \
-               ORDER BY subnets.created_at, subnets.id";
+    let sql = concat!(
+        "SELECT id, subnetpool_id, ",
+        scope_of_subnet!(),
+        " FROM subnets WHERE network_id = $1 AND ip_version = $2 ORDER BY created_at, id"
+    );
     let rows = session.rows(sql, values![network_id, i64::from(ip_version)]).await?;
     rows.into_iter()
         .map(|row| {

@@ -1,24 +1,20 @@
 //! What clients say about subnet pools: checks of single values, and bodies of the
 //! actions, which have no resource key.
 
-use std::net::Ipv4Addr;
-
-use ipnet::{IpNet, Ipv6Net};
+use ipnet::IpNet;
 use isospin_api_kit::Fault;
 use isospin_api_kit::attribute::check;
 use isospin_types::NetworkId;
 use serde_json::{Map, Value};
 
+use crate::prefix;
+
 /// Distinct prefixes with their host bits cleared; null counts as none.
 pub fn prefixes(value: &Value) -> Result<Value, String> {
     check::list(value, |item| {
         let net = check::cidr(item)?;
-        if let IpNet::V6(net) = net {
-            // Addresses in ::ffff:0:0/96 are IPv4 addresses in disguise; no host uses them.
-            let mapped = Ipv6Net::new_assert(Ipv4Addr::UNSPECIFIED.to_ipv6_mapped(), 96);
-            if net.contains(&mapped) || mapped.contains(&net) {
-                return Err(format!("'{net}' covers IPv4-mapped addresses"));
-            }
+        if prefix::covers_mapped_ipv4(&net) {
+            return Err(format!("'{net}' covers IPv4-mapped addresses"));
         }
         Ok(net.to_string())
     })

@@ -88,9 +88,24 @@ const fn length(name: &'static str) -> Attribute {
         .alias("subnet_allocation")
 }
 
+/// What faults, quotas and policies of RBAC call one.
+pub const NAME: &str = "subnetpool";
+
+/// The address scope of a row of `subnets`, as SQL; null outside of scopes.
+macro_rules! scope_of_subnet {
+    () => {
+        "(SELECT subnet_pools.address_scope_id FROM subnet_pools WHERE subnet_pools.id = subnets.subnetpool_id)"
+    };
+}
+pub(crate) use scope_of_subnet;
+
+/// Pools that rely on an address scope.
+pub const IN_SCOPE: &str =
+    "SELECT 'subnetpool' AS kind, id, project_id FROM subnet_pools WHERE address_scope_id = $1";
+
 /// Pools can be opened to others, whose subnets then rely on it.
 pub const SHAREABLE: Shareable = Shareable::new(
-    "subnetpool",
+    NAME,
     "subnet_pools",
     "SELECT 'subnet' AS kind, id, project_id FROM subnets WHERE subnetpool_id = $1",
 )
@@ -142,7 +157,7 @@ pub const RESOURCE: Resource = Resource::new(POLICY, || routes().into())
     .extensions(EXTENSIONS)
     .shareable(&SHAREABLE)
     .tagged(&TAGGED)
-    .counted("subnetpool", -1);
+    .counted(NAME, -1);
 
 /// How its objects carry tags.
 const TAGGED: tag::Kind = tag::kind!(

@@ -9,8 +9,8 @@ use isospin_types::{AddressScopeId, NetworkId, SubnetId, SubnetPoolId};
 use super::input;
 use super::model::{Lengths, SubnetPool, SubnetPoolDetails};
 use super::prefixes;
-use crate::ranges;
 use crate::resources::subnet::{self, model::Subnet};
+use crate::{prefix, ranges};
 
 /// 404, also for pools hidden from the caller.
 pub fn not_found(id: impl Display) -> Fault {
@@ -253,10 +253,9 @@ pub fn check_scope_prefixes(
     prefixes_of_pool: &[IpNet],
     others: &[(SubnetPoolId, IpNet)],
 ) -> Result<(), Fault> {
-    let overlaps = |one: &IpNet, other: &IpNet| one.contains(other) || other.contains(one);
     let blocking: Vec<String> = others
         .iter()
-        .filter(|(_, other)| prefixes_of_pool.iter().any(|net| overlaps(net, other)))
+        .filter(|(_, other)| prefixes_of_pool.iter().any(|net| prefix::overlap(net, other)))
         .map(|(id, other)| format!("{id} with {other}"))
         .collect();
     if blocking.is_empty() {

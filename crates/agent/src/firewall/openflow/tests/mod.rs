@@ -28,14 +28,8 @@ struct Host {
 
 fn host(facts: &Facts) -> Host {
     let bridge_of = |port: &Port| Some(port.network_id.to_string());
-    let policy = Policy::with(
-        facts,
-        &config(),
-        bridge_of,
-        Default::default(),
-        &Kept::default(),
-        &mut Folds::of(facts),
-    );
+    let policy =
+        Policy::of(facts, &config(), bridge_of, Default::default(), &Kept::default(), &mut Folds::of(facts));
     let mut flows = FlowTable::default();
     base(&mut flows);
     Rules::of(&policy).for_each(|(_, rules)| rules.add(&mut flows));

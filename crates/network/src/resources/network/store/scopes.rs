@@ -7,22 +7,16 @@ use isospin_store_kit::{Row, Session, StoreError, Value};
 use isospin_types::NetworkId;
 
 use super::super::model::AddressScopes;
+use crate::resources::subnet_pool::scope_of_subnet;
 
-macro_rules! scoped {
-    () => {
-        "subnets JOIN subnet_pools ON subnet_pools.id = subnets.subnetpool_id \
-         AND subnet_pools.address_scope_id IS NOT NULL"
-    };
-}
 macro_rules! columns {
     () => {
-        "DISTINCT subnets.network_id, subnet_pools.ip_version, subnet_pools.address_scope_id"
+        concat!("DISTINCT network_id, ip_version, ", scope_of_subnet!())
     };
 }
 
 /// The scopes of one network, for batches; see [`collect`].
-pub(super) const SCOPES: &str =
-    concat!("SELECT ", columns!(), " FROM ", scoped!(), " WHERE subnets.network_id = $1");
+pub(super) const SCOPES: &str = concat!("SELECT ", columns!(), " FROM subnets WHERE network_id = $1");
 
 /// The scopes of several networks; networks without any are absent.
 ///
@@ -32,8 +26,8 @@ pub(super) async fn of_many(
     session: &mut Session,
     ids: Vec<Value>,
 ) -> Result<HashMap<NetworkId, AddressScopes>, StoreError> {
-    let mut select = Select::new(columns!(), scoped!());
-    select.one_of("subnets.network_id", ids);
+    let mut select = Select::new(columns!(), "subnets");
+    select.one_of("network_id", ids);
     let (sql, values) = select.build();
     collect(session.rows(&sql, values).await?)
 }
@@ -46,7 +40,9 @@ pub(super) fn collect(
     for row in rows {
         let mut columns = row.columns();
         let (network_id, ip_version) = (columns.parse()?, columns.number()?);
-        found.entry(network_id).or_default().set(ip_version, columns.parse()?);
+        if let Some(scope) = columns.opt_parse()? {
+            found.entry(network_id).or_default().set(ip_version, scope);
+        }
     }
     Ok(found)
 }

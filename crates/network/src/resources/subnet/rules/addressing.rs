@@ -9,11 +9,6 @@ use super::super::model::{AllocationPool, Subnet};
 use crate::ipam;
 use crate::ranges::{self, Range};
 
-/// Whether two prefixes have an address in common.
-pub(super) fn overlaps(one: IpNet, other: IpNet) -> bool {
-    one.contains(&other) || other.contains(&one)
-}
-
 /// The gateway of a subnet whose client named none: the first host of IPv4, the
 /// subnet-router anycast address of IPv6.
 ///

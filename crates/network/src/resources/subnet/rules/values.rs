@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::model::{AllocationPool, HostRoute};
 use super::super::store;
+use crate::prefix;
 
 /// 4 or 6.
 pub fn ip_version(value: &Value) -> Result<Value, String> {
@@ -22,14 +23,9 @@ pub fn ip_version(value: &Value) -> Result<Value, String> {
 /// A prefix with its host bits cleared.
 pub fn cidr(value: &Value) -> Result<Value, String> {
     let net = check::cidr(value)?;
-    if let IpNet::V6(net) = net {
-        // Addresses in ::ffff:0:0/96 are IPv4 addresses in disguise; no host uses them.
-        let mapped = ipnet::Ipv6Net::new_assert(std::net::Ipv4Addr::UNSPECIFIED.to_ipv6_mapped(), 96);
-        let disguised = net.contains(&mapped) || mapped.contains(&net);
-        // Larger prefixes begin at `::`, which rules refuse for all of them.
-        if disguised && !net.network().is_unspecified() {
-            return Err(format!("'{net}' covers IPv4-mapped addresses"));
-        }
+    // Larger prefixes begin at `::`, which rules refuse for all of them.
+    if prefix::covers_mapped_ipv4(&net) && !net.network().is_unspecified() {
+        return Err(format!("'{net}' covers IPv4-mapped addresses"));
     }
     Ok(Value::String(net.to_string()))
 }

@@ -6,6 +6,7 @@ use isospin_store_kit::{Session, StoreError, values};
 use isospin_types::{SubnetId, SubnetPoolId};
 
 use super::super::model::SubnetPool;
+use crate::prefix;
 
 /// The first subnets of the pool: those a refusal names.
 ///
@@ -31,8 +32,7 @@ pub async fn subnets_within(
     for row in session.rows(sql, values![id]).await? {
         let mut columns = row.columns();
         let (subnet, cidr): (SubnetId, IpNet) = (columns.parse()?, columns.parse()?);
-        if found.len() < Fault::NAMED && prefixes.iter().any(|net| net.contains(&cidr) || cidr.contains(net))
-        {
+        if found.len() < Fault::NAMED && prefixes.iter().any(|net| prefix::overlap(net, &cidr)) {
             found.push(subnet);
         }
     }
