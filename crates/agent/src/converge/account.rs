@@ -29,6 +29,7 @@ impl Pass<'_> {
         histogram!("isospin_agent_apply_seconds", "party" => party).record(report.applying);
         counter!("isospin_agent_changes_total", "party" => party).increment(report.changes);
         counter!("isospin_agent_swept_total", "party" => party).increment(report.swept);
+        counter!("isospin_agent_connections_cut_total", "party" => party).increment(report.cut);
         if report.changes > 0 {
             let everything = self.due.scope == Scope::Everything;
             info!(

@@ -57,6 +57,10 @@ pub struct PassReport {
     pub items: Vec<Item>,
     /// Items of ours removed by this pass because no fact wants them any more.
     pub swept: u64,
+    /// Connections cut because no rule allows them. Not objects of the plan: whoever floods
+    /// what a port here may not hear, as bridges do while they do not know where the port is,
+    /// has such a connection with nobody hearing of it.
+    pub cut: u64,
     /// All that this mechanism has counted under metering labels, as last read.
     pub metered: Vec<Metered>,
     /// Whether something failed and another pass is wanted soon.

@@ -75,7 +75,7 @@ impl LinuxBridge {
         report.retry |= !outcome.failures.is_empty();
         self.bar(&links, &intent, &mut observed, policy.as_deref(), may_sweep, &mut report).await;
         if let Some(policy) = policy {
-            report.changes += self.firewall.cut(facts, policy, &mut report.retry).await;
+            report.cut += self.firewall.cut(facts, policy, &mut report.retry).await;
         }
         report.items = items(facts, scope, &intent, &observed, &outcome.failures, self.firewall.policy());
         self.observed = Some(observed);

@@ -65,7 +65,7 @@ impl Hybrid {
         let further = Further::default();
         let policy = self.firewall.program(facts, (scope, may_sweep), make, further, report).await?;
         if let Some(policy) = &policy {
-            report.changes += self.firewall.cut(facts, Arc::clone(policy), &mut report.retry).await;
+            report.cut += self.firewall.cut(facts, Arc::clone(policy), &mut report.retry).await;
         }
         Ok(policy)
     }

@@ -21,6 +21,7 @@ use super::guard;
 use super::hybrid::{self, Hybrid};
 use super::intent::{self, Intent};
 use super::layers::{Layer, Made};
+use super::names::HybridNames;
 use super::observe::Observed;
 use super::plan;
 use super::shaping::{self, Shaping};
@@ -353,11 +354,15 @@ impl OpenVSwitch {
     async fn silence(&mut self, intent: &Intent) -> Result<u64, HostError> {
         let Some((present, _)) = &self.devices else { return Ok(0) };
         self.silent.retain(|name, index| present.get(name).is_some_and(|link| link.index == *index));
-        let loud: BTreeMap<String, u32> = intent
-            .taps
-            .values()
-            .filter(|tap| !self.silent.contains_key(&tap.device))
-            .filter_map(|tap| Some((tap.device.clone(), present.get(&tap.device)?.index)))
+        let devices = intent.taps.iter().map(|(id, tap)| (id, &tap.device)).chain(&intent.closed);
+        let is_hybrid = self.hybrid.is_some();
+        let loud: BTreeMap<String, u32> = devices
+            .flat_map(|(id, device)| {
+                let before_switch = is_hybrid.then(|| HybridNames::of(*id).before_switch());
+                before_switch.into_iter().flatten().chain([device.clone()])
+            })
+            .filter(|name| !self.silent.contains_key(name))
+            .filter_map(|name| present.get(&name).map(|link| link.index).map(|index| (name, index)))
             .collect();
         let mut changes = 0;
         for name in loud.keys() {

@@ -17,6 +17,7 @@ pub const PATCH_TUN: &str = "patch-tun";
 /// The devices of a port that is plugged in by way of a kernel bridge of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HybridNames {
+    pub tap: String,
     pub bridge: String,
     /// Pair between the two: its end in the kernel bridge, and the one in the switch.
     pub near: String,
@@ -28,7 +29,14 @@ impl HybridNames {
     #[must_use]
     pub fn of(port: PortId) -> Self {
         let suffix = port.device_suffix();
-        Self { bridge: format!("qbr{suffix}"), near: format!("qvb{suffix}"), far: format!("qvo{suffix}") }
+        let [tap, bridge, near, far] = ["tap", "qbr", "qvb", "qvo"].map(|prefix| format!("{prefix}{suffix}"));
+        Self { tap, bridge, near, far }
+    }
+
+    /// Those that are no ports of the switch.
+    #[must_use]
+    pub fn before_switch(self) -> [String; 3] {
+        [self.tap, self.bridge, self.near]
     }
 }
 

@@ -20,7 +20,7 @@ pub fn in_use(id: AddressScopeId, pools: &[SubnetPoolId]) -> Fault {
              address scope."
         ),
     )
-    .blocked_by(subnet_pool::NAME, pools)
+    .blocked_by(subnet_pool::TYPE.name, pools)
 }
 
 /// 400: others may rely on what was shared with them.

@@ -2,6 +2,8 @@
 
 use isospin_api_kit::{Fault, FaultType};
 
+use crate::resources::subnet_pool;
+
 /// 409: the cloud is not set up for it.
 pub fn failure(reason: &str) -> Fault {
     Fault::new(FaultType::AutoAllocationFailure, format!("Deployment error: {reason}."))
@@ -10,9 +12,7 @@ pub fn failure(reason: &str) -> Fault {
 /// What a part could not be made for, told as a failure of the whole; limits of the
 /// project and failures of ours stay what they are.
 pub fn part_failed(reason: &str, fault: Fault) -> Fault {
-    let of_the_setup = fault.status() == 400
-        || fault.status() == 404
-        || matches!(fault.kind, FaultType::SubnetAllocationError | FaultType::SubnetPoolQuotaExceeded);
+    let of_the_setup = fault.status() == 400 || fault.status() == 404 || subnet_pool::is_used_up(&fault);
     if of_the_setup { failure(reason).with_detail(fault.message) } else { fault }
 }
 

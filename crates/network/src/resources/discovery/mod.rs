@@ -3,12 +3,12 @@
 use axum::extract::Request;
 use axum::response::Response;
 use http::StatusCode;
-use isospin_api_kit::attribute::Form;
+use isospin_api_kit::attribute::{Form, ResourceType};
 use isospin_api_kit::http::{Context, answer, base_url};
 use serde_json::{Value, json};
 
 use crate::resources::registration::Resource;
-use crate::resources::subnet_pool;
+use crate::resources::{network, port, subnet, subnet_pool};
 use crate::routes::{Route, Routes, Verb};
 
 const LINKS: Form = Form::List(&Form::Whole(&[("rel", Form::Text), ("href", Form::Text)]));
@@ -46,18 +46,13 @@ async fn versions(request: Request) -> Response {
 
 /// The collections every Network API has had from the start.
 async fn collections(context: Context) -> Response {
-    let resources: Vec<Value> = [
-        ("network", "networks"),
-        ("subnet", "subnets"),
-        (subnet_pool::NAME, "subnetpools"),
-        ("port", "ports"),
-    ]
-    .into_iter()
-    .map(|(name, collection)| {
-        let href = format!("{}/v2.0/{collection}", context.base_url);
-        json!({"name": name, "collection": collection, "links": [{"rel": "self", "href": href}]})
-    })
-    .collect();
+    let resources: Vec<Value> = [network::TYPE, subnet::TYPE, subnet_pool::TYPE, port::TYPE]
+        .into_iter()
+        .map(|ResourceType { name, collection, .. }| {
+            let href = format!("{}/v2.0/{collection}", context.base_url);
+            json!({"name": name, "collection": collection, "links": [{"rel": "self", "href": href}]})
+        })
+        .collect();
     answer(StatusCode::OK, &json!({"resources": resources}))
 }
 

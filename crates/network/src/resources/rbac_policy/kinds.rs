@@ -4,8 +4,8 @@ use super::model::Action;
 
 /// A kind of resource whose objects can be opened to other projects.
 ///
-/// The resource's folder declares one (`pub const SHAREABLE: Shareable`) and names it
-/// in `resources/mod.rs`; entries of that type can then be made through the API, and
+/// The resource's folder declares one (`pub const SHAREABLE: Shareable`) and names it in
+/// its `RESOURCE`; entries of that type can then be made through the API, and
 /// the functions of this folder answer who may use an object.
 #[derive(Debug)]
 pub struct Shareable {

@@ -1,7 +1,7 @@
 //! Entries that open objects of one project to others (reference §11), and what every
 //! resource that can be shared does with them:
 //!
-//! * it declares a [`Shareable`] and names it in `resources/mod.rs`;
+//! * it declares a [`Shareable`] and names it in its `RESOURCE`;
 //! * POST and PUT of `shared` call [`open_to_all`] and [`close_to_all`], DELETE of the
 //!   object calls [`forget`];
 //! * reading asks [`Access::of`] for one object or [`shared_among`] for many, and shows

@@ -13,7 +13,7 @@ use isospin_types::SubnetPoolId;
 use serde_json::Value;
 
 use super::model::SubnetPoolDetails;
-use super::{NAME, TYPE, changes, rules, store, target, view};
+use super::{TYPE, changes, rules, store, target, view};
 use crate::{App, owner, page, quota};
 
 /// `GET /v2.0/subnetpools`
@@ -91,7 +91,7 @@ async fn create_one(
     details: &SubnetPoolDetails,
 ) -> Result<(), Fault> {
     let pool = &details.pool;
-    quota::take(tx, &app.settings, &pool.project_id, NAME, 1).await?;
+    quota::take(tx, &app.settings, &pool.project_id, TYPE.name, 1).await?;
     if let Some(scope_id) = pool.address_scope_id {
         changes::check_scope(tx, app, caller, pool, scope_id).await?;
         let others = store::prefixes_in_scope(tx, scope_id, pool.id).await?;
@@ -120,7 +120,7 @@ pub async fn delete(
                     return Err(rules::has_allocations(&subnets));
                 }
                 store::delete(tx, pool.id).await?;
-                quota::give_back(tx, &pool.project_id, NAME, 1).await?;
+                quota::give_back(tx, &pool.project_id, TYPE.name, 1).await?;
                 Ok::<_, Fault>(())
             })
         })

@@ -38,7 +38,7 @@ use crate::routes::{Collection, Routes, Verb};
 pub use allocation::{Request, allocate, usable, usable_default};
 use policy::{POLICY, target};
 pub use prefixes::give_back;
-pub use rules::prefix_length;
+pub use rules::{is_used_up, prefix_length};
 pub use store::in_scope;
 
 /// A subnet pool on the wire (reference/network-api-core §5).
@@ -88,10 +88,8 @@ const fn length(name: &'static str) -> Attribute {
         .alias("subnet_allocation")
 }
 
-/// What faults, quotas and policies of RBAC call one.
-pub const NAME: &str = "subnetpool";
-
-/// The address scope of a row of `subnets`, as SQL; null outside of scopes.
+/// The address scope of a row of `subnets`, as SQL, in statements that read this table by
+/// this name; null outside of scopes.
 macro_rules! scope_of_subnet {
     () => {
         "(SELECT subnet_pools.address_scope_id FROM subnet_pools WHERE subnet_pools.id = subnets.subnetpool_id)"
@@ -105,7 +103,7 @@ pub const IN_SCOPE: &str =
 
 /// Pools can be opened to others, whose subnets then rely on it.
 pub const SHAREABLE: Shareable = Shareable::new(
-    NAME,
+    TYPE.name,
     "subnet_pools",
     "SELECT 'subnet' AS kind, id, project_id FROM subnets WHERE subnetpool_id = $1",
 )
@@ -157,7 +155,7 @@ pub const RESOURCE: Resource = Resource::new(POLICY, || routes().into())
     .extensions(EXTENSIONS)
     .shareable(&SHAREABLE)
     .tagged(&TAGGED)
-    .counted(NAME, -1);
+    .counted(TYPE.name, -1);
 
 /// How its objects carry tags.
 const TAGGED: tag::Kind = tag::kind!(

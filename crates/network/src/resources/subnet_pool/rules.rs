@@ -6,9 +6,9 @@ use ipnet::IpNet;
 use isospin_api_kit::{Body, Fault, FaultType};
 use isospin_types::{AddressScopeId, NetworkId, SubnetId, SubnetPoolId};
 
-use super::input;
 use super::model::{Lengths, SubnetPool, SubnetPoolDetails};
 use super::prefixes;
+use super::{TYPE, input};
 use crate::resources::subnet::{self, model::Subnet};
 use crate::{prefix, ranges};
 
@@ -245,6 +245,12 @@ pub fn illegal_update(reason: impl Display) -> Fault {
     Fault::new(FaultType::IllegalSubnetPoolUpdate, format!("Illegal subnetpool update : {reason}."))
 }
 
+/// Whether the fault says that the pool, or a project's part of it, has nothing left.
+#[must_use]
+pub fn is_used_up(fault: &Fault) -> bool {
+    matches!(fault.kind, FaultType::SubnetAllocationError | FaultType::SubnetPoolQuotaExceeded)
+}
+
 /// Refuses prefixes that pools of the scope have as well.
 ///
 /// # Errors
@@ -265,7 +271,7 @@ pub fn check_scope_prefixes(
         FaultType::AddressScopePrefixConflict,
         "Failed to associate address scope: subnetpools within an address scope must have unique prefixes.",
     )
-    .blocked_by("subnetpool", blocking))
+    .blocked_by(TYPE.name, blocking))
 }
 
 /// 400: these subnets would stay behind in another scope.
