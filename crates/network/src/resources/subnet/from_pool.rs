@@ -40,16 +40,10 @@ pub async fn prefix(
         rules::check_affinity(&others, None, None)?;
         return Ok(Prefix { cidr, subnetpool_id: None, any: false });
     };
-    if pool.ip_version != ip_version {
-        return Err(bad(format!(
-            "Cannot allocate IPv{ip_version} subnet from IPv{} subnet pool",
-            pool.ip_version
-        )));
-    }
     rules::check_affinity(&others, Some(pool.id), pool.address_scope_id)?;
     let request = match cidr {
         Some(cidr) => Request::Exactly(cidr),
-        None => without_cidr(body, &pool)?,
+        None => without_cidr(body, ip_version)?,
     };
     let cidr = subnet_pool::allocate(tx, &pool, project_id, request).await?;
     Ok(Prefix { cidr, subnetpool_id: Some(pool.id), any: matches!(request, Request::Any(_)) })
@@ -68,7 +62,7 @@ async fn pool(
         Some(_) if use_default => {
             Err(bad("subnetpool_id and use_default_subnetpool cannot both be specified"))
         }
-        Some(id) => Ok(Some(subnet_pool::usable(tx, app, caller, id).await?)),
+        Some(id) => Ok(Some(subnet_pool::usable(tx, app, caller, id, ip_version).await?)),
         None if use_default => match subnet_pool::usable_default(tx, app, caller, ip_version).await? {
             Some(pool) => Ok(Some(pool)),
             None => Err(bad(format!("No default subnetpool found for IPv{ip_version}"))),
@@ -78,19 +72,16 @@ async fn pool(
 }
 
 /// Any prefix of a length, or the one the gateway is in.
-fn without_cidr(body: &Body, pool: &SubnetPool) -> Result<Request, Fault> {
+fn without_cidr(body: &Body, ip_version: u8) -> Result<Request, Fault> {
     if body.has("allocation_pools") {
         return Err(bad("allocation_pools allowed only for specific subnet requests"));
     }
     let length = body.int("prefixlen").and_then(|length| u8::try_from(length).ok());
-    let Some(gateway) = body.parsed::<IpAddr>("gateway_ip") else { return Ok(Request::Any(length)) };
-    let length = subnet_pool::prefix_length(pool, length)?;
-    let wrong = || rules::wrong_family("gateway_ip", gateway, pool.ip_version);
-    if gateway.is_ipv4() != pool.is_ipv4() {
-        return Err(wrong());
+    match body.parsed::<IpAddr>("gateway_ip") {
+        None => Ok(Request::Any(length)),
+        Some(gateway) if gateway.is_ipv4() == (ip_version == 4) => Ok(Request::Around(gateway, length)),
+        Some(gateway) => Err(rules::wrong_family("gateway_ip", gateway, ip_version)),
     }
-    let net = IpNet::new(gateway, length).map_err(|_| wrong())?;
-    Ok(Request::Exactly(net.trunc()))
 }
 
 fn bad(reason: impl Display) -> Fault {

@@ -1,7 +1,6 @@
 //! SQL for subnets.
 
 mod list;
-mod of_pools;
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
@@ -11,7 +10,6 @@ use isospin_types::{NetworkId, PortId, SubnetId};
 use serde_json::{Value as Json, json};
 
 pub use list::list;
-pub use of_pools::{adopt, note_of_pool};
 
 use super::model::{AllocationPool, HostRoute, Subnet, SubnetDetails};
 use super::rules::Member;

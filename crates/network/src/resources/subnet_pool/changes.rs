@@ -14,8 +14,8 @@ use super::handlers::find_for;
 use super::model::{SubnetPool, SubnetPoolDetails};
 use super::{TYPE, prefixes, rules, store, target, view};
 use crate::App;
+use crate::resources::address_scope;
 use crate::resources::address_scope::model::AddressScope;
-use crate::resources::{address_scope, subnet};
 
 /// `PUT /v2.0/subnetpools/{id}`
 pub async fn update(
@@ -89,7 +89,7 @@ pub(super) async fn apply(
     pool.revision_number += 1;
     store::update(tx, &pool).await?;
     if other_scope {
-        subnet::store::note_of_pool(tx, pool.id).await?;
+        store::note_subnets(tx, pool.id).await?;
     }
     if other_prefixes || !joining.is_empty() {
         prefixes::replace(tx, pool.id, &details.prefixes, &prefixes, &joining).await?;

@@ -38,7 +38,7 @@ use crate::routes::{Collection, Routes, Verb};
 pub use allocation::{Request, allocate, usable, usable_default};
 use policy::{POLICY, target};
 pub use prefixes::give_back;
-pub use rules::{is_used_up, prefix_length};
+pub use rules::is_used_up;
 pub use store::in_scope;
 
 /// A subnet pool on the wire (reference/network-api-core §5).

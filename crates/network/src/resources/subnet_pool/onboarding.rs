@@ -16,7 +16,7 @@ use super::changes::{Change, apply};
 use super::handlers::find_for;
 use super::input::Onboarding;
 use super::model::SubnetPoolDetails;
-use super::{prefixes, rules};
+use super::{prefixes, rules, store};
 use crate::App;
 use crate::resources::network;
 use crate::resources::subnet::{self, model::Subnet};
@@ -91,6 +91,6 @@ async fn join(
             prefixes::give_back(tx, left, subnet.cidr).await?;
         }
     }
-    subnet::store::adopt(tx, &details.pool, network_id).await?;
+    store::adopt(tx, &details.pool, network_id).await?;
     Ok(subnets)
 }

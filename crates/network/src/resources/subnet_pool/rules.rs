@@ -189,6 +189,25 @@ pub fn no_room(reason: impl Display) -> Fault {
     Fault::new(FaultType::SubnetAllocationError, format!("Failed to allocate subnet: {reason}."))
 }
 
+/// 409: this address or prefix is another's already, or none of the pool's.
+#[must_use]
+pub fn not_free(pool: &SubnetPool, what: impl Display) -> Fault {
+    no_room("Cannot allocate requested subnet from the available set of prefixes")
+        .with_detail(format!("{what} is not free in subnet pool {}.", pool.id))
+}
+
+/// Refuses subnets of the family the pool is not of.
+///
+/// # Errors
+/// 400.
+pub fn check_serves(pool: &SubnetPool, ip_version: u8) -> Result<(), Fault> {
+    if pool.ip_version == ip_version {
+        return Ok(());
+    }
+    let reason = format!("Cannot allocate IPv{ip_version} subnet from IPv{} subnet pool", pool.ip_version);
+    Err(Fault::new(FaultType::BadRequest, format!("Bad subnets request: {reason}.")))
+}
+
 /// 400: these subnets are of the pool.
 #[must_use]
 pub fn has_allocations(subnets: &[SubnetId]) -> Fault {

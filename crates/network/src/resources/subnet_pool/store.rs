@@ -10,7 +10,7 @@ use isospin_store_kit::{ChangeKind, Row, Session, StoreError, Tx, values};
 use isospin_types::{AddressScopeId, SubnetPoolId};
 
 pub use list::list;
-pub use subnets::{allocated_to, others_beside, subnets_of, subnets_within};
+pub use subnets::{adopt, allocated_to, note_subnets, others_beside, subnets_of, subnets_within};
 
 use super::model::{Lengths, SubnetPool, SubnetPoolDetails};
 use super::{SHAREABLE, prefixes};
