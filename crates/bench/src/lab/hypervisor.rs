@@ -44,7 +44,8 @@ pub struct Hypervisor {
 }
 
 impl Hypervisor {
-    /// Starts it. Behind a switch in userspace, instances compute checksums themselves.
+    /// Starts it. Behind a switch in userspace, instances compute checksums themselves, unless
+    /// it passes large packets on.
     pub fn start(machine: &Machine, software_checksums: bool) -> Self {
         let (jobs, inbox) = channel();
         let on = machine.clone();

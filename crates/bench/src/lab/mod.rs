@@ -59,6 +59,11 @@ pub async fn run(binary: &Path, drivers: &[Wiring], parts: &[Part], results: &mu
             let done = measure(*part, &mut cloud, results).await;
             done.with_context(|| format!("{part:?} with {driver:?}"))?;
         }
+        if driver == Driver::OpenVSwitch && parts.contains(&Part::Paths) {
+            let mut cloud = Cloud::passing_large_packets(binary).await?;
+            let done = paths::with_large_packets(&mut cloud, results).await;
+            done.context("large packets")?;
+        }
     }
     Ok(())
 }

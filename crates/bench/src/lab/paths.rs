@@ -47,6 +47,18 @@ pub async fn run(cloud: &mut Cloud, results: &mut Results) -> Result<()> {
     cloud.remove(guests).await
 }
 
+/// Measures cable and one host where the switch passes large packets on.
+pub async fn with_large_packets(cloud: &mut Cloud, results: &mut Results) -> Result<()> {
+    let bench = cloud.group.clone();
+    let guests = cloud.run(0, 2, &[&bench]).await?;
+    let [near, peer] = guests.as_slice() else { anyhow::bail!("two instances") };
+    let here = Route { from: near.instance.clone(), to: peer.instance.clone(), ip: peer.nic.address };
+    let [here, bare] = best([here, cable(cloud)?]).await?;
+    let what = "TCP throughput, one host, large packets passed on";
+    results.ratio(cloud.name(), what, here.throughput, bare.throughput);
+    cloud.remove(guests).await
+}
+
 /// Two instances with nothing but a cable.
 fn cable(cloud: &Cloud) -> Result<Route> {
     let names = ["cable-a", "cable-b"].map(str::to_owned);

@@ -1,6 +1,6 @@
 //! JSON-RPC over the unix socket of ovsdb-server.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{Mutex as AsyncMutex, Notify, oneshot};
 
-use super::value::Tables;
+use super::value::{Tables, Touched, touch};
 use crate::HostError;
 
 const DATABASE: &str = "Open_vSwitch";
@@ -39,8 +39,8 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     tables: Tables,
-    /// Table and name of rows that changed since the last look.
-    touched: BTreeSet<(String, String)>,
+    /// Since the last look.
+    touched: Touched,
     waiting: BTreeMap<u64, oneshot::Sender<Value>>,
     next: u64,
     ended: bool,
@@ -53,9 +53,8 @@ pub struct OvsdbEvents {
 }
 
 impl OvsdbEvents {
-    /// Waits for the next changes: table and name of the rows. `None`: the connection
-    /// has ended.
-    pub async fn next(&mut self) -> Option<BTreeSet<(String, String)>> {
+    /// Waits for the next changes. `None`: the connection has ended.
+    pub async fn next(&mut self) -> Option<Touched> {
         loop {
             let notified = self.shared.news.notified();
             {
@@ -94,10 +93,9 @@ impl Ovsdb {
         Ok((database, OvsdbEvents { shared }))
     }
 
-    /// The tables as they are now.
-    #[must_use]
-    pub fn tables(&self) -> Tables {
-        self.shared.state.lock().tables.clone()
+    /// Looks at the tables as they are now; news wait meanwhile.
+    pub fn read<T>(&self, look: impl FnOnce(&Tables) -> T) -> T {
+        look(&self.shared.state.lock().tables)
     }
 
     /// Whether the connection has ended.
@@ -212,8 +210,9 @@ impl Shared {
             }
             Some("update2") => {
                 let mut state = self.state.lock();
-                let touched = state.tables.update(&message["params"][1]);
-                state.touched.extend(touched);
+                for (row, change) in state.tables.update(&message["params"][1]) {
+                    touch(&mut state.touched, row, change);
+                }
                 drop(state);
                 self.news.notify_one();
             }

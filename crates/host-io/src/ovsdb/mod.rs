@@ -7,4 +7,4 @@ mod client;
 mod value;
 
 pub use client::{Ovsdb, OvsdbEvents};
-pub use value::{Row, Tables, map, named, set, uuid};
+pub use value::{Change, Row, Tables, Touched, map, named, set, uuid};

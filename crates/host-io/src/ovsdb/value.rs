@@ -1,6 +1,7 @@
 //! Rows as they come over the wire, and the notation of values (RFC 7047 §5.1).
 
-use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
@@ -57,6 +58,33 @@ impl Row {
     }
 }
 
+/// What changed of rows, by table and name.
+pub type Touched = BTreeMap<(String, String), Change>;
+
+/// What changed of a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// It came or went.
+    Row,
+    /// These columns.
+    Columns(BTreeSet<String>),
+}
+
+impl Change {
+    /// This, and then that.
+    fn and(&mut self, later: Self) {
+        match (&mut *self, later) {
+            (Self::Columns(columns), Self::Columns(more)) => columns.extend(more),
+            _ => *self = Self::Row,
+        }
+    }
+
+    fn of(update: &Value) -> Self {
+        let columns = update["modify"].as_object();
+        columns.map_or(Self::Row, |columns| Self::Columns(columns.keys().cloned().collect()))
+    }
+}
+
 /// The tables watched: table, row id, row.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Tables(pub(super) BTreeMap<String, BTreeMap<String, Row>>);
@@ -73,10 +101,10 @@ impl Tables {
         self.0.get(table)?.get(id)
     }
 
-    /// Takes in a `<table-updates2>` (ovsdb-server(7) §4.1.14); the names (column
-    /// `name`) of rows that changed.
-    pub(super) fn update(&mut self, updates: &Value) -> Vec<(String, String)> {
-        let mut touched = Vec::new();
+    /// Takes in a `<table-updates2>` (ovsdb-server(7) §4.1.14); rows that changed, by their
+    /// column `name`.
+    pub(super) fn update(&mut self, updates: &Value) -> Touched {
+        let mut touched = Touched::new();
         for (table, rows) in updates.as_object().into_iter().flatten() {
             let held = self.0.entry(table.clone()).or_default();
             for (id, change) in rows.as_object().into_iter().flatten() {
@@ -84,10 +112,20 @@ impl Tables {
                 apply(held, id, change);
                 let after = held.get(id).map(|row| row.text("name").to_owned());
                 let name = after.or(before).unwrap_or_default();
-                touched.push((table.clone(), name));
+                touch(&mut touched, (table.clone(), name), Change::of(change));
             }
         }
         touched
+    }
+}
+
+/// Adds what changed of a row.
+pub(super) fn touch(touched: &mut Touched, row: (String, String), change: Change) {
+    match touched.entry(row) {
+        Entry::Occupied(mut known) => known.get_mut().and(change),
+        Entry::Vacant(gap) => {
+            gap.insert(change);
+        }
     }
 }
 
@@ -199,14 +237,16 @@ mod tests {
         tables.update(&json!({"Interface": {"u1": {"initial": row}}}));
         let modify = json!({"ofport": 5, "external_ids": ["map", [["iface-id", "b"], ["more", "c"]]]});
         let touched = tables.update(&json!({"Interface": {"u1": {"modify": modify}}}));
-        assert_eq!(touched, [("Interface".to_owned(), "tap1".to_owned())]);
+        let columns = Change::Columns(["external_ids", "ofport"].map(str::to_owned).into());
+        assert_eq!(touched, [(("Interface".to_owned(), "tap1".to_owned()), columns)].into());
         let row = tables.row("Interface", "u1").expect("row");
         assert_eq!(row.number("ofport"), Some(5));
         assert_eq!(row.map("external_ids")["iface-id"], "b");
         assert_eq!(row.map("external_ids")["more"], "c");
         tables.update(&json!({"Interface": {"u1": {"modify": {"ofport": ["set", []]}}}}));
         assert_eq!(tables.row("Interface", "u1").expect("row").number("ofport"), None);
-        tables.update(&json!({"Interface": {"u1": {"delete": null}}}));
+        let gone = tables.update(&json!({"Interface": {"u1": {"delete": null}}}));
+        assert_eq!(gone.values().collect::<Vec<_>>(), [&Change::Row]);
         assert_eq!(tables.rows("Interface").count(), 0);
     }
 

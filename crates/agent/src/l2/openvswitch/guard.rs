@@ -18,6 +18,8 @@ const FAMILIES: [(&str, &str); 2] = [("inet", "prerouting"), ("arp", "input")];
 /// Rules, and the name of an empty chain that says which these are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rules {
+    devices: BTreeSet<String>,
+    /// All but the devices.
     script: String,
     mark: String,
 }
@@ -26,14 +28,11 @@ impl Rules {
     /// Those that drop what the kernel hears from these devices, and masquerade as the
     /// configuration says.
     #[must_use]
-    pub fn new(devices: &BTreeSet<String>, masquerade: &[String]) -> Self {
-        let elements = devices.iter().map(|device| format!("\"{device}\"")).collect::<Vec<_>>().join(", ");
-        let elements =
-            if elements.is_empty() { String::new() } else { format!("elements = {{ {elements} }};") };
+    pub fn new(devices: BTreeSet<String>, masquerade: &[String]) -> Self {
         let mut script = String::new();
         for (family, hook) in FAMILIES {
             script.push_str(&format!(
-                "table {family} {TABLE} {{\n set taps {{ type ifname; {elements} }}\n \
+                "table {family} {TABLE} {{\n set taps {{ type ifname; }}\n \
                  chain guard {{ type filter hook {hook} priority -310; iifname @taps drop; }}\n}}\n"
             ));
         }
@@ -42,11 +41,9 @@ impl Rules {
             script
                 .push_str(&format!("table inet {TABLE} {{\n chain postrouting {{ {HOOK} {rules}; }}\n}}\n"));
         }
-        let mark = format!("made_{:x}", hash(&script));
-        for (family, _) in FAMILIES {
-            script.push_str(&format!("table {family} {TABLE} {{\n chain {mark} {{\n }}\n}}\n"));
-        }
-        Self { script, mark }
+        let names = devices.iter().map(String::as_str).collect::<Vec<_>>().join(" ");
+        let mark = format!("made_{:x}", hash(&format!("{script}{names}")));
+        Self { devices, script, mark }
     }
 
     /// Whether they are there.
@@ -75,6 +72,39 @@ impl Rules {
             script.push_str(&format!("add table {family} {TABLE}\ndelete table {family} {TABLE}\n"));
         }
         script.push_str(&self.script);
+        for (family, _) in FAMILIES {
+            script.push_str(&elements("add", family, &self.devices));
+            script.push_str(&format!("add chain {family} {TABLE} {}\n", self.mark));
+        }
         nft.apply(&script).await
     }
+
+    /// The same where those rules are: only devices that came or went are told.
+    ///
+    /// # Errors
+    /// When the tool refuses; something else is there then.
+    pub async fn apply_since(&self, held: &Self, nft: &Nft) -> Result<(), HostError> {
+        if held.script != self.script {
+            return self.apply(nft).await;
+        }
+        let mut script = String::new();
+        for (family, _) in FAMILIES {
+            script.push_str(&elements("add", family, self.devices.difference(&held.devices)));
+            script.push_str(&elements("delete", family, held.devices.difference(&self.devices)));
+            let (before, now) = (&held.mark, &self.mark);
+            script.push_str(&format!(
+                "delete chain {family} {TABLE} {before}\nadd chain {family} {TABLE} {now}\n"
+            ));
+        }
+        nft.apply(&script).await
+    }
+}
+
+/// Adds devices to the set, or takes them out.
+fn elements<'a>(verb: &str, family: &str, devices: impl IntoIterator<Item = &'a String>) -> String {
+    let names: Vec<String> = devices.into_iter().map(|device| format!("\"{device}\"")).collect();
+    if names.is_empty() {
+        return String::new();
+    }
+    format!("{verb} element {family} {TABLE} taps {{ {} }}\n", names.join(", "))
 }

@@ -183,8 +183,10 @@ impl OpenVSwitch {
 
     /// The rows of the database, as far as they have come.
     fn rows(&self, devices: BTreeSet<String>) -> Observed {
-        let tables = self.database.as_ref().map(|database| database.ovsdb.tables()).unwrap_or_default();
-        Observed::of(&tables, devices)
+        match &self.database {
+            Some(database) => database.ovsdb.read(|tables| Observed::of(tables, devices)),
+            None => Observed { devices, ..Observed::default() },
+        }
     }
 
     /// Devices, and the filters at them: all, or those that changed.
@@ -447,14 +449,17 @@ impl OpenVSwitch {
         let ports = observed.ports.values().filter(|port| port.kind.is_empty()).map(|port| port.name.clone());
         let in_userspace = self.switch.is_in_userspace();
         let devices: BTreeSet<String> = taps.chain(ports).filter(|_| in_userspace).collect();
-        let rules = guard::Rules::new(&devices, &masquerade::rules(&self.config));
+        let rules = guard::Rules::new(devices.clone(), &masquerade::rules(&self.config));
         let nft = Nft::open(self.place.clone());
-        let is_right = match &self.guarded {
-            Some(held) if *scope != Scope::Everything => *held == rules,
-            _ => rules.are_present(&nft).await?,
+        let held = self.guarded.take().filter(|_| *scope != Scope::Everything);
+        let is_right = match &held {
+            Some(held) => *held == rules,
+            None => rules.are_present(&nft).await?,
         };
-        if !is_right {
-            rules.apply(&nft).await?;
+        match held {
+            _ if is_right => {}
+            Some(held) => rules.apply_since(&held, &nft).await?,
+            None => rules.apply(&nft).await?,
         }
         self.guarded = Some(rules);
         let deaf = self.bar(&devices, sides, may_sweep).await?;

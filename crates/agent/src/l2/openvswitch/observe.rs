@@ -68,6 +68,8 @@ pub struct Observed {
     pub bridges: BTreeMap<String, Bridge>,
     /// By name.
     pub ports: BTreeMap<String, Port>,
+    /// Names of ports by the port of the cloud their maker named, `iface-id`, and the bridge.
+    pub(super) claimed: BTreeMap<(PortId, String), String>,
     /// Devices of the kernel.
     pub devices: BTreeSet<String>,
 }
@@ -83,6 +85,12 @@ impl Observed {
                 if let Some(row) = tables.row("Bridge", bridge) {
                     observed.add_bridge(tables, bridge, row);
                 }
+            }
+        }
+        for port in observed.ports.values() {
+            if let Some(id) = port.interface_ids.get("iface-id").and_then(|id| id.parse().ok()) {
+                // Of two the first stays.
+                observed.claimed.entry((id, port.bridge.clone())).or_insert_with(|| port.name.clone());
             }
         }
         observed
@@ -125,10 +133,8 @@ impl Observed {
     /// named so, else the one with its device name.
     #[must_use]
     pub fn port_of(&self, bridge: &str, id: PortId, device: &str) -> Option<&Port> {
-        let id = id.to_string();
-        let named = |port: &&Port| port.interface_ids.get("iface-id") == Some(&id);
-        let on_bridge = |port: &&Port| port.bridge == bridge;
-        self.ports.values().filter(on_bridge).find(named).or_else(|| self.ports.get(device).filter(on_bridge))
+        let named = self.claimed.get(&(id, bridge.to_owned())).and_then(|name| self.ports.get(name));
+        named.or_else(|| self.ports.get(device).filter(|port| port.bridge == bridge))
     }
 
     /// The port on the bridge that carries the frames of a tap.

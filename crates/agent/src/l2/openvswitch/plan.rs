@@ -50,11 +50,12 @@ pub fn plan(
     for (name, uplink) in &intent.uplinks {
         plan.uplink(name, uplink, observed);
     }
+    let carried = carried(intent, vlans);
     // Who is carried by another has no port of its own.
     for (id, tap) in intent.taps.iter().filter(|(_, tap)| tap.carrier.is_none()) {
         if let (Some(vlan), Some(way)) = (vlans.get(&tap.network), intent.networks.get(&tap.network)) {
             let mut other_config = other_config(tap, *vlan, way);
-            other_config.push((CARRIED, carried(intent, *id, vlans)));
+            other_config.push((CARRIED, carried.get(id).cloned().unwrap_or_default()));
             plan.tap((*id, tap), *vlan, other_config, observed, switch);
         }
     }
@@ -212,13 +213,15 @@ impl Plan {
 
     /// Ports of ours that no fact wants, or whose device has gone.
     fn sweep(&mut self, intent: &Intent, observed: &Observed, switch: &OpenVSwitchConfig) {
+        let closed: BTreeSet<&str> = intent.closed.values().map(String::as_str).collect();
+        let taps: BTreeSet<&str> = intent.taps.values().map(|tap| tap.device.as_str()).collect();
         let wanted = |port: &observe::Port| {
-            let interface = |bridge: &Bridge| bridge.interface.as_deref() == Some(port.name.as_str());
-            let tap = intent.taps.values().any(|tap| tap.device == port.name);
-            intent.uplinks.contains_key(&port.name)
+            let name = port.name.as_str();
+            let interface = |bridge: &Bridge| bridge.interface.as_deref() == Some(name);
+            intent.uplinks.contains_key(name)
                 || intent.bridges.values().any(interface)
-                || intent.closed.values().any(|device| *device == port.name)
-                || (tap && observed.devices.contains(&port.name))
+                || closed.contains(name)
+                || (taps.contains(name) && observed.devices.contains(name))
         };
         let bridges = [&switch.integration_bridge, &switch.tunnel_bridge];
         let ours = observed.ports.values().filter(|port| bridges.contains(&&port.bridge) && port.is_ours());
@@ -259,12 +262,19 @@ impl Plan {
     }
 }
 
-/// The local VLANs of the networks whose frames this port carries for others.
-fn carried(intent: &Intent, id: PortId, vlans: &BTreeMap<NetworkId, u16>) -> String {
-    let by_it = |tap: &&Tap| tap.carrier.as_ref().is_some_and(|carrier| carrier.port == id);
-    let networks: BTreeSet<NetworkId> = intent.taps.values().filter(by_it).map(|tap| tap.network).collect();
-    let known = networks.iter().filter_map(|network| Some(format!("{network}={}", vlans.get(network)?)));
-    known.collect::<Vec<_>>().join(" ")
+/// The local VLANs of the networks whose frames ports carry for others, by the port that does.
+fn carried(intent: &Intent, vlans: &BTreeMap<NetworkId, u16>) -> BTreeMap<PortId, String> {
+    let mut networks: BTreeMap<PortId, BTreeSet<NetworkId>> = BTreeMap::new();
+    for tap in intent.taps.values() {
+        if let Some(carrier) = &tap.carrier {
+            networks.entry(carrier.port).or_default().insert(tap.network);
+        }
+    }
+    let said = |networks: BTreeSet<NetworkId>| {
+        let known = networks.iter().filter_map(|network| Some(format!("{network}={}", vlans.get(network)?)));
+        known.collect::<Vec<_>>().join(" ")
+    };
+    networks.into_iter().map(|(port, networks)| (port, said(networks))).collect()
 }
 
 /// What lets a restarted agent, and operators, know the network of a port.

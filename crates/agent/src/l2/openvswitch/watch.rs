@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use isospin_host_io::ovsdb::OvsdbEvents;
+use isospin_host_io::ovsdb::{Change, OvsdbEvents};
 use isospin_host_io::{Ovsdb, Switch};
 use tokio::task::JoinHandle;
 
@@ -37,9 +37,11 @@ impl Drop for Database {
 
 async fn rows(mut events: OvsdbEvents, notices: HostNotices) {
     while let Some(touched) = events.next().await {
-        for (table, name) in touched {
-            match table.as_str() {
-                "Interface" | "Port" => notices.link(&name),
+        for ((table, name), change) in touched {
+            match (table.as_str(), change) {
+                ("Interface" | "Port", _) => notices.link(&name),
+                // Ports that come and go tell of themselves.
+                ("Bridge", Change::Columns(columns)) if columns.iter().eq(["ports"]) => notices.link(&name),
                 _ => notices.everything(),
             }
         }
