@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::IpNet;
 use isospin_host_io::openflow::{Action, CtState, Field, FlowTable, ethertype};
 
-use super::register::{NET, PORT, PROFILE, UNTRACKED};
-use super::{STATELESS, STATELESS_BIT, UNTRACKABLE, add, table};
+use super::register::{NET, PORT, PORTION, PROFILE, UNTRACKED};
+use super::{ALIKE, STATELESS, STATELESS_BIT, UNTRACKABLE, add, table};
 use crate::firewall::evaluator::NEIGHBOUR_IN;
 use crate::firewall::rule::{ICMPV6, UDP};
 
@@ -28,6 +28,8 @@ pub fn base(flows: &mut FlowTable) {
         table::MAC_SPOOF,
         table::TRANSIENT,
         table::LOCAL_FLOOD,
+        table::FLOOD_TO_ALL,
+        table::FLOOD_TO_ALIKE,
         table::DROPPED,
         table::FORWARD,
         table::DELIVER,
@@ -61,9 +63,24 @@ pub fn base(flows: &mut FlowTable) {
         let mark = [Action::Load(UNTRACKED, 1), Action::Resubmit(table::LOCAL_FLOOD)];
         add(flows, table::LOCAL_FLOOD, 20, unmarked, mark);
     }
+    for_all(flows);
     accepted(flows);
     receivers(flows);
     delivered(flows);
+}
+
+/// Floods that need not be judged for each receiver apart.
+fn for_all(flows: &mut FlowTable) {
+    let to_all = [Field::ToGroup(true), Field::Untagged];
+    let at_once = || [Action::Resubmit(table::FLOOD_TO_ALL)];
+    let arp = to_all.into_iter().chain([Field::EthType(ethertype::ARP)]);
+    add(flows, table::LOCAL_FLOOD, 15, arp, at_once());
+    for kind in NEIGHBOUR_IN {
+        add(flows, table::LOCAL_FLOOD, 15, to_all.into_iter().chain(icmp6(kind)), at_once());
+    }
+    let alike = [Field::Register(PORT, ALIKE), Field::Untagged];
+    let each = [Action::Load(PORTION, 0), Action::Resubmit(table::FLOOD_TO_ALIKE)];
+    add(flows, table::DELIVER, 25, alike, each);
 }
 
 /// Nobody gets a frame that is still tagged: it could be taken for one of another network.

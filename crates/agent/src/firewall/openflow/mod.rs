@@ -45,6 +45,10 @@ pub mod table {
     pub const TRANSIENT: u8 = 60;
     /// Frames for all ports of a network on this host.
     pub const LOCAL_FLOOD: u8 = 61;
+    /// The same for what every port gets.
+    pub const FLOOD_TO_ALL: u8 = 62;
+    /// For all ports of a profile, once its rules have let a frame through.
+    pub const FLOOD_TO_ALIKE: u8 = 63;
     pub const BASE_EGRESS: u8 = 71;
     pub const RULES_EGRESS: u8 = 72;
     pub const ACCEPT_OR_INGRESS: u8 = 73;
@@ -63,7 +67,8 @@ pub mod table {
 
 /// Registers of the integration bridge.
 pub mod register {
-    /// Number of the port that sends, then of the one that receives ([`super::Placed`]).
+    /// Number of the port that sends, then of the one that receives ([`super::Placed`]), or
+    /// [`super::ALIKE`].
     pub const PORT: u8 = 5;
     /// Local VLAN; the conntrack zone too.
     pub const NET: u8 = 6;
@@ -81,7 +86,9 @@ pub mod register {
 
 /// Bit of the profile register: its packets, or this one, are not tracked.
 const STATELESS_BIT: u8 = 22;
-const STATELESS: u32 = 1 << STATELESS_BIT;
+pub const STATELESS: u32 = 1 << STATELESS_BIT;
+/// In the place of a receiver's number: all ports of the network that have the profile.
+pub const ALIKE: u32 = u32::MAX;
 /// Types of ICMPv6 that rules decide about and that belong to no connection: listener
 /// reports, and router solicitations. The tracker calls them invalid. Where they are for many
 /// it is not asked: each receiver would be asked for apart, and each new port sends some.

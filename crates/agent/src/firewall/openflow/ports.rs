@@ -45,6 +45,15 @@ impl Judged {
         Some(Self::Filtered { port: port.clone(), profile })
     }
 
+    /// What the profile register holds; `None` without filters.
+    #[must_use]
+    pub const fn profile(&self) -> Option<u32> {
+        match self {
+            Self::Open => None,
+            Self::Filtered { profile, .. } => Some(*profile),
+        }
+    }
+
     /// Adds the port's flows. Gives the actions that its frames begin with.
     pub fn add(&self, flows: &mut FlowTable, placed: Placed) -> Vec<Action> {
         let receiver = Field::Register(PORT, placed.number);

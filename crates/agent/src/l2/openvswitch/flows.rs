@@ -2,7 +2,7 @@
 //!
 //! Every frame's way is explicit: nothing is learned on the integration bridge and no
 //! action is NORMAL, so a port nobody knows gets nothing, whatever its VLAN tag.
-//! Multicast goes to each port of the network through its own ingress rules.
+//! Multicast goes to each port of the network its rules let it through to ([`super::floods`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -10,17 +10,15 @@ use std::sync::Arc;
 use isospin_host_io::openflow::{Action, Field, FlowTable};
 use isospin_types::{MacAddr, NetworkId, PortId};
 
+use super::floods::{Around, Receiver};
 use super::intent::{Intent, Tap, Way};
 use super::layers::{Layer, Source};
 use super::observe::Observed;
 use super::shaping::{Shaped, Shaping};
 use super::{OpenVSwitchConfig, names};
-use crate::firewall::openflow::register::{COPY, NET, PORT, PORTION, SENDER};
+use crate::firewall::openflow::register::{NET, PORT, SENDER};
 use crate::firewall::openflow::{self, Judged, Placed, Rules, add, table};
 use crate::firewall::policy::Policy;
-
-/// Ports one flow floods to: their actions must fit one message.
-const PORTION_SIZE: usize = 200;
 
 /// Everything flows are made from.
 #[derive(Debug)]
@@ -111,25 +109,6 @@ pub enum Part {
     Rules(Rules),
 }
 
-/// A network, and who is on it here.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Around {
-    vlan: u16,
-    /// Port its frames leave by.
-    way_out: Option<u32>,
-    /// Of a physical network: the VLAN there, if any.
-    outside: Option<Option<u16>>,
-    receivers: Vec<Receiver>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Receiver {
-    /// As registers call it.
-    number: u32,
-    macs: BTreeSet<MacAddr>,
-    is_open: bool,
-}
-
 /// The integration bridge. Ports the policy does not know get no flows: they stay closed.
 #[must_use]
 pub fn integration(view: &View<'_>, ready: &[Ready]) -> BTreeMap<Layer, Part> {
@@ -138,10 +117,14 @@ pub fn integration(view: &View<'_>, ready: &[Ready]) -> BTreeMap<Layer, Part> {
     let mut on_network: BTreeMap<u16, Vec<Receiver>> = BTreeMap::new();
     for port in ready {
         let Some(judged) = Judged::of(view.policy, &port.device) else { continue };
-        let (number, macs) = (port.placed.number, port.macs.clone());
-        let receiver = Receiver { number, macs, is_open: judged == Judged::Open };
-        on_network.entry(port.placed.vlan).or_default().push(receiver);
         let shaped = view.shaping.of_port(port.id).cloned();
+        let receiver = Receiver {
+            number: port.placed.number,
+            macs: port.macs.clone(),
+            profile: judged.profile(),
+            is_plain: shaped.is_none() && !port.is_shared,
+        };
+        on_network.entry(port.placed.vlan).or_default().push(receiver);
         parts.insert(Layer::Port(port.id), Part::Port { ready: port.clone(), judged, shaped });
     }
     let mut from_outside = BTreeSet::new();
@@ -203,74 +186,6 @@ fn from(flows: &mut FlowTable, port: &Ready, begin: Vec<Action>) {
     let load = [Action::Load(PORT, number), Action::Load(NET, vlan.into())];
     let fields = [Field::Register(SENDER, number), Field::Untagged];
     add(flows, table::TRANSIENT, 100, fields, load.into_iter().chain(begin));
-}
-
-impl Around {
-    fn add(&self, flows: &mut FlowTable) {
-        let vlan = self.vlan;
-        if let (Some(outside), Some(port)) = (self.outside, self.way_out) {
-            let (tag, translate) = match outside {
-                Some(id) => (Field::Vlan(id), Action::SetVlan(vlan)),
-                None => (Field::Untagged, Action::PushVlan(vlan)),
-            };
-            let actions = [translate, Action::Resubmit(table::PACKET_RATE_LIMIT)];
-            add(flows, table::LOCAL_SWITCHING, 3, [Field::InPort(port), tag], actions);
-        }
-        self.floods(flows);
-        for receiver in &self.receivers {
-            receiver.add(flows, vlan);
-        }
-    }
-
-    /// Frames that are not for one known port.
-    fn floods(&self, flows: &mut FlowTable) {
-        let vlan = self.vlan;
-        let net = Field::Register(NET, vlan.into());
-        for (priority, to_group) in [(80, true), (70, false)] {
-            // From outside: to ports here only.
-            let inward =
-                [Action::Load(NET, vlan.into()), Action::StripVlan, Action::Resubmit(table::LOCAL_FLOOD)];
-            add(flows, table::TRANSIENT, priority, [Field::Vlan(vlan), Field::ToGroup(to_group)], inward);
-            let mut onward = vec![Action::Resubmit(table::LOCAL_FLOOD)];
-            let outward = |port| [Action::PushVlan(vlan), Action::Output(port)];
-            onward.extend(self.way_out.into_iter().flat_map(outward));
-            add(flows, table::FORWARD, priority / 10, [net, Field::ToGroup(to_group)], onward);
-            // An unknown receiver can only be behind a port without filters.
-            let receivers: Vec<&Receiver> =
-                self.receivers.iter().filter(|port| to_group || port.is_open).collect();
-            for (index, portion) in receivers.chunks(PORTION_SIZE).enumerate() {
-                let index = u32::try_from(index).unwrap_or(u32::MAX);
-                let deliver = |port: &&Receiver| {
-                    let to = Action::Load(PORT, port.number);
-                    Action::Clone(vec![to, Action::Load(COPY, 1), Action::Resubmit(table::BASE_INGRESS)])
-                };
-                let mut actions: Vec<Action> = portion.iter().map(deliver).collect();
-                if receivers.len() > (index as usize + 1) * PORTION_SIZE {
-                    actions.push(Action::Clone(vec![
-                        Action::Load(PORTION, index + 1),
-                        Action::Resubmit(table::LOCAL_FLOOD),
-                    ]));
-                }
-                let fields = [net, Field::ToGroup(to_group), Field::Register(PORTION, index)];
-                add(flows, table::LOCAL_FLOOD, 10, fields, actions);
-            }
-        }
-    }
-}
-
-impl Receiver {
-    /// What is for its addresses. Two ports of a network may share one: these flows are the
-    /// network's, and the first port stays.
-    fn add(&self, flows: &mut FlowTable, vlan: u16) {
-        for mac in &self.macs {
-            let to = Field::EthDst(*mac);
-            let load = [Action::Load(PORT, self.number), Action::Load(NET, vlan.into())];
-            let deliver = [Action::StripVlan, Action::Resubmit(table::BASE_INGRESS)];
-            add(flows, table::TRANSIENT, 90, [Field::Vlan(vlan), to], load.into_iter().chain(deliver));
-            let actions = [Action::Load(PORT, self.number), Action::Resubmit(table::BASE_INGRESS)];
-            add(flows, table::ACCEPT_OR_INGRESS, 100, [Field::Register(NET, vlan.into()), to], actions);
-        }
-    }
 }
 
 /// The bridge of a physical network: tags of this host become those of the network.

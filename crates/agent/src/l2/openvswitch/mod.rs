@@ -7,6 +7,7 @@
 //! loop. Why it is built this way: `docs/adr/0006-open-vswitch.md`.
 
 mod config;
+mod floods;
 mod flows;
 mod guard;
 mod hybrid;
