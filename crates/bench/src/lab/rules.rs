@@ -20,6 +20,8 @@ const GROUPS: usize = 85;
 const EACH: usize = 1000;
 /// Ports added to it.
 const ADDED: usize = 10;
+/// Between two looks at what an agent says of itself.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// From the request for a rule to the first answer, and from its deletion to the last.
 pub async fn run(cloud: &mut Cloud, results: &mut Results) -> Result<()> {
@@ -80,12 +82,15 @@ pub async fn many(cloud: &mut Cloud, results: &mut Results) -> Result<()> {
         let before = host.settled()?["version"].as_u64();
         let bind = json!({"port": {"binding:host_id": host.name()}});
         cloud.admin.put(&format!("/ports/{}", guest.id), bind).await?;
+        // Who asks the server meanwhile takes the agent's core.
+        let status = loop {
+            tokio::time::sleep(PAUSE).await;
+            let status = host.settled()?;
+            if status["version"].as_u64() != before {
+                break status;
+            }
+        };
         cloud.one_active(&guest).await?;
-        let mut status = host.settled()?;
-        // The file follows what was reported.
-        while status["version"].as_u64() == before {
-            status = host.settled()?;
-        }
         let took_us = status["feed_to_applied_us"].as_u64().context("the agent does not say how long")?;
         took.push(Duration::from_micros(took_us));
     }

@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 
 use isospin_host_io::{HostError, Nft};
+use serde_json::Value;
 
 use crate::firewall::policy::numbering::hash;
 use crate::l2::masquerade::HOOK;
@@ -18,8 +19,8 @@ const FAMILIES: [(&str, &str); 2] = [("inet", "prerouting"), ("arp", "input")];
 /// Rules, and the name of an empty chain that says which these are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rules {
+    /// Elements of the set, which alone change: who takes a chain away waits 10 ms.
     devices: BTreeSet<String>,
-    /// All but the devices.
     script: String,
     mark: String,
 }
@@ -41,8 +42,7 @@ impl Rules {
             script
                 .push_str(&format!("table inet {TABLE} {{\n chain postrouting {{ {HOOK} {rules}; }}\n}}\n"));
         }
-        let names = devices.iter().map(String::as_str).collect::<Vec<_>>().join(" ");
-        let mark = format!("made_{:x}", hash(&format!("{script}{names}")));
+        let mark = format!("made_{:x}", hash(&script));
         Self { devices, script, mark }
     }
 
@@ -54,7 +54,10 @@ impl Rules {
         for (family, _) in FAMILIES {
             let table = nft.list_table(family, TABLE).await?.unwrap_or_default();
             let items = table["nftables"].as_array().map(Vec::as_slice).unwrap_or_default();
-            if !items.iter().any(|item| item["chain"]["name"] == self.mark.as_str()) {
+            let is_marked = items.iter().any(|item| item["chain"]["name"] == self.mark.as_str());
+            let elements = items.iter().filter_map(|item| item["set"]["elem"].as_array()).flatten();
+            let devices: BTreeSet<&str> = elements.filter_map(Value::as_str).collect();
+            if !is_marked || !devices.into_iter().eq(&self.devices) {
                 return Ok(false);
             }
         }
@@ -91,10 +94,6 @@ impl Rules {
         for (family, _) in FAMILIES {
             script.push_str(&elements("add", family, self.devices.difference(&held.devices)));
             script.push_str(&elements("delete", family, held.devices.difference(&self.devices)));
-            let (before, now) = (&held.mark, &self.mark);
-            script.push_str(&format!(
-                "delete chain {family} {TABLE} {before}\nadd chain {family} {TABLE} {now}\n"
-            ));
         }
         nft.apply(&script).await
     }

@@ -41,6 +41,9 @@ pub const COOKIE: u64 = 0x6973_6f73_7069_6e00;
 /// Local VLANs (reference/agents-and-dataplane §2.2).
 const VLANS: std::ops::RangeInclusive<u16> = 1..=4094;
 
+/// Devices looked at one by one; when more have changed, all are listed at once.
+const FEW: usize = 32;
+
 /// Switches, tunnels and ports, and their flows.
 pub struct OpenVSwitch {
     config: AgentConfig,
@@ -192,6 +195,7 @@ impl OpenVSwitch {
     /// Devices, and the filters at them: all, or those that changed.
     async fn look_at_devices(&mut self, links: &Links, scope: &Scope) -> Result<(), HostError> {
         if let (Some((present, barrier)), Scope::Touched { links: touched, .. }) = (&mut self.devices, scope)
+            && touched.len() <= FEW
         {
             for name in touched {
                 let link = links.get(name).await?;
