@@ -79,18 +79,23 @@ impl L3 {
 
     async fn run(&mut self, facts: &Facts, scope: &Scope, may_sweep: bool) -> PassReport {
         let intents = intent::routers(facts, &self.host);
-        let around = match self.surroundings(may_sweep).await {
-            Ok(around) => Arc::new(around),
-            Err(error) => return all_failed(&intents, &error),
-        };
         let mut report = PassReport::default();
         let chosen: Vec<_> =
             intents.up.values().filter(|intent| self.must_look(intent, scope)).cloned().collect();
-        self.look(chosen, &around, &mut report).await;
-        report.items.extend(down_items(&intents));
-        if may_sweep {
-            self.sweep(&intents, scope, &around, &mut report).await;
+        let unwanted = match may_sweep {
+            true => self.unwanted(&intents, scope, &mut report),
+            false => BTreeSet::new(),
+        };
+        // Nearly every pass has nothing to do here, and a host has many devices.
+        if !chosen.is_empty() || !unwanted.is_empty() {
+            let around = match self.surroundings(may_sweep).await {
+                Ok(around) => Arc::new(around),
+                Err(error) => return all_failed(&intents, &error),
+            };
+            self.look(chosen, &around, &mut report).await;
+            self.sweep(unwanted, &around, &mut report).await;
         }
+        report.items.extend(down_items(&intents));
         report.metered = self.routers.iter().flat_map(|(id, running)| running.metered(*id)).collect();
         report
     }
@@ -152,14 +157,8 @@ impl L3 {
         }
     }
 
-    /// Removes routers of ours that nobody wants here any more.
-    async fn sweep(
-        &mut self,
-        intents: &Intents,
-        scope: &Scope,
-        around: &Surroundings,
-        report: &mut PassReport,
-    ) {
+    /// Routers of ours that nobody wants here any more.
+    fn unwanted(&self, intents: &Intents, scope: &Scope, report: &mut PassReport) -> BTreeSet<RouterId> {
         let mut unwanted: BTreeSet<RouterId> = self.routers.keys().copied().collect();
         unwanted.extend(intents.down.keys());
         if *scope == Scope::Everything {
@@ -171,7 +170,13 @@ impl L3 {
                 }
             }
         }
-        for id in unwanted.into_iter().filter(|id| !intents.up.contains_key(id)) {
+        unwanted.retain(|id| !intents.up.contains_key(id));
+        unwanted
+    }
+
+    /// Removes these.
+    async fn sweep(&mut self, unwanted: BTreeSet<RouterId>, around: &Surroundings, report: &mut PassReport) {
+        for id in unwanted {
             let running = self.routers.remove(&id).unwrap_or_default();
             match router::remove(id, running, around).await {
                 Ok(removed) => {

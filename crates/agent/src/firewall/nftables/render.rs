@@ -268,7 +268,10 @@ fn shape_rules(
     let set = |kind: &str| format!("{chain}_{kind}{}", family.digit());
     let mut rules = Vec::new();
     if !shapes.any.is_empty() {
-        if by_address {
+        // What a new group allows out. The tool reads sets like these, each of them, before it
+        // adds an element to any other.
+        let is_everything = shapes.any.iter().all(Span::is_everything);
+        if by_address && !is_everything {
             let name = set("any");
             table.declare(&name, "set", declaration(is_v4, Kind::Any, true));
             for span in &shapes.any {

@@ -31,6 +31,16 @@ impl Span {
     pub fn contains(&self, ip: IpAddr) -> bool {
         ip.is_ipv4() == self.first.is_ipv4() && self.first <= ip && ip <= self.last
     }
+
+    /// Whether all addresses of its version are.
+    #[must_use]
+    pub fn is_everything(&self) -> bool {
+        match (self.first, self.last) {
+            (IpAddr::V4(first), IpAddr::V4(last)) => first.is_unspecified() && last == Ipv4Addr::BROADCAST,
+            (IpAddr::V6(first), IpAddr::V6(last)) => first.is_unspecified() && u128::from(last) == u128::MAX,
+            (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
+        }
+    }
 }
 
 /// The fewest spans that hold the same addresses, none touching another.
