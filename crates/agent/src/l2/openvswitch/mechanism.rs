@@ -1,8 +1,9 @@
 //! The "l2" mechanism of a host with Open vSwitch.
 //!
-//! One pass: look, change the rows of the database, then the flows of each bridge in one
-//! bundle. A port without flows is closed, so the order cannot leave one open; a port the
-//! switch has not numbered yet is passed over, and the number wakes the next pass (N30).
+//! One pass: look, change the flows of each bridge in one bundle, then the rows of the
+//! database: a switch that makes a device of a port takes no flows meanwhile. A port without
+//! flows is closed, so the order cannot leave one open; a port the switch has not numbered yet
+//! is passed over, and the number wakes the next pass (N30).
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,6 +21,7 @@ use super::flows::{self, Ready, View};
 use super::guard;
 use super::hybrid::{self, Hybrid};
 use super::intent::{self, Intent};
+use super::items::{items, left_out, rule_failed};
 use super::layers::{Layer, Made};
 use super::names::HybridNames;
 use super::observe::Observed;
@@ -29,7 +31,7 @@ use super::tunnels;
 use super::watch::{Database, Life};
 use super::{OpenVSwitchConfig, SwitchFirewall};
 use crate::config::AgentConfig;
-use crate::converge::{Item, ItemState, Mechanism, PassReport, Scope};
+use crate::converge::{Item, Mechanism, PassReport, Scope};
 use crate::firewall::openflow::inexpressible;
 use crate::firewall::policy::{Folds, Kept, Policy};
 use crate::host_notices::HostNotices;
@@ -101,33 +103,20 @@ impl OpenVSwitch {
 
     async fn run(&mut self, facts: &Facts, scope: &Scope, may_sweep: bool) -> Result<PassReport, HostError> {
         let mut report = PassReport::default();
-        let mut observed = self.look(scope).await?;
+        let observed = self.look(scope).await?;
         let switch = self.switch.clone();
         let intent = intent::of(facts, &self.config, &switch);
         report.changes += self.silence(&intent).await?;
         let vlans = vlans(&intent, &observed.vlans());
         let plan = plan::plan(&intent, &observed, &switch, &vlans, may_sweep);
-        if plan.changes > 0 {
-            let begun = Instant::now();
-            if let Some(database) = &self.database {
-                database.ovsdb.transact(plan.operations).await?;
-            }
-            report.applying += begun.elapsed();
-            report.changes += plan.changes;
-            report.swept += plan.swept;
-            // What the switch makes of it comes as an event.
-            observed = self.rows(observed.devices);
-        }
         self.folds.look(facts, scope.facts());
         // Before the switch lets anything pass.
         let bridges = self.bridges(facts, scope, may_sweep, &mut report).await?;
         let policy = self.policy(facts, &intent);
-        let begun = Instant::now();
-        let guarded = self.guard(&intent, &observed, (scope, may_sweep), bridges.sides).await?;
-        report.changes += guarded.changes;
         // No facts have come yet: flows of an earlier life go on carrying its ports.
         let fresh = !may_sweep && facts.ports.is_empty();
         let mut shaping = Shaping::of(facts, &intent);
+        let begun = Instant::now();
         let (unlimited, obsolete) = match fresh {
             true => Default::default(),
             false => self.limit(&observed, &mut shaping, scope, &mut report.changes).await?,
@@ -146,7 +135,11 @@ impl OpenVSwitch {
             report.changes += self.program(&observed, wanted, scope).await?;
             report.changes += self.unlimit(obsolete).await?;
         }
-        report.changes += self.addresses(&observed).await?;
+        let after = self.change_rows(plan, &observed, &mut report).await?;
+        let observed = after.as_ref().unwrap_or(&observed);
+        let guarded = self.guard(&intent, observed, (scope, may_sweep), bridges.sides).await?;
+        report.changes += guarded.changes;
+        report.changes += self.addresses(observed).await?;
         let failures = self.open(&intent, &mut report.changes).await?;
         report.applying += begun.elapsed();
         report.retry |= guarded.retry || !failures.is_empty();
@@ -156,6 +149,25 @@ impl OpenVSwitch {
             None => self.refused(facts, &policy, scope),
         });
         Ok(report)
+    }
+
+    /// Changes the database; what it is then, if it changed. What the switch makes of it
+    /// comes as an event.
+    async fn change_rows(
+        &self,
+        plan: plan::Plan,
+        before: &Observed,
+        report: &mut PassReport,
+    ) -> Result<Option<Observed>, HostError> {
+        if plan.changes == 0 {
+            return Ok(None);
+        }
+        if let Some(database) = &self.database {
+            database.ovsdb.transact(plan.operations).await?;
+        }
+        report.changes += plan.changes;
+        report.swept += plan.swept;
+        Ok(Some(self.rows(before.devices.clone())))
     }
 
     /// The host as it is. What was thought to be in the switch is forgotten with it.
@@ -541,47 +553,9 @@ impl Mechanism for OpenVSwitch {
     }
 }
 
-/// The state of every port of this host; the loop sends what is news.
-fn items(
-    view: &View<'_>,
-    ready: &[Ready],
-    failures: &BTreeMap<String, String>,
-    unlimited: &BTreeMap<PortId, String>,
-) -> Vec<Item> {
-    let intent = view.intent;
-    let ready: BTreeSet<&str> = ready.iter().map(|port| port.device.as_str()).collect();
-    let bridge = &view.switch.integration_bridge;
-    let state = |id, tap: &intent::Tap| {
-        let port = view.observed.carrier_of(bridge, id, tap);
-        let error = port.map(|port| port.error.clone()).filter(|error| !error.is_empty());
-        let carrier = tap.carrier.as_ref().map_or(&tap.device, |carrier| &carrier.device);
-        let failure = failures.get(carrier).or_else(|| unlimited.get(&id)).cloned();
-        match failure.or(error) {
-            Some(reason) => ItemState::Failed(reason),
-            None if ready.contains(tap.device.as_str()) => ItemState::Up,
-            None => ItemState::Down,
-        }
-    };
-    let item = |id, state| Item { key: FactKey::Port(id), state };
-    let taps = intent.taps.iter().map(|(id, tap)| item(*id, state(*id, tap)));
-    let closed = intent.closed.keys().map(|id| item(*id, ItemState::Down));
-    let impossible = intent.impossible.iter();
-    let impossible = impossible.map(|(id, reason)| item(*id, ItemState::Failed(reason.clone())));
-    taps.chain(closed).chain(impossible).collect()
-}
-
 /// The firewall beside the switch.
 #[derive(Debug, Default)]
 struct Bridges {
     policy: Option<Arc<Policy>>,
     sides: BTreeMap<String, Side>,
-}
-
-fn rule_failed(id: SecurityGroupRuleId, reason: String) -> Item {
-    Item { key: FactKey::SecurityGroupRule(id), state: ItemState::Failed(reason) }
-}
-
-/// Rules the policy left out, each with the reason.
-fn left_out(policy: &Policy) -> Vec<Item> {
-    policy.refused.iter().map(|(id, refusal)| rule_failed(*id, refusal.to_string())).collect()
 }

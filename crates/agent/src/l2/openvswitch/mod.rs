@@ -12,6 +12,7 @@ mod flows;
 mod guard;
 mod hybrid;
 pub mod intent;
+mod items;
 mod layers;
 mod mechanism;
 mod names;
