@@ -86,6 +86,7 @@ pub mod register {
 
 /// Bit of the profile register: its packets, or this one, are not tracked.
 const STATELESS_BIT: u8 = 22;
+/// The same as a value of the register.
 pub const STATELESS: u32 = 1 << STATELESS_BIT;
 /// In the place of a receiver's number: all ports of the network that have the profile.
 pub const ALIKE: u32 = u32::MAX;
