@@ -113,10 +113,13 @@ impl OpenVSwitch {
         // Before the switch lets anything pass.
         let bridges = self.bridges(facts, scope, may_sweep, &mut report).await?;
         let policy = self.policy(facts, &intent);
+        let begun = Instant::now();
+        // Before anything that waits for the switch: it may hang.
+        let guarded = self.guard(&intent, &observed, (scope, may_sweep), bridges.sides).await?;
+        report.changes += guarded.changes;
         // No facts have come yet: flows of an earlier life go on carrying its ports.
         let fresh = !may_sweep && facts.ports.is_empty();
         let mut shaping = Shaping::of(facts, &intent);
-        let begun = Instant::now();
         let (unlimited, obsolete) = match fresh {
             true => Default::default(),
             false => self.limit(&observed, &mut shaping, scope, &mut report.changes).await?,
@@ -135,11 +138,8 @@ impl OpenVSwitch {
             report.changes += self.program(&observed, wanted, scope).await?;
             report.changes += self.unlimit(obsolete).await?;
         }
-        let after = self.change_rows(plan, &observed, &mut report).await?;
-        let observed = after.as_ref().unwrap_or(&observed);
-        let guarded = self.guard(&intent, observed, (scope, may_sweep), bridges.sides).await?;
-        report.changes += guarded.changes;
-        report.changes += self.addresses(observed).await?;
+        self.change_rows(plan, &mut report).await?;
+        report.changes += self.addresses(&observed).await?;
         let failures = self.open(&intent, &mut report.changes).await?;
         report.applying += begun.elapsed();
         report.retry |= guarded.retry || !failures.is_empty();
@@ -151,23 +151,18 @@ impl OpenVSwitch {
         Ok(report)
     }
 
-    /// Changes the database; what it is then, if it changed. What the switch makes of it
-    /// comes as an event.
-    async fn change_rows(
-        &self,
-        plan: plan::Plan,
-        before: &Observed,
-        report: &mut PassReport,
-    ) -> Result<Option<Observed>, HostError> {
+    /// Changes the database. What it is then, and what the switch makes of it, comes as an
+    /// event, for which the next pass looks at the ports that are new.
+    async fn change_rows(&self, plan: plan::Plan, report: &mut PassReport) -> Result<(), HostError> {
         if plan.changes == 0 {
-            return Ok(None);
+            return Ok(());
         }
         if let Some(database) = &self.database {
             database.ovsdb.transact(plan.operations).await?;
         }
         report.changes += plan.changes;
         report.swept += plan.swept;
-        Ok(Some(self.rows(before.devices.clone())))
+        Ok(())
     }
 
     /// The host as it is. What was thought to be in the switch is forgotten with it.
