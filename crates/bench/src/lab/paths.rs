@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use anyhow::Result;
-use isospin_testkit::lab::Instance;
+use isospin_testkit::lab::{Instance, lengthen_queues};
 use serde_json::{Value, json};
 
 use super::cloud::{Cloud, add_rules, group};
@@ -32,6 +32,7 @@ pub async fn run(cloud: &mut Cloud, results: &mut Results) -> Result<()> {
         to: to.instance.clone(),
         ip: to.nic.address,
     };
+    tune(cloud)?;
     let cable = cable(cloud)?;
     let [bare, here, there] = best([cable.clone(), route(peer), route(far)]).await?;
     let name = cloud.name();
@@ -53,10 +54,17 @@ pub async fn with_large_packets(cloud: &mut Cloud, results: &mut Results) -> Res
     let guests = cloud.run(0, 2, &[&bench]).await?;
     let [near, peer] = guests.as_slice() else { anyhow::bail!("two instances") };
     let here = Route { from: near.instance.clone(), to: peer.instance.clone(), ip: peer.nic.address };
+    tune(cloud)?;
     let [here, bare] = best([here, cable(cloud)?]).await?;
     let what = "TCP throughput, one host, large packets passed on";
     results.ratio(cloud.name(), what, here.throughput, bare.throughput);
     cloud.remove(guests).await
+}
+
+/// Gives ports that are there queues as long as docs/operator/openvswitch.md advises.
+fn tune(cloud: &Cloud) -> Result<()> {
+    let switches = cloud.lab.hosts.iter().filter_map(|host| host.switch.as_ref());
+    switches.map(|switch| lengthen_queues(switch.pid())).collect()
 }
 
 /// Two instances with nothing but a cable.
