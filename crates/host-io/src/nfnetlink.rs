@@ -1,5 +1,5 @@
-//! The wire of nfnetlink (linux/netfilter/nfnetlink.h): what nftables' events and
-//! connection tracking share. Messages are built and read here; a socket belongs
+//! The wire of nfnetlink (linux/netfilter/nfnetlink.h): what nftables and connection
+//! tracking share. Messages are built and read here; a socket belongs
 //! to the namespace of the thread that opens it.
 
 use std::io;
@@ -12,6 +12,8 @@ use nix::sys::time::TimeVal;
 
 /// Length of a netlink header and the nfnetlink header after it.
 const HEADERS: usize = 16 + 4;
+/// Asks for a verdict also when there is nothing to complain of.
+const ACK: u16 = 0x04;
 /// The two high bits of an attribute's type are flags.
 const TYPE_MASK: u16 = 0x3fff;
 const NESTED: u16 = 0x8000;
@@ -21,6 +23,16 @@ const NESTED: u16 = 0x8000;
 pub(crate) struct Socket {
     fd: OwnedFd,
     sequence: u32,
+}
+
+/// A request of a transaction.
+#[derive(Debug)]
+pub(crate) struct Request {
+    /// Subsystem and number of the message.
+    pub(crate) kind: u16,
+    /// NFPROTO_*.
+    pub(crate) family: u8,
+    pub(crate) attributes: Vec<u8>,
 }
 
 /// One message without its netlink header.
@@ -62,10 +74,36 @@ impl Socket {
         self.fd
     }
 
+    /// The port the kernel gave this socket: it is in what others are told of our changes.
+    pub(crate) fn port(&self) -> io::Result<u32> {
+        Ok(socket::getsockname::<NetlinkAddr>(self.fd.as_raw_fd())?.pid())
+    }
+
+    /// Sends requests to a subsystem as one transaction: all of them are done, or none.
+    pub(crate) fn transaction(&mut self, subsystem: u8, requests: &[Request]) -> io::Result<()> {
+        const BEGIN: u16 = 16;
+        const END: u16 = 17;
+        let Some((last, before)) = requests.split_last() else { return Ok(()) };
+        let mut batch = Vec::new();
+        self.message(&mut batch, BEGIN, 0, (0, subsystem), &[])?;
+        for request in before {
+            self.message(&mut batch, request.kind, 0, (request.family, 0), &request.attributes)?;
+        }
+        // Refusals are told in any case, so the last one's success is that of all.
+        self.message(&mut batch, last.kind, ACK, (last.family, 0), &last.attributes)?;
+        self.message(&mut batch, END, 0, (0, subsystem), &[])?;
+        send(self.fd.as_raw_fd(), &batch, MsgFlags::empty())?;
+        self.verdict()
+    }
+
     /// Sends a request and waits for the kernel's verdict.
     pub(crate) fn acknowledged(&mut self, kind: u16, family: u8, attributes: &[u8]) -> io::Result<()> {
-        const ACK: u16 = 0x04;
         self.send(kind, ACK, family, attributes)?;
+        self.verdict()
+    }
+
+    /// The first verdict that comes.
+    fn verdict(&self) -> io::Result<()> {
         let mut buffer = vec![0; 64 << 10];
         loop {
             let length = recv(self.fd.as_raw_fd(), &mut buffer, MsgFlags::empty())?;
@@ -94,18 +132,31 @@ impl Socket {
     }
 
     fn send(&mut self, kind: u16, flags: u16, family: u8, attributes: &[u8]) -> io::Result<()> {
+        let mut message = Vec::with_capacity(HEADERS + attributes.len());
+        self.message(&mut message, kind, flags, (family, 0), attributes)?;
+        send(self.fd.as_raw_fd(), &message, MsgFlags::empty())?;
+        Ok(())
+    }
+
+    /// Appends a message. The subsystem is named in the frame of a transaction only.
+    fn message(
+        &mut self,
+        out: &mut Vec<u8>,
+        kind: u16,
+        flags: u16,
+        (family, subsystem): (u8, u8),
+        attributes: &[u8],
+    ) -> io::Result<()> {
         const REQUEST: u16 = 0x01;
         self.sequence += 1;
         let length = u32::try_from(HEADERS + attributes.len()).map_err(io::Error::other)?;
-        let mut message = Vec::with_capacity(HEADERS + attributes.len());
-        message.extend(length.to_ne_bytes());
-        message.extend(kind.to_ne_bytes());
-        message.extend((REQUEST | flags).to_ne_bytes());
-        message.extend(self.sequence.to_ne_bytes());
-        message.extend(0u32.to_ne_bytes());
-        message.extend([family, 0, 0, 0]);
-        message.extend(attributes);
-        send(self.fd.as_raw_fd(), &message, MsgFlags::empty())?;
+        out.extend(length.to_ne_bytes());
+        out.extend(kind.to_ne_bytes());
+        out.extend((REQUEST | flags).to_ne_bytes());
+        out.extend(self.sequence.to_ne_bytes());
+        out.extend(0u32.to_ne_bytes());
+        out.extend([family, 0, 0, subsystem]);
+        out.extend(attributes);
         Ok(())
     }
 }

@@ -8,8 +8,8 @@ use crate::links::LinkEvents;
 use crate::raw::{FrameSender, Icmp6Socket};
 use crate::{
     BridgeSpec, Conntrack, DeviceFilters, FilterLoss, FlowFilter, LinkChange, LinkEventKind, Links,
-    Namespace, NamespaceWatch, Nft, PacketRule, Place, RouteEntry, RouteScope, VethSpec, VxlanSpec, process,
-    sysctl,
+    Namespace, NamespaceWatch, Nft, PacketRule, Place, RouteEntry, RouteScope, SetChange, SetElement, Verb,
+    VethSpec, VxlanSpec, process, sysctl,
 };
 use futures::StreamExt;
 use isospin_types::MacAddr;
@@ -273,6 +273,20 @@ async fn rules_are_atomic_listed_and_their_changer_is_known() {
     assert_eq!(nft.list_tables().await.expect("list"), [("ip".to_owned(), "ours".to_owned())]);
 
     Nft::open(place.clone()).apply("add table ip6 ours").await.expect("another door");
+    let event = soon(events.next()).await.expect("event");
+    assert!(event.own, "{event:?}");
+
+    nft.apply("add set ip ours numbers { type mark; }").await.expect("apply");
+    let event = soon(events.next()).await.expect("event");
+    assert!(event.own, "{event:?}");
+    let change = SetChange {
+        family: "ip",
+        table: "ours".to_owned(),
+        set: "numbers".to_owned(),
+        verb: Verb::Add,
+        elements: vec![SetElement { key: 7_u32.to_ne_bytes().to_vec(), value: None }],
+    };
+    assert!(nft.change_elements(&[change]).await.expect("elements"));
     let event = soon(events.next()).await.expect("event");
     assert!(event.own, "{event:?}");
 

@@ -3,27 +3,48 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::values::{Chain, Key, Part, Set, Table};
+use isospin_host_io::{SetChange, Verb};
 
-/// A transaction for `nft -f -`.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+use super::values::{Chain, Key, Part, Set, Table};
+use super::wire::Shape;
+
+/// A transaction: for `nft -f -`, and where it can be without the tool.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transaction {
     pub script: String,
     /// Sets, chains, rules and elements made, changed or removed.
     pub changes: u64,
+    /// All of it as elements; `None` when there is anything else in it.
+    pub elements: Option<Vec<SetChange>>,
+}
+
+impl Default for Transaction {
+    fn default() -> Self {
+        Self { script: String::new(), changes: 0, elements: Some(Vec::new()) }
+    }
 }
 
 impl Transaction {
+    /// Something that only the tool can do.
     fn line(&mut self, changes: usize, line: std::fmt::Arguments<'_>) {
+        self.write(changes, line);
+        self.elements = None;
+    }
+
+    fn write(&mut self, changes: usize, line: std::fmt::Arguments<'_>) {
         // Writing to a String cannot fail.
         let _ = writeln!(self.script, "{line}");
         self.changes += changes as u64;
     }
 
     /// Joins another one to the end.
-    pub fn append(&mut self, other: &Self) {
+    pub fn append(&mut self, other: Self) {
         self.script.push_str(&other.script);
         self.changes += other.changes;
+        self.elements = self.elements.take().zip(other.elements).map(|(mut elements, more)| {
+            elements.extend(more);
+            elements
+        });
     }
 }
 
@@ -32,8 +53,9 @@ impl Transaction {
 /// The order makes every step valid: what others refer to is there before they
 /// do, and goes after them.
 #[must_use]
-pub fn between(family: &str, name: &str, before: Option<&Table>, after: &Table) -> Transaction {
-    let mut writer = Writer { at: format!("{family} {name}"), out: Transaction::default() };
+pub fn between(family: &'static str, name: &str, before: Option<&Table>, after: &Table) -> Transaction {
+    let at = format!("{family} {name}");
+    let mut writer = Writer { family, name, at, out: Transaction::default() };
     let empty = Table::default();
     if before.is_none() {
         writer.out.line(1, format_args!("add table {}", writer.at));
@@ -49,12 +71,12 @@ pub fn between(family: &str, name: &str, before: Option<&Table>, after: &Table) 
 
 /// Removes the table, there or not, and builds it anew.
 #[must_use]
-pub fn rebuild(family: &str, name: &str, after: &Table) -> Transaction {
+pub fn rebuild(family: &'static str, name: &str, after: &Table) -> Transaction {
     let mut out = Transaction::default();
     // Adding first makes the removal valid whether or not it is there.
     out.line(0, format_args!("add table {family} {name}"));
     out.line(1, format_args!("delete table {family} {name}"));
-    out.append(&between(family, name, None, after));
+    out.append(between(family, name, None, after));
     out
 }
 
@@ -66,13 +88,15 @@ pub fn remove(family: &str, name: &str) -> Transaction {
     out
 }
 
-struct Writer {
-    /// Family and name of the table.
+struct Writer<'a> {
+    family: &'static str,
+    name: &'a str,
+    /// Both, as scripts have them.
     at: String,
     out: Transaction,
 }
 
-impl Writer {
+impl Writer<'_> {
     fn declare(&mut self, before: &Table, after: &Table) {
         for (name, set) in after.sets.iter().filter(|(name, _)| !before.sets.contains_key(*name)) {
             if let Some((kind, declaration)) = set.declaration {
@@ -110,7 +134,7 @@ impl Writer {
         for (name, old) in &before.sets {
             let Some(new) = after.sets.get(name) else { continue };
             let gone = old.elements.iter().filter(|(key, value)| new.elements.get(*key) != Some(*value));
-            self.elements("delete", name, gone.map(|(key, _)| (key, None)).collect());
+            self.elements(Verb::Delete, (name, new), gone.map(|(key, _)| (key, None)).collect());
         }
         // A map that goes keeps its chains busy until it is emptied.
         for (name, old) in before.sets.iter().filter(|(name, _)| !after.sets.contains_key(*name)) {
@@ -125,16 +149,20 @@ impl Writer {
         for (name, set) in &after.sets {
             let old = before.sets.get(name).map_or(&none, |set: &Set| &set.elements);
             let new = set.elements.iter().filter(|(key, value)| old.get(*key) != Some(*value));
-            self.elements("add", name, new.map(|(key, value)| (key, value.as_ref())).collect());
+            self.elements(Verb::Add, (name, set), new.map(|(key, value)| (key, value.as_ref())).collect());
         }
     }
 
     /// All elements of one set in one command: the tool's time grows with the
     /// number of commands, not of elements.
-    fn elements(&mut self, verb: &str, set: &str, elements: Vec<(&Key, Option<&Part>)>) {
+    fn elements(&mut self, verb: Verb, (name, set): (&str, &Set), elements: Vec<(&Key, Option<&Part>)>) {
         if elements.is_empty() {
             return;
         }
+        self.out.elements = self.out.elements.take().and_then(|mut changes| {
+            changes.push(self.change(verb, (name, set), &elements)?);
+            Some(changes)
+        });
         let mut text = String::new();
         for (index, (key, value)) in elements.iter().enumerate() {
             let comma = if index == 0 { "" } else { ", " };
@@ -147,7 +175,29 @@ impl Writer {
                 let _ = write!(text, " : {value}");
             }
         }
-        self.out.line(elements.len(), format_args!("{verb} element {} {set} {{ {text} }}", self.at));
+        let verb = match verb {
+            Verb::Add => "add",
+            Verb::Delete => "delete",
+        };
+        self.out.write(elements.len(), format_args!("{verb} element {} {name} {{ {text} }}", self.at));
+    }
+
+    /// The same without the tool, where that can be.
+    fn change(
+        &self,
+        verb: Verb,
+        (name, set): (&str, &Set),
+        elements: &[(&Key, Option<&Part>)],
+    ) -> Option<SetChange> {
+        let shape = Shape::of(set.declaration?.1)?;
+        let elements = elements.iter().map(|(key, value)| shape.element(key, *value));
+        Some(SetChange {
+            family: self.family,
+            table: self.name.to_owned(),
+            set: name.to_owned(),
+            verb,
+            elements: elements.collect::<Option<_>>()?,
+        })
     }
 
     fn remove_objects(&mut self, before: &Table, after: &Table) {

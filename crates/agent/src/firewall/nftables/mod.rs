@@ -10,6 +10,7 @@ mod render;
 #[cfg(test)]
 mod tests;
 mod values;
+mod wire;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use isospin_host_io::{HostError, Nft, Place, sysctl};
 
 pub use render::render;
 pub use values::{Part, Table};
+pub use wire::device;
 
 use self::base::TABLE;
 use self::diff::Transaction;
@@ -111,7 +113,7 @@ impl Nftables {
     pub async fn apply(&mut self, policy: &Arc<Policy>, further: Further) -> Result<u64, HostError> {
         let mut step = step(self.held().await?, policy, &further);
         if step.changes > 0
-            && let Err(error) = self.nft.apply(&step.script).await
+            && let Err(error) = self.commit(&step).await
         {
             // Somebody may have changed the tables meanwhile: look, and try what is true now.
             tracing::warn!(error = %error.reason(), "firewall transaction refused; reading the tables again");
@@ -124,6 +126,16 @@ impl Nftables {
         }
         self.held = Some(Held::Applied(Arc::clone(policy), further));
         Ok(step.changes)
+    }
+
+    /// Elements go the short way; everything else, and what is too long for it, to the tool.
+    async fn commit(&self, step: &Transaction) -> Result<(), HostError> {
+        if let Some(changes) = &step.elements
+            && self.nft.change_elements(changes).await?
+        {
+            return Ok(());
+        }
+        self.nft.apply(&step.script).await
     }
 
     async fn held(&mut self) -> Result<&Held, HostError> {
@@ -175,7 +187,7 @@ fn tables<T>(policy: &Policy, further: &Further, wrap: impl Fn(Table) -> T) -> B
 fn between(before: &BTreeMap<TableName, Option<Table>>, after: &BTreeMap<TableName, Table>) -> Transaction {
     let mut step = Transaction::default();
     for name @ (family, table) in OURS {
-        step.append(&match (before.get(&name), after.get(&name)) {
+        step.append(match (before.get(&name), after.get(&name)) {
             (Some(Some(before)), Some(after)) => diff::between(family, table, Some(before), after),
             (_, Some(after)) => diff::rebuild(family, table, after),
             (Some(_), None) => diff::remove(family, table),

@@ -89,6 +89,78 @@ proptest! {
     }
 }
 
+/// The tables without ports, with an element in every set that has no ranges.
+fn one_element_each() -> [(super::TableName, Table, Table); 2] {
+    let device = || Part::Device("tap0123456-89".to_owned());
+    let mac = "02:00:00:00:ff:0a".parse().expect("mac");
+    let ip = |text: &str| Part::ip(text.parse().expect("ip"));
+    let chain = || Some(Part::Goto("always_in".to_owned()));
+    let mark = || Part::number(0x1e00_0001_u32);
+    let mut bridge = super::base::bridge();
+    for set in ["secured", "open", "foreign"] {
+        bridge.put(set, vec![device()], None);
+    }
+    bridge.put("mac", vec![device(), Part::Mac(mac)], None);
+    bridge.put("lladdr", vec![device(), Part::number(0x0200_0000_ff0a_u64)], None);
+    bridge.put("pair4", vec![device(), Part::Mac(mac), ip("10.0.0.9")], None);
+    bridge.put("pair6", vec![device(), Part::Mac(mac), ip("fd00::9")], None);
+    bridge.put("nd6", vec![device(), Part::number(0xfd00_0000_0000_0000_0000_0000_0000_0009_u128)], None);
+    for map in ["egress", "ingress"] {
+        bridge.put(map, vec![device()], Some(mark()));
+    }
+    let mut inet = super::base::inet();
+    inet.put("zones", vec![device()], Some(Part::number(4711_u16)));
+    inet.put("bridges", vec![device()], None);
+    for map in ["egress", "ingress"] {
+        inet.put(map, vec![mark()], chain());
+    }
+    inet.put("host4", vec![device(), ip("10.0.0.9")], chain());
+    inet.put("host6", vec![device(), ip("fd00::9")], chain());
+    [(BRIDGE, super::base::bridge(), bridge), (INET, super::base::inet(), inet)]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn elements_are_the_same_with_and_without_the_tool() {
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("SKIPPED: needs root to make network namespaces");
+        return;
+    }
+    let scratch = Scratch::new();
+    let nft = Nft::open(Place::Namespace(scratch.0.clone()));
+    for ((family, table), empty, full) in one_element_each() {
+        let plain =
+            full.sets.values().filter(|set| set.declaration.is_some_and(|(_, text)| !text.contains("flags")));
+        assert!(plain.clone().all(|set| set.elements.len() == 1), "{table}: a set has no element");
+        nft.apply(&super::diff::rebuild(family, table, &empty).script).await.expect("tables");
+        let fill = super::diff::between(family, table, Some(&empty), &full);
+        let clear = super::diff::between(family, table, Some(&full), &empty);
+        assert_eq!((fill.changes, clear.changes), (plain.clone().count() as u64, plain.count() as u64));
+        // Deleting needs the same key to the bit: each way deletes what the other added.
+        for without_tool_first in [true, false] {
+            for (step, held, without_tool) in
+                [(&fill, &full, without_tool_first), (&clear, &empty, !without_tool_first)]
+            {
+                let changes = step.elements.as_ref().expect("elements alone");
+                if without_tool {
+                    assert!(nft.change_elements(changes).await.expect("elements"));
+                } else {
+                    nft.apply(&step.script).await.expect("script");
+                }
+                let listing = nft.list_table_numeric(family, table).await.expect("list").expect("there");
+                assert_eq!(content(&observe::table(&listing).expect("our layout")), content(held));
+            }
+        }
+        // All or nothing, and what is wrong is told.
+        let mut wrong = fill.elements.clone().expect("elements alone");
+        wrong.extend(clear.elements.into_iter().flatten());
+        wrong.push(wrong.last().cloned().expect("one"));
+        let refused = nft.change_elements(&wrong).await.expect_err("deleted twice");
+        assert!(refused.is_not_found(), "{refused:?}");
+        let listing = nft.list_table_numeric(family, table).await.expect("list").expect("there");
+        assert_eq!(content(&observe::table(&listing).expect("our layout")), content(&empty));
+    }
+}
+
 /// The rules of one group, as people will read them in `nft list`.
 #[test]
 fn a_group_reads_like_this() {

@@ -6,9 +6,10 @@
 
 use std::collections::BTreeSet;
 
-use isospin_host_io::{HostError, Nft};
+use isospin_host_io::{HostError, Nft, SetChange, SetElement, Verb};
 use serde_json::Value;
 
+use crate::firewall::nftables::device;
 use crate::firewall::policy::numbering::hash;
 use crate::l2::masquerade::HOOK;
 
@@ -76,7 +77,10 @@ impl Rules {
         }
         script.push_str(&self.script);
         for (family, _) in FAMILIES {
-            script.push_str(&elements("add", family, &self.devices));
+            if !self.devices.is_empty() {
+                let names: Vec<String> = self.devices.iter().map(|device| format!("\"{device}\"")).collect();
+                script.push_str(&format!("add element {family} {TABLE} taps {{ {} }}\n", names.join(", ")));
+            }
             script.push_str(&format!("add chain {family} {TABLE} {}\n", self.mark));
         }
         nft.apply(&script).await
@@ -85,25 +89,30 @@ impl Rules {
     /// The same where those rules are: only devices that came or went are told.
     ///
     /// # Errors
-    /// When the tool refuses; something else is there then.
+    /// When the kernel refuses; something else is there then.
     pub async fn apply_since(&self, held: &Self, nft: &Nft) -> Result<(), HostError> {
         if held.script != self.script {
             return self.apply(nft).await;
         }
-        let mut script = String::new();
-        for (family, _) in FAMILIES {
-            script.push_str(&elements("add", family, self.devices.difference(&held.devices)));
-            script.push_str(&elements("delete", family, held.devices.difference(&self.devices)));
+        match self.difference(held) {
+            Some(changes) if nft.change_elements(&changes).await? => Ok(()),
+            _ => self.apply(nft).await,
         }
-        nft.apply(&script).await
     }
-}
 
-/// Adds devices to the set, or takes them out.
-fn elements<'a>(verb: &str, family: &str, devices: impl IntoIterator<Item = &'a String>) -> String {
-    let names: Vec<String> = devices.into_iter().map(|device| format!("\"{device}\"")).collect();
-    if names.is_empty() {
-        return String::new();
+    /// What came and what went; `None` when a name is none the kernel could have.
+    fn difference(&self, held: &Self) -> Option<Vec<SetChange>> {
+        let mut changes = Vec::new();
+        for (family, _) in FAMILIES {
+            for (verb, from, to) in [(Verb::Add, held, self), (Verb::Delete, self, held)] {
+                let devices = to.devices.difference(&from.devices);
+                let elements: Vec<SetElement> = devices.map(|name| device(name)).collect::<Option<_>>()?;
+                if !elements.is_empty() {
+                    let (table, set) = (TABLE.to_owned(), "taps".to_owned());
+                    changes.push(SetChange { family, table, set, verb, elements });
+                }
+            }
+        }
+        Some(changes)
     }
-    format!("{verb} element {family} {TABLE} taps {{ {} }}\n", names.join(", "))
 }

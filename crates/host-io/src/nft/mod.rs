@@ -1,5 +1,7 @@
-//! nftables through the `nft` tool: scripts in, JSON out, and the kernel's own
-//! messages about who changed a ruleset.
+//! nftables through the `nft` tool: scripts in, JSON out. Elements of sets without it, and the
+//! kernel's own messages about who changed a ruleset.
+
+mod elements;
 
 use std::collections::VecDeque;
 use std::io;
@@ -15,10 +17,12 @@ use crate::process::{self, DEFAULT_LIMIT};
 use crate::readiness::{self, Owned};
 use crate::{HostError, Place};
 
-/// Own tool runs remembered, to tell own changes from those of others.
+pub use elements::{SetChange, SetElement, SetValue, Verb};
+
+/// Own runs of the tool and own sockets remembered, to tell own changes from those of others.
 const REMEMBERED: usize = 256;
-/// Process ids of the last runs. Of the whole process: the watcher of a place and
-/// the mechanisms that change it have doors of their own.
+/// Netlink ports of the last ones; a tool's is its process id. Of the whole process: the watcher
+/// of a place and the mechanisms that change it have doors of their own.
 static OWN: Mutex<VecDeque<u32>> = Mutex::new(VecDeque::new());
 
 /// The door to the rules of a place. Cheap to clone.
@@ -42,13 +46,30 @@ impl Nft {
         let started = process::start(&self.place, "nft", &["-f", "-"], DEFAULT_LIMIT).await?;
         // Noted before the script is handed over, hence before the change is told.
         if let Some(pid) = started.pid() {
-            let mut own = OWN.lock();
-            own.push_back(pid);
-            if own.len() > REMEMBERED {
-                own.pop_front();
-            }
+            remember(pid);
         }
         started.finish(script.as_bytes()).await.map(|_| ())
+    }
+
+    /// Adds and deletes elements, in this order and in one atomic transaction. `false` when it
+    /// is too long for this way, and nothing was done.
+    ///
+    /// # Errors
+    /// When the kernel refuses: a set that is not there or of another kind, an element to delete
+    /// that is not there, one to add that is there with another value.
+    pub async fn change_elements(&self, changes: &[SetChange]) -> Result<bool, HostError> {
+        let Some(requests) = elements::requests(changes) else { return Ok(false) };
+        if requests.is_empty() {
+            return Ok(true);
+        }
+        let work = move || {
+            let mut socket = Socket::open(0)?;
+            remember(socket.port()?);
+            socket.transaction(elements::SUBSYSTEM, &requests)
+        };
+        let done = self.place.run(work).await?;
+        done.map_err(|source| HostError::kernel("change elements of rules in", self.place.name(), source))?;
+        Ok(true)
     }
 
     /// A table as `nft -j list table` shows it; `None` when there is none.
@@ -97,6 +118,17 @@ impl Nft {
     }
 }
 
+fn remember(port: u32) {
+    let mut own = OWN.lock();
+    if own.contains(&port) {
+        return;
+    }
+    own.push_back(port);
+    if own.len() > REMEMBERED {
+        own.pop_front();
+    }
+}
+
 fn unless_absent(listed: Result<Value, HostError>) -> Result<Option<Value>, HostError> {
     match listed {
         Ok(value) => Ok(Some(value)),
@@ -123,7 +155,7 @@ pub struct NftEvent {
     pub pid: Option<u32>,
     /// Its short name, "nft" for example.
     pub process: Option<String>,
-    /// Whether it was a script applied through a door of this process.
+    /// Whether it was made through a door of this process.
     pub own: bool,
 }
 
