@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use crate::cli;
 use crate::config::{self, Config};
 use crate::logging;
+use crate::memory;
 use crate::metrics;
 use crate::state_dir::{StateDir, authority, read_json};
 use crate::supervise::ServerFile;
@@ -49,11 +50,21 @@ pub async fn run(arguments: cli::Agent) -> Result<()> {
         real(&agent, &notices, shutdown.clone()).await?
     };
     stop_on_signal(shutdown.clone())?;
-    let (status, _) = watch::channel(AgentStatus::default());
+    let (status, newest) = watch::channel(AgentStatus::default());
+    tokio::spawn(give_back_start(newest));
     tracing::info!(host = agent.host, simulated = arguments.simulated, "agent starts");
     isospin_agent::run(agent, feed, mechanisms, notices, status, shutdown)
         .await
         .context("the agent cannot run")
+}
+
+/// Once the host is what the server wants, the pages that only the way there needed are too many.
+async fn give_back_start(mut status: watch::Receiver<AgentStatus>) {
+    if status.wait_for(|status| status.ready).await.is_ok()
+        && let Err(error) = memory::give_back_start()
+    {
+        tracing::debug!(%error, "cannot give back the pages of the start");
+    }
 }
 
 fn agent_config(config: &Config, arguments: &cli::Agent, state: &StateDir) -> Result<AgentConfig> {

@@ -7,6 +7,7 @@ mod config;
 mod credentials;
 mod host_agent;
 mod logging;
+mod memory;
 mod metrics;
 mod serve;
 mod state_dir;
@@ -19,16 +20,14 @@ use clap::Parser as _;
 use cli::{Cli, Command};
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: memory::Allocator = memory::Allocator;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     // Databases, keys and logs are their owner's, whatever the shell's habits.
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
     if matches!(cli.command, Command::Agent(_)) {
-        // The allocator asks for pages of 2 MiB: right for a server, most of what an agent would
-        // hold. A kernel that has none refuses, which is as well.
-        let _ = nix::sys::prctl::set_thp_disable(true);
+        memory::keep_small();
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,

@@ -63,8 +63,8 @@ pub async fn with_large_packets(cloud: &mut Cloud, results: &mut Results) -> Res
 
 /// Gives ports that are there queues as long as docs/operator/openvswitch.md advises.
 fn tune(cloud: &Cloud) -> Result<()> {
-    let switches = cloud.lab.hosts.iter().filter_map(|host| host.switch.as_ref());
-    switches.map(|switch| lengthen_queues(switch.pid())).collect()
+    let mut switches = cloud.lab.hosts.iter().filter_map(|host| host.switch.as_ref());
+    switches.try_for_each(|switch| lengthen_queues(switch.pid()))
 }
 
 /// Two instances with nothing but a cable.
