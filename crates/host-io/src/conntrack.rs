@@ -76,6 +76,15 @@ impl FlowFilter {
     }
 }
 
+/// What came of marking connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Marked {
+    /// How many times one was marked.
+    pub count: u64,
+    /// Whether none was found in the end that should have been.
+    pub all: bool,
+}
+
 /// The door to the connections of a place.
 #[derive(Debug, Clone)]
 pub struct Conntrack {
@@ -133,28 +142,27 @@ impl Conntrack {
         .await
     }
 
-    /// Sets the bits of `mask` in the marks of the connections for which `meant`
-    /// is true to those of `value`; returns how many.
+    /// Sets the bits of `mask` in the marks of the connections for which `meant` is true to those
+    /// of `value`, and looks again until there is none left, `looks` times at most. Whether
+    /// none was left.
     ///
     /// # Errors
     /// When the kernel refuses.
-    pub async fn mark_where(
+    pub async fn mark_until_none(
         &self,
         value: u32,
         mask: u32,
+        looks: usize,
         meant: impl Fn(&Flow) -> bool + Send + 'static,
-    ) -> Result<u64, HostError> {
+    ) -> Result<Marked, HostError> {
         self.work("mark connections in", move |socket| {
-            let mut marked = 0;
-            for flow in read(socket, meant)? {
-                let mut message = flow.key.clone();
-                put(&mut message, MARK, false, &value.to_be_bytes());
-                put(&mut message, MARK_MASK, false, &mask.to_be_bytes());
-                match socket.acknowledged(NEW, flow.family, &message) {
-                    Ok(()) => marked += 1,
-                    // It ended by itself meanwhile.
-                    Err(error) if error.raw_os_error() == Some(libc::ENOENT) => {}
-                    Err(error) => return Err(error),
+            let mut marked = Marked { count: 0, all: false };
+            for _ in 0..looks {
+                let found = mark(socket, value, mask, &meant)?;
+                marked.count += found;
+                marked.all = found == 0;
+                if marked.all {
+                    break;
                 }
             }
             Ok(marked)
@@ -173,13 +181,28 @@ impl Conntrack {
     }
 }
 
+/// Of IPv4 and IPv6 in one go: the kernel walks its whole table each time.
 fn read(socket: &mut Socket, wanted: impl Fn(&Flow) -> bool) -> io::Result<Vec<Flow>> {
+    const BOTH: u8 = 0;
     let mut flows = Vec::new();
-    for family in [libc::AF_INET, libc::AF_INET6] {
-        let family = u8::try_from(family).map_err(io::Error::other)?;
-        socket.dump(GET, family, |message| flows.extend(parse(&message).filter(|flow| wanted(flow))))?;
-    }
+    socket.dump(GET, BOTH, |message| flows.extend(parse(&message).filter(|flow| wanted(flow))))?;
     Ok(flows)
+}
+
+fn mark(socket: &mut Socket, value: u32, mask: u32, meant: impl Fn(&Flow) -> bool) -> io::Result<u64> {
+    let mut marked = 0;
+    for flow in read(socket, meant)? {
+        let mut message = flow.key.clone();
+        put(&mut message, MARK, false, &value.to_be_bytes());
+        put(&mut message, MARK_MASK, false, &mask.to_be_bytes());
+        match socket.acknowledged(NEW, flow.family, &message) {
+            Ok(()) => marked += 1,
+            // It ended by itself meanwhile.
+            Err(error) if error.raw_os_error() == Some(libc::ENOENT) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(marked)
 }
 
 fn parse(message: &Message) -> Option<Flow> {

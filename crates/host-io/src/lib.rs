@@ -23,7 +23,7 @@ pub mod sysctl;
 mod tests;
 pub mod watch;
 
-pub use conntrack::{Conntrack, Flow, FlowFilter};
+pub use conntrack::{Conntrack, Flow, FlowFilter, Marked};
 pub use error::HostError;
 pub use links::{
     Address, AddressScope, BridgeSpec, DeviceFilters, FdbEntry, FilterLoss, Link, LinkChange, LinkEvent,

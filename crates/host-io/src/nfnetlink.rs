@@ -9,6 +9,7 @@ use nix::sys::socket::{
     self, AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, send,
 };
 use nix::sys::time::TimeVal;
+use socket2::{SockFilter, SockRef};
 
 /// Length of a netlink header and the nfnetlink header after it.
 const HEADERS: usize = 16 + 4;
@@ -67,6 +68,23 @@ impl Socket {
         // A lost answer must not hold the thread for ever.
         socket::setsockopt(&fd, socket::sockopt::ReceiveTimeout, &TimeVal::new(5, 0))?;
         Ok(Self { fd, sequence: 0 })
+    }
+
+    /// Keeps other messages than those of one kind out of this socket's buffer, which a
+    /// transaction with 10,000 elements would overflow.
+    pub(crate) fn hear_only(&self, kind: u16) -> io::Result<()> {
+        const LOAD_HALF: u16 = 0x28;
+        const JUMP_EQUAL: u16 = 0x15;
+        const RETURN: u16 = 0x06;
+        const KIND_AT: u32 = 4;
+        // Filters read numbers in network order; the header is in the host's.
+        let kind = u32::from(u16::from_be_bytes(kind.to_ne_bytes()));
+        SockRef::from(&self.fd).attach_filter(&[
+            SockFilter::new(LOAD_HALF, 0, 0, KIND_AT),
+            SockFilter::new(JUMP_EQUAL, 0, 1, kind),
+            SockFilter::new(RETURN, 0, 0, u32::MAX),
+            SockFilter::new(RETURN, 0, 0, 0),
+        ])
     }
 
     /// Gives the descriptor away, for waiting on it asynchronously.

@@ -290,6 +290,23 @@ async fn rules_are_atomic_listed_and_their_changer_is_known() {
     let event = soon(events.next()).await.expect("event");
     assert!(event.own, "{event:?}");
 
+    // As many as overflow a socket that is told of each element.
+    let many: String = (0..20_000).map(|number| format!("{number},")).collect();
+    nft.commit(&format!("add element ip ours numbers {{ {many} }}")).await.expect("commit");
+    let event = soon(events.next()).await.expect("no message was lost");
+    assert!(event.own, "{event:?}");
+
+    let error = nft.commit(wrong).await.expect_err("refused");
+    assert!(error.reason().contains("nonsense"), "{}", error.reason());
+    nft.commit("add chain ip ours b { type filter hook input priority 0; }").await.expect("commit");
+    nft.commit("delete chain ip ours b").await.expect("commit");
+    let table = nft.list_table("ip", "ours").await.expect("list").expect("there").to_string();
+    assert!(!table.contains(r#""name":"b""#), "{table}");
+    for _ in 0..2 {
+        let event = soon(events.next()).await.expect("event");
+        assert!(event.own, "{event:?}");
+    }
+
     let delete = ["delete", "table", "ip", "ours"];
     process::run(&place, "nft", &delete, b"", process::DEFAULT_LIMIT).await.expect("somebody else");
     let event = soon(events.next()).await.expect("event");

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use isospin_feed::facts::Facts;
-use isospin_host_io::{Conntrack, Flow, HostError, Place};
+use isospin_host_io::{Conntrack, Flow, HostError, Marked, Place};
 
 use crate::converge::{PassReport, Scope};
 use crate::firewall::cut::{self, Judge};
@@ -15,7 +15,7 @@ use crate::firewall::nftables::{Further, Nftables};
 use crate::firewall::policy::{Kept, Policy};
 
 /// Looks at connections in a row, at most.
-const CUTS: usize = 10;
+const LOOKS: usize = 10;
 
 /// The firewall of a place.
 #[derive(Debug)]
@@ -98,10 +98,10 @@ impl BridgeFirewall {
             // Rules may have gone while no agent was here to see it.
             None => devices.extend(policy.ports.keys().cloned()),
         }
-        let judge = Judge::of(facts, &policy, &devices).map(Arc::new);
+        let judge = Judge::of(facts, &policy, &devices);
         self.policy = Some(policy);
-        let trouble = match self.cut_flows(judge.as_ref(), disowned).await {
-            Ok(Cut { count, all }) => {
+        let trouble = match self.cut_flows(judge, disowned).await {
+            Ok(Marked { count, all }) => {
                 if count > 0 {
                     tracing::info!(count, "cut connections that lost their rule");
                 }
@@ -123,21 +123,17 @@ impl BridgeFirewall {
     /// busy connection has one under way at nearly any moment.
     async fn cut_flows(
         &self,
-        judge: Option<&Arc<Judge>>,
+        judge: Option<Judge>,
         disowned: BTreeSet<(u16, IpAddr)>,
-    ) -> Result<Cut, HostError> {
+    ) -> Result<Marked, HostError> {
         let conntrack = Conntrack::open(self.place.clone());
-        let mut cut = Cut { count: 0, all: judge.is_none() };
-        for judge in judge.into_iter().cycle().take(CUTS) {
-            let judge = Arc::clone(judge);
-            let lost = move |flow: &Flow| flow.mark & CUT == 0 && judge.refuses(flow);
-            let marked = conntrack.mark_where(CUT, CUT, lost).await?;
-            cut.count += marked;
-            cut.all = marked == 0;
-            if cut.all {
-                break;
+        let mut cut = match judge {
+            Some(judge) => {
+                let lost = move |flow: &Flow| flow.mark & CUT == 0 && judge.refuses(flow);
+                conntrack.mark_until_none(CUT, CUT, LOOKS, lost).await?
             }
-        }
+            None => Marked { count: 0, all: true },
+        };
         if !disowned.is_empty() {
             let has = move |zone, ip| disowned.contains(&(zone, ip));
             cut.count += conntrack
@@ -148,11 +144,4 @@ impl BridgeFirewall {
         }
         Ok(cut)
     }
-}
-
-/// What came of cutting connections.
-struct Cut {
-    count: u64,
-    /// Whether none was found in the end that should have been cut.
-    all: bool,
 }

@@ -6,6 +6,7 @@ mod elements;
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::Arc;
 
 use nix::sys::socket::{MsgFlags, recv};
 use parking_lot::Mutex;
@@ -13,7 +14,7 @@ use serde_json::Value;
 use tokio::io::unix::AsyncFd;
 
 use crate::nfnetlink::{Frame, Frames, Message, Socket};
-use crate::process::{self, DEFAULT_LIMIT};
+use crate::process::{self, DEFAULT_LIMIT, Started};
 use crate::readiness::{self, Owned};
 use crate::{HostError, Place};
 
@@ -29,13 +30,22 @@ static OWN: Mutex<VecDeque<u32>> = Mutex::new(VecDeque::new());
 #[derive(Clone, Debug)]
 pub struct Nft {
     place: Place,
+    kept: Arc<Kept>,
+}
+
+/// Sockets that stay open, and keep the namespace they are in: who closes one of nfnetlink waits
+/// for the kernel to clean up after deletions, some 15 ms.
+#[derive(Debug, Default)]
+struct Kept {
+    requests: Mutex<Option<Socket>>,
+    commits: tokio::sync::Mutex<Option<NftEvents>>,
 }
 
 impl Nft {
     /// The door; nothing runs before the first call.
     #[must_use]
-    pub const fn open(place: Place) -> Self {
-        Self { place }
+    pub fn open(place: Place) -> Self {
+        Self { place, kept: Arc::default() }
     }
 
     /// Applies a script in one atomic transaction: all of it or nothing.
@@ -43,16 +53,59 @@ impl Nft {
     /// # Errors
     /// [`HostError::Tool`] with what `nft` said.
     pub async fn apply(&self, script: &str) -> Result<(), HostError> {
+        self.start().await?.finish(script.as_bytes()).await.map(|_| ())
+    }
+
+    /// The same, back as soon as the kernel tells of the transaction. The tool ends later: it
+    /// closes its socket. This door keeps one from here on.
+    ///
+    /// # Errors
+    /// [`HostError::Tool`] with what `nft` said.
+    pub async fn commit(&self, script: &str) -> Result<(), HostError> {
+        let mut kept = self.kept.commits.lock().await;
+        let mut events = match kept.take() {
+            Some(events) => events,
+            None => self.events().await?,
+        };
+        let started = self.start().await?;
+        let pid = started.pid();
+        let script = script.as_bytes().to_vec();
+        let mut ended = tokio::spawn(async move { started.finish(&script).await.map(|_| ()) });
+        loop {
+            let event = tokio::select! {
+                result = &mut ended => {
+                    *kept = Some(events);
+                    let lost = |_| HostError::Lost { namespace: self.place.name().to_owned() };
+                    return result.map_err(lost)?;
+                }
+                event = events.next(), if pid.is_some() => event,
+            };
+            match event {
+                Some(event) if pid.is_some_and(|pid| event.is_of(pid)) => {
+                    *kept = Some(events);
+                    return Ok(());
+                }
+                Some(_of_somebody_else) => {}
+                // Messages were lost, of this transaction perhaps; the next call listens anew.
+                None => {
+                    let lost = |_| HostError::Lost { namespace: self.place.name().to_owned() };
+                    return ended.await.map_err(lost)?;
+                }
+            }
+        }
+    }
+
+    async fn start(&self) -> Result<Started, HostError> {
         let started = process::start(&self.place, "nft", &["-f", "-"], DEFAULT_LIMIT).await?;
         // Noted before the script is handed over, hence before the change is told.
         if let Some(pid) = started.pid() {
             remember(pid);
         }
-        started.finish(script.as_bytes()).await.map(|_| ())
+        Ok(started)
     }
 
     /// Adds and deletes elements, in this order and in one atomic transaction. `false` when it
-    /// is too long for this way, and nothing was done.
+    /// is too long for this way, and nothing was done. This door keeps a socket from here on.
     ///
     /// # Errors
     /// When the kernel refuses: a set that is not there or of another kind, an element to delete
@@ -62,10 +115,18 @@ impl Nft {
         if requests.is_empty() {
             return Ok(true);
         }
+        let kept = Arc::clone(&self.kept);
         let work = move || {
-            let mut socket = Socket::open(0)?;
+            let mut kept = kept.requests.lock();
+            let mut socket = match kept.take() {
+                Some(socket) => socket,
+                None => Socket::open(0)?,
+            };
             remember(socket.port()?);
-            socket.transaction(elements::SUBSYSTEM, &requests)
+            socket.transaction(elements::SUBSYSTEM, &requests)?;
+            // After a refusal it may have more to say, which is no answer to the next request.
+            *kept = Some(socket);
+            Ok(())
         };
         let done = self.place.run(work).await?;
         done.map_err(|source| HostError::kernel("change elements of rules in", self.place.name(), source))?;
@@ -110,7 +171,8 @@ impl Nft {
     /// When the place cannot be entered or netlink is refused.
     pub async fn events(&self) -> Result<NftEvents, HostError> {
         let wrong = |source| HostError::kernel("watch rules in", self.place.name(), source);
-        let opened = self.place.run(|| Socket::open(RULES_GROUP)).await?.map_err(wrong)?;
+        let open = || Socket::open(RULES_GROUP).and_then(|it| it.hear_only(NEW_GENERATION).map(|()| it));
+        let opened = self.place.run(open).await?.map_err(wrong)?;
         let fd = opened.into_fd();
         let flags = nix::fcntl::FcntlArg::F_SETFL(nix::fcntl::OFlag::O_NONBLOCK);
         nix::fcntl::fcntl(&fd, flags).map_err(|errno| wrong(errno.into()))?;
@@ -120,9 +182,7 @@ impl Nft {
 
 fn remember(port: u32) {
     let mut own = OWN.lock();
-    if own.contains(&port) {
-        return;
-    }
+    own.retain(|known| *known != port);
     own.push_back(port);
     if own.len() > REMEMBERED {
         own.pop_front();
@@ -151,12 +211,20 @@ const NEW_GENERATION: u16 = 10 << 8 | 15;
 /// A transaction was committed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NftEvent {
+    /// Its netlink port: of most tools the process id, as this namespace of processes counts.
+    port: u32,
     /// Process that did it, when the kernel says.
     pub pid: Option<u32>,
     /// Its short name, "nft" for example.
     pub process: Option<String>,
     /// Whether it was made through a door of this process.
     pub own: bool,
+}
+
+impl NftEvent {
+    fn is_of(&self, process: u32) -> bool {
+        self.port == process || self.pid == Some(process)
+    }
 }
 
 /// Committed transactions, one after the other.
@@ -208,5 +276,5 @@ fn read(message: &Message) -> NftEvent {
     // The netlink port is the process id as seen in its own pid namespace,
     // which is ours; the attribute counts in the initial one.
     let own = OWN.lock().iter().any(|mine| *mine == message.port || Some(*mine) == pid);
-    NftEvent { pid, process, own }
+    NftEvent { port: message.port, pid, process, own }
 }

@@ -119,7 +119,7 @@ impl Nftables {
             tracing::warn!(error = %error.reason(), "firewall transaction refused; reading the tables again");
             self.forget();
             step = self::step(self.held().await?, policy, &further);
-            if let Err(error) = self.nft.apply(&step.script).await {
+            if let Err(error) = self.nft.commit(&step.script).await {
                 self.forget();
                 return Err(error);
             }
@@ -135,7 +135,7 @@ impl Nftables {
         {
             return Ok(());
         }
-        self.nft.apply(&step.script).await
+        self.nft.commit(&step.script).await
     }
 
     async fn held(&mut self) -> Result<&Held, HostError> {
