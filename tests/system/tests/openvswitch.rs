@@ -1,10 +1,14 @@
 //! The demo's cloud on Open vSwitch: DHCP, metadata, routers and floating IPs, and what a
-//! restart of the agent or the switch costs.
+//! restart of the agent or the switch costs. And a switch that hangs.
 
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
-use isospin_system::{Cloud, DEMO, Host, Ping, Switch, metadata, run, until};
+use anyhow::{Context, Result, ensure};
+use isospin_system::{Cloud, DEMO, Host, Ping, Region, Switch, metadata, run, until};
+use isospin_testkit::lab::{Driver, addresses};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::json;
 
 const CONFIG: &str = r#"
 [agent]
@@ -58,5 +62,56 @@ fn the_demo_runs_on_open_vswitch_and_restarts_lose_nothing_that_need_not_be_lost
     println!("instances after {:?}", since.elapsed());
     until("ping through the floating IP", BACK, || ping("", cloud.floating))?;
     println!("floating IP after {:?}", since.elapsed());
+    Ok(())
+}
+
+/// A process that is stopped until this value goes.
+struct Stopped(Pid);
+
+impl Stopped {
+    fn stop(process: u32) -> Result<Self> {
+        let pid = Pid::from_raw(i32::try_from(process)?);
+        kill(pid, Signal::SIGSTOP)?;
+        Ok(Self(pid))
+    }
+}
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        // It may have ended.
+        let _ = kill(self.0, Signal::SIGCONT);
+    }
+}
+
+#[test]
+fn n14_the_host_is_closed_to_an_instance_whose_switch_hangs() -> Result<()> {
+    let Some(region) = Region::start("a switch that hangs", &[Driver::OpenVSwitch])? else { return Ok(()) };
+    let network = region.network(1, &json!({}))?;
+    let first = region.guest(&network, 0, addresses(1, 1), &json!({}))?;
+    region.settled()?;
+    let host = &region.lab.hosts[0];
+    let switch = host.switch.as_ref().context("no switch")?;
+
+    let hung = Stopped::stop(switch.pid())?;
+    let second = region.guest(&network, 0, addresses(1, 2), &json!({}))?;
+    let tap = &second.instance.tap;
+    for family in ["inet", "arp"] {
+        let knows = || {
+            let guarded = host.machine.run(&["nft", "list", "set", family, "isospin_ovs", "taps"]).ok()?;
+            guarded.contains(tap.as_str()).then_some(())
+        };
+        until("the host is told not to listen to the device", BACK, knows)?;
+    }
+    // The host would say on any of its devices who has its addresses.
+    let own = host.machine.run(&["ip", "-4", "-br", "address", "show", "eth-mgmt"])?;
+    let own = own.split_whitespace().nth(2).and_then(|net| net.split('/').next()).context("no address")?;
+    second.instance.run(&format!("ip route add {own} dev eth0"))?;
+    ensure!(second.instance.misses(own.parse()?), "the host answers");
+    let known = second.instance.run(&format!("ip neighbour show {own}"))?;
+    ensure!(!known.contains("lladdr"), "the host has told its MAC: {known}");
+
+    drop(hung);
+    region.settled()?;
+    ensure!(second.instance.reaches(first.ips[0]), "the network works when the switch does");
     Ok(())
 }
