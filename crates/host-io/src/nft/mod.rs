@@ -12,6 +12,7 @@ use nix::sys::socket::{MsgFlags, recv};
 use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::io::unix::AsyncFd;
+use tokio::task::JoinError;
 
 use crate::nfnetlink::{Frame, Frames, Message, Socket};
 use crate::process::{self, DEFAULT_LIMIT, Started};
@@ -71,28 +72,22 @@ impl Nft {
         let pid = started.pid();
         let script = script.as_bytes().to_vec();
         let mut ended = tokio::spawn(async move { started.finish(&script).await.map(|_| ()) });
-        loop {
-            let event = tokio::select! {
-                result = &mut ended => {
-                    *kept = Some(events);
-                    let lost = |_| HostError::Lost { namespace: self.place.name().to_owned() };
-                    return result.map_err(lost)?;
-                }
-                event = events.next(), if pid.is_some() => event,
-            };
-            match event {
-                Some(event) if pid.is_some_and(|pid| event.is_of(pid)) => {
-                    *kept = Some(events);
-                    return Ok(());
-                }
-                Some(_of_somebody_else) => {}
-                // Messages were lost, of this transaction perhaps; the next call listens anew.
-                None => {
-                    let lost = |_| HostError::Lost { namespace: self.place.name().to_owned() };
-                    return ended.await.map_err(lost)?;
-                }
+        let joined = |ended: Result<_, JoinError>| {
+            ended.unwrap_or_else(|_| Err(HostError::Lost { namespace: self.place.name().to_owned() }))
+        };
+        let is_told = tokio::select! {
+            result = &mut ended => {
+                *kept = Some(events);
+                return joined(result);
             }
+            is_told = events.tell_of(pid) => is_told,
+        };
+        if is_told {
+            *kept = Some(events);
+            return Ok(());
         }
+        // Messages were lost, of this transaction perhaps; the next call listens anew.
+        joined(ended.await)
     }
 
     async fn start(&self) -> Result<Started, HostError> {
@@ -234,6 +229,16 @@ pub struct NftEvents {
 }
 
 impl NftEvents {
+    /// Waits for a transaction of this process. `false` when messages were lost.
+    async fn tell_of(&mut self, process: Option<u32>) -> bool {
+        while let Some(event) = self.next().await {
+            if process.is_some_and(|process| event.is_of(process)) {
+                return true;
+            }
+        }
+        false
+    }
+
     /// Waits for the next transaction. Safe to cancel. `None` when messages were
     /// lost: open another and look at everything.
     pub async fn next(&mut self) -> Option<NftEvent> {
