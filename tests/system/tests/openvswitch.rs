@@ -21,6 +21,8 @@ datapath_type = "netdev"
 const PAGE: &str = include_str!("../../../docs/operator/openvswitch.md");
 /// Time a switch that was started again may take to carry frames.
 const BACK: Duration = Duration::from_secs(10);
+/// Well before the agent gives a hung switch up.
+const SOON: Duration = Duration::from_secs(3);
 const ANSWER: Duration = Duration::from_millis(100);
 
 #[test]
@@ -93,22 +95,29 @@ fn n14_the_host_is_closed_to_an_instance_whose_switch_hangs() -> Result<()> {
     let switch = host.switch.as_ref().context("no switch")?;
 
     let hung = Stopped::stop(switch.pid())?;
-    let second = region.guest(&network, 0, addresses(1, 2), &json!({}))?;
-    let tap = &second.instance.tap;
-    for family in ["inet", "arp"] {
-        let knows = || {
-            let guarded = host.machine.run(&["nft", "list", "set", family, "isospin_ovs", "taps"]).ok()?;
-            guarded.contains(tap.as_str()).then_some(())
-        };
-        until("the host is told not to listen to the device", BACK, knows)?;
+    // The agent sees the first of them and waits for the switch; nobody has told it of the others.
+    let unseen = [2, 3, 4].map(|octet| region.guest(&network, 0, addresses(1, octet), &json!({})));
+    let [second, third, fourth] = unseen;
+    let (second, third, fourth) = (second?, third?, fourth?);
+    for guest in [&second, &third, &fourth] {
+        for family in ["inet", "arp"] {
+            let knows = || {
+                let guarded =
+                    host.machine.run(&["nft", "list", "set", family, "isospin_ovs", "taps"]).ok()?;
+                guarded.contains(guest.instance.tap.as_str()).then_some(())
+            };
+            until("the host is told not to listen to the device", SOON, knows)?;
+        }
     }
     // The host would say on any of its devices who has its addresses.
     let own = host.machine.run(&["ip", "-4", "-br", "address", "show", "eth-mgmt"])?;
     let own = own.split_whitespace().nth(2).and_then(|net| net.split('/').next()).context("no address")?;
-    second.instance.run(&format!("ip route add {own} dev eth0"))?;
-    ensure!(second.instance.misses(own.parse()?), "the host answers");
-    let known = second.instance.run(&format!("ip neighbour show {own}"))?;
-    ensure!(!known.contains("lladdr"), "the host has told its MAC: {known}");
+    for guest in [&second, &fourth] {
+        guest.instance.run(&format!("ip route add {own} dev eth0"))?;
+        ensure!(guest.instance.misses(own.parse()?), "the host answers");
+        let known = guest.instance.run(&format!("ip neighbour show {own}"))?;
+        ensure!(!known.contains("lladdr"), "the host has told its MAC: {known}");
+    }
 
     drop(hung);
     region.settled()?;

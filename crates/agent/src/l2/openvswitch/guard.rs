@@ -6,9 +6,12 @@
 
 use std::collections::BTreeSet;
 
-use isospin_host_io::{HostError, Nft, SetChange, SetElement, Verb};
+use futures::StreamExt as _;
+use isospin_host_io::{HostError, LinkEventKind, LinkEvents, Links, Nft, SetChange, SetElement, Verb};
 use serde_json::Value;
+use tokio::task::JoinHandle;
 
+use super::names;
 use crate::firewall::nftables::device;
 use crate::firewall::policy::numbering::hash;
 use crate::l2::masquerade::HOOK;
@@ -103,16 +106,67 @@ impl Rules {
     /// What came and what went; `None` when a name is none the kernel could have.
     fn difference(&self, held: &Self) -> Option<Vec<SetChange>> {
         let mut changes = Vec::new();
-        for (family, _) in FAMILIES {
-            for (verb, from, to) in [(Verb::Add, held, self), (Verb::Delete, self, held)] {
-                let devices = to.devices.difference(&from.devices);
-                let elements: Vec<SetElement> = devices.map(|name| device(name)).collect::<Option<_>>()?;
-                if !elements.is_empty() {
-                    let (table, set) = (TABLE.to_owned(), "taps".to_owned());
-                    changes.push(SetChange { family, table, set, verb, elements });
-                }
+        for (verb, from, to) in [(Verb::Add, held, self), (Verb::Delete, self, held)] {
+            let devices = to.devices.difference(&from.devices);
+            let elements: Vec<SetElement> = devices.map(|name| device(name)).collect::<Option<_>>()?;
+            if !elements.is_empty() {
+                changes.extend(in_each_family(verb, &elements));
             }
         }
         Some(changes)
+    }
+}
+
+fn in_each_family(verb: Verb, elements: &[SetElement]) -> impl Iterator<Item = SetChange> {
+    FAMILIES.into_iter().map(move |(family, _)| {
+        let (table, set) = (TABLE.to_owned(), "taps".to_owned());
+        SetChange { family, table, set, verb, elements: elements.to_vec() }
+    })
+}
+
+/// Guards against taps of ports in the moment they come, as long as this is kept: a pass may be
+/// waiting for a switch that hangs.
+#[derive(Debug)]
+pub struct Early(JoinHandle<()>);
+
+impl Early {
+    /// Begins.
+    ///
+    /// # Errors
+    /// When netlink is refused.
+    pub async fn watch(links: &Links, nft: Nft) -> Result<Self, HostError> {
+        Ok(Self(tokio::spawn(taps(links.events().await?, nft))))
+    }
+
+    /// Whether it has lost events, so that another is needed.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.0.is_finished()
+    }
+}
+
+impl Drop for Early {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+async fn taps(mut events: LinkEvents, nft: Nft) {
+    let mut guarded = BTreeSet::new();
+    while let Some(event) = events.next().await {
+        if event.kind == LinkEventKind::Removed {
+            guarded.remove(&event.name);
+            continue;
+        }
+        if !names::is_tap(&event.name) || !guarded.insert(event.name.clone()) {
+            continue;
+        }
+        let elements: Vec<SetElement> = device(&event.name).into_iter().collect();
+        let changes: Vec<SetChange> = in_each_family(Verb::Add, &elements).collect();
+        if let Err(error) = nft.change_elements(&changes).await {
+            // No tables yet: the pass that makes them has the device as well.
+            tracing::debug!(device = event.name, %error, "a tap waits for a pass");
+            guarded.remove(&event.name);
+        }
     }
 }

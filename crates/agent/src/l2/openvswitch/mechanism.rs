@@ -23,7 +23,7 @@ use super::hybrid::{self, Hybrid};
 use super::intent::{self, Intent};
 use super::items::{items, left_out, rule_failed};
 use super::layers::{Layer, Made};
-use super::names::HybridNames;
+use super::names::{self, HybridNames};
 use super::observe::Observed;
 use super::plan;
 use super::shaping::{self, Shaping};
@@ -66,7 +66,10 @@ pub struct OpenVSwitch {
     meters: Option<BTreeMap<u32, Option<Meter>>>,
     /// Rules that no flow can say; `None` while nothing is known of what the facts were.
     inexpressible: Option<BTreeMap<SecurityGroupRuleId, String>>,
+    nft: Nft,
     guarded: Option<guard::Rules>,
+    /// With a switch in userspace only.
+    early: Option<guard::Early>,
     /// Devices of the host, and what the barrier is at them.
     devices: Option<(BTreeMap<String, Link>, Barrier)>,
     /// Those of ports that give themselves no addresses, with their numbers.
@@ -84,6 +87,7 @@ impl OpenVSwitch {
             door: Switch::open(&switch.run_dir),
             switch: switch.clone(),
             hybrid: (switch.firewall == SwitchFirewall::Hybrid).then(|| Hybrid::open(place.clone())),
+            nft: Nft::open(place.clone()),
             place,
             notices,
             links: None,
@@ -96,6 +100,7 @@ impl OpenVSwitch {
             meters: None,
             inexpressible: None,
             guarded: None,
+            early: None,
             devices: None,
             silent: BTreeMap::new(),
         }
@@ -171,6 +176,10 @@ impl OpenVSwitch {
             Some(links) => links.clone(),
             None => self.links.insert(Links::open(&self.place).await?).clone(),
         };
+        let guards_early = self.switch.is_in_userspace() && self.hybrid.is_none();
+        if guards_early && self.early.as_ref().is_none_or(guard::Early::is_over) {
+            self.early = Some(guard::Early::watch(&links, self.nft.clone()).await?);
+        }
         if self.database.as_ref().is_none_or(|database| database.ovsdb.has_ended()) {
             self.database = None;
             let socket = self.switch.run_dir.join("db.sock");
@@ -459,18 +468,20 @@ impl OpenVSwitch {
         let taps = taps.chain(intent.closed.values().cloned());
         let ports = observed.ports.values().filter(|port| port.kind.is_empty()).map(|port| port.name.clone());
         let in_userspace = self.switch.is_in_userspace();
-        let devices: BTreeSet<String> = taps.chain(ports).filter(|_| in_userspace).collect();
+        // Taps no fact has come for. Those before a kernel bridge are for its firewall.
+        let unknown = observed.devices.iter().filter(|name| self.hybrid.is_none() && names::is_tap(name));
+        let devices = taps.chain(ports).chain(unknown.cloned());
+        let devices: BTreeSet<String> = devices.filter(|_| in_userspace).collect();
         let rules = guard::Rules::new(devices.clone(), &masquerade::rules(&self.config));
-        let nft = Nft::open(self.place.clone());
         let held = self.guarded.take().filter(|_| *scope != Scope::Everything);
         let is_right = match &held {
             Some(held) => *held == rules,
-            None => rules.are_present(&nft).await?,
+            None => rules.are_present(&self.nft).await?,
         };
         match held {
             _ if is_right => {}
-            Some(held) => rules.apply_since(&held, &nft).await?,
-            None => rules.apply(&nft).await?,
+            Some(held) => rules.apply_since(&held, &self.nft).await?,
+            None => rules.apply(&self.nft).await?,
         }
         self.guarded = Some(rules);
         let deaf = self.bar(&devices, sides, may_sweep).await?;

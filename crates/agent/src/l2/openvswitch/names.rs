@@ -40,6 +40,14 @@ impl HybridNames {
     }
 }
 
+/// Whether a device has the name of a port's tap: nobody else gives such names.
+#[must_use]
+pub fn is_tap(device: &str) -> bool {
+    let is_hex = |part: &str, length| part.len() == length && part.bytes().all(|it| it.is_ascii_hexdigit());
+    let suffix = device.strip_prefix("tap").and_then(|suffix| suffix.split_once('-'));
+    suffix.is_some_and(|(first, rest)| is_hex(first, 8) && is_hex(rest, 2))
+}
+
 /// `int-<bridge>` or `phy-<bridge>`; long ones end in a hash.
 #[must_use]
 pub fn patch(prefix: &str, bridge: &str) -> String {
@@ -59,6 +67,20 @@ pub fn tunnel(kind: &str, remote: IpAddr) -> String {
         IpAddr::V6(ip) => {
             let hash = hash(&ip.to_string());
             format!("{kind}-{:08x}", (hash ^ hash >> 32) & 0xffff_ffff)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn taps_of_ports_are_told_from_those_of_others() {
+        let port: PortId = "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0".parse().expect("id");
+        assert!(is_tap(&HybridNames::of(port).tap));
+        for other in ["tap0", "tap-vpn", "tap0f1e2d3c-4", "tap0f1e2d3c-4g", "qvo0f1e2d3c-4b", "eth0"] {
+            assert!(!is_tap(other), "{other}");
         }
     }
 }
