@@ -31,7 +31,7 @@ pub use links::{
     VxlanSpec, checksums_in_software,
 };
 pub use netns::{Namespace, Place};
-pub use nft::{Nft, NftEvent, NftEvents, SetChange, SetElement, SetValue, Verb};
+pub use nft::{Nft, NftEvent, NftEvents, SetChange, SetElement, SetValue, SetVerb};
 pub use openflow::Switch;
 pub use ovsdb::Ovsdb;
 pub use process::Tools;

@@ -8,8 +8,8 @@ use crate::links::LinkEvents;
 use crate::raw::{FrameSender, Icmp6Socket};
 use crate::{
     BridgeSpec, Conntrack, DeviceFilters, FilterLoss, FlowFilter, LinkChange, LinkEventKind, Links,
-    Namespace, NamespaceWatch, Nft, PacketRule, Place, RouteEntry, RouteScope, SetChange, SetElement, Verb,
-    VethSpec, VxlanSpec, process, sysctl,
+    Namespace, NamespaceWatch, Nft, PacketRule, Place, RouteEntry, RouteScope, SetChange, SetElement,
+    SetVerb, VethSpec, VxlanSpec, process, sysctl,
 };
 use futures::StreamExt;
 use isospin_types::MacAddr;
@@ -283,7 +283,7 @@ async fn rules_are_atomic_listed_and_their_changer_is_known() {
         family: "ip",
         table: "ours".to_owned(),
         set: "numbers".to_owned(),
-        verb: Verb::Add,
+        verb: SetVerb::Add,
         elements: vec![SetElement { key: 7_u32.to_ne_bytes().to_vec(), value: None }],
     };
     assert!(nft.change_elements(&[change]).await.expect("elements"));

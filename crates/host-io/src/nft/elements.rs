@@ -37,13 +37,13 @@ pub struct SetChange {
     pub family: &'static str,
     pub table: String,
     pub set: String,
-    pub verb: Verb,
+    pub verb: SetVerb,
     pub elements: Vec<SetElement>,
 }
 
 /// What happens to the elements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verb {
+pub enum SetVerb {
     /// An element that is there already may be added again with the same value.
     Add,
     /// One that is not there refuses the whole transaction.
@@ -81,10 +81,10 @@ pub(super) fn requests(changes: &[SetChange]) -> Option<Vec<Request>> {
     (length <= LIMIT).then_some(requests)
 }
 
-const fn kind(verb: Verb) -> u16 {
+const fn kind(verb: SetVerb) -> u16 {
     let number = match verb {
-        Verb::Add => NEW_ELEMENTS,
-        Verb::Delete => DELETE_ELEMENTS,
+        SetVerb::Add => NEW_ELEMENTS,
+        SetVerb::Delete => DELETE_ELEMENTS,
     };
     (SUBSYSTEM as u16) << 8 | number
 }

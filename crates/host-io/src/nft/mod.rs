@@ -19,7 +19,7 @@ use crate::process::{self, DEFAULT_LIMIT, Started};
 use crate::readiness::{self, Owned};
 use crate::{HostError, Place};
 
-pub use elements::{SetChange, SetElement, SetValue, Verb};
+pub use elements::{SetChange, SetElement, SetValue, SetVerb};
 
 /// Own runs of the tool and own sockets remembered, to tell own changes from those of others.
 const REMEMBERED: usize = 256;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use isospin_host_io::{SetChange, Verb};
+use isospin_host_io::{SetChange, SetVerb};
 
 use super::values::{Chain, Key, Part, Set, Table};
 use super::wire::Shape;
@@ -134,7 +134,7 @@ impl Writer<'_> {
         for (name, old) in &before.sets {
             let Some(new) = after.sets.get(name) else { continue };
             let gone = old.elements.iter().filter(|(key, value)| new.elements.get(*key) != Some(*value));
-            self.elements(Verb::Delete, (name, new), gone.map(|(key, _)| (key, None)).collect());
+            self.elements(SetVerb::Delete, (name, new), gone.map(|(key, _)| (key, None)).collect());
         }
         // A map that goes keeps its chains busy until it is emptied.
         for (name, old) in before.sets.iter().filter(|(name, _)| !after.sets.contains_key(*name)) {
@@ -149,13 +149,13 @@ impl Writer<'_> {
         for (name, set) in &after.sets {
             let old = before.sets.get(name).map_or(&none, |set: &Set| &set.elements);
             let new = set.elements.iter().filter(|(key, value)| old.get(*key) != Some(*value));
-            self.elements(Verb::Add, (name, set), new.map(|(key, value)| (key, value.as_ref())).collect());
+            self.elements(SetVerb::Add, (name, set), new.map(|(key, value)| (key, value.as_ref())).collect());
         }
     }
 
     /// All elements of one set in one command: the tool's time grows with the
     /// number of commands, not of elements.
-    fn elements(&mut self, verb: Verb, (name, set): (&str, &Set), elements: Vec<(&Key, Option<&Part>)>) {
+    fn elements(&mut self, verb: SetVerb, (name, set): (&str, &Set), elements: Vec<(&Key, Option<&Part>)>) {
         if elements.is_empty() {
             return;
         }
@@ -176,8 +176,8 @@ impl Writer<'_> {
             }
         }
         let verb = match verb {
-            Verb::Add => "add",
-            Verb::Delete => "delete",
+            SetVerb::Add => "add",
+            SetVerb::Delete => "delete",
         };
         self.out.write(elements.len(), format_args!("{verb} element {} {name} {{ {text} }}", self.at));
     }
@@ -185,7 +185,7 @@ impl Writer<'_> {
     /// The same without the tool, where that can be.
     fn change(
         &self,
-        verb: Verb,
+        verb: SetVerb,
         (name, set): (&str, &Set),
         elements: &[(&Key, Option<&Part>)],
     ) -> Option<SetChange> {

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use futures::StreamExt as _;
-use isospin_host_io::{HostError, LinkEventKind, LinkEvents, Links, Nft, SetChange, SetElement, Verb};
+use isospin_host_io::{HostError, LinkEventKind, LinkEvents, Links, Nft, SetChange, SetElement, SetVerb};
 use serde_json::Value;
 use tokio::task::JoinHandle;
 
@@ -106,7 +106,7 @@ impl Rules {
     /// What came and what went; `None` when a name is none the kernel could have.
     fn difference(&self, held: &Self) -> Option<Vec<SetChange>> {
         let mut changes = Vec::new();
-        for (verb, from, to) in [(Verb::Add, held, self), (Verb::Delete, self, held)] {
+        for (verb, from, to) in [(SetVerb::Add, held, self), (SetVerb::Delete, self, held)] {
             let devices = to.devices.difference(&from.devices);
             let elements: Vec<SetElement> = devices.map(|name| device(name)).collect::<Option<_>>()?;
             if !elements.is_empty() {
@@ -117,7 +117,7 @@ impl Rules {
     }
 }
 
-fn in_each_family(verb: Verb, elements: &[SetElement]) -> impl Iterator<Item = SetChange> {
+fn in_each_family(verb: SetVerb, elements: &[SetElement]) -> impl Iterator<Item = SetChange> {
     FAMILIES.into_iter().map(move |(family, _)| {
         let (table, set) = (TABLE.to_owned(), "taps".to_owned());
         SetChange { family, table, set, verb, elements: elements.to_vec() }
@@ -162,7 +162,7 @@ async fn taps(mut events: LinkEvents, nft: Nft) {
             continue;
         }
         let elements: Vec<SetElement> = device(&event.name).into_iter().collect();
-        let changes: Vec<SetChange> = in_each_family(Verb::Add, &elements).collect();
+        let changes: Vec<SetChange> = in_each_family(SetVerb::Add, &elements).collect();
         if let Err(error) = nft.change_elements(&changes).await {
             // No tables yet: the pass that makes them has the device as well.
             tracing::debug!(device = event.name, %error, "a tap waits for a pass");
