@@ -21,10 +21,15 @@ use crate::firewall::testing;
 struct Scratch(Namespace);
 
 impl Scratch {
-    fn new() -> Self {
+    /// `None`, with the reason on stderr, for who may not make one.
+    fn new() -> Option<Self> {
         static COUNTER: AtomicU32 = AtomicU32::new(0);
+        if !nix::unistd::geteuid().is_root() {
+            eprintln!("SKIPPED: needs root to make network namespaces");
+            return None;
+        }
         let count = COUNTER.fetch_add(1, Ordering::Relaxed);
-        Self(Namespace::create(&format!("fwt-{}-{count}", std::process::id())).expect("namespace"))
+        Some(Self(Namespace::create(&format!("fwt-{}-{count}", std::process::id())).expect("namespace")))
     }
 }
 
@@ -51,11 +56,7 @@ fn content(table: &Table) -> (BTreeMap<String, Vec<String>>, BTreeMap<String, Ve
 
 #[tokio::test(flavor = "multi_thread")]
 async fn n18_any_policy_loads_and_the_kernel_shows_it_as_written() {
-    if !nix::unistd::geteuid().is_root() {
-        eprintln!("SKIPPED: needs root to make network namespaces");
-        return;
-    }
-    let scratch = Scratch::new();
+    let Some(scratch) = Scratch::new() else { return };
     let place = Place::Namespace(scratch.0.clone());
     let nft = Nft::open(place.clone());
     let mut firewall = Nftables::open(place);
@@ -121,11 +122,7 @@ fn one_element_each() -> [(super::TableName, Table, Table); 2] {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn elements_are_the_same_with_and_without_the_tool() {
-    if !nix::unistd::geteuid().is_root() {
-        eprintln!("SKIPPED: needs root to make network namespaces");
-        return;
-    }
-    let scratch = Scratch::new();
+    let Some(scratch) = Scratch::new() else { return };
     let nft = Nft::open(Place::Namespace(scratch.0.clone()));
     for ((family, table), empty, full) in one_element_each() {
         let plain =
