@@ -176,8 +176,7 @@ impl OpenVSwitch {
             Some(links) => links.clone(),
             None => self.links.insert(Links::open(&self.place).await?).clone(),
         };
-        let guards_early = self.switch.is_in_userspace() && self.hybrid.is_none();
-        if guards_early && self.early.as_ref().is_none_or(guard::Early::is_over) {
+        if self.hears_taps() && self.early.as_ref().is_none_or(guard::Early::is_over) {
             self.early = Some(guard::Early::watch(&links, self.nft.clone()).await?);
         }
         if self.database.as_ref().is_none_or(|database| database.ovsdb.has_ended()) {
@@ -456,6 +455,12 @@ impl OpenVSwitch {
         Ok(changes)
     }
 
+    /// Whether the host's own IP hears taps, whatever the switch does. Those before a kernel
+    /// bridge are for its firewall.
+    fn hears_taps(&self) -> bool {
+        self.switch.is_in_userspace() && self.hybrid.is_none()
+    }
+
     /// Rules of the host's own IP.
     async fn guard(
         &mut self,
@@ -468,8 +473,8 @@ impl OpenVSwitch {
         let taps = taps.chain(intent.closed.values().cloned());
         let ports = observed.ports.values().filter(|port| port.kind.is_empty()).map(|port| port.name.clone());
         let in_userspace = self.switch.is_in_userspace();
-        // Taps no fact has come for. Those before a kernel bridge are for its firewall.
-        let unknown = observed.devices.iter().filter(|name| self.hybrid.is_none() && names::is_tap(name));
+        // Taps no fact has come for.
+        let unknown = observed.devices.iter().filter(|name| self.hears_taps() && names::is_tap(name));
         let devices = taps.chain(ports).chain(unknown.cloned());
         let devices: BTreeSet<String> = devices.filter(|_| in_userspace).collect();
         let rules = guard::Rules::new(devices.clone(), &masquerade::rules(&self.config));
