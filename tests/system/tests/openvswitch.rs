@@ -95,7 +95,7 @@ fn n14_the_host_is_closed_to_an_instance_whose_switch_hangs() -> Result<()> {
     let switch = host.switch.as_ref().context("no switch")?;
 
     let hung = Stopped::stop(switch.pid())?;
-    // The agent sees the first of them and waits for the switch; nobody has told it of the others.
+    // The agent sees the first of them, and soon gives up waiting for the switch.
     let unseen = [2, 3, 4].map(|octet| region.guest(&network, 0, addresses(1, octet), &json!({})));
     let [second, third, fourth] = unseen;
     let (second, third, fourth) = (second?, third?, fourth?);
@@ -108,6 +108,20 @@ fn n14_the_host_is_closed_to_an_instance_whose_switch_hangs() -> Result<()> {
             };
             until("the host is told not to listen to the device", SOON, knows)?;
         }
+    }
+    // What needs no switch is done for all of them while it hangs.
+    for guest in [&second, &third, &fourth] {
+        let tap = guest.instance.tap.as_str();
+        let barred = || {
+            let shown = host.machine.run(&["tc", "qdisc", "show", "dev", tap, "ingress"]).ok()?;
+            shown.contains("ingress_block").then_some(())
+        };
+        until("frames of the device end before the host's IP", SOON, barred)?;
+        let row = || {
+            let ports = switch.vsctl("--no-wait list-ports br-int").ok()?;
+            ports.lines().any(|port| port == tap).then_some(())
+        };
+        until("the port is in the database", SOON, row)?;
     }
     // The host would say on any of its devices who has its addresses.
     let own = host.machine.run(&["ip", "-4", "-br", "address", "show", "eth-mgmt"])?;

@@ -65,6 +65,9 @@ pub struct PassReport {
     pub metered: Vec<Metered>,
     /// Whether something failed and another pass is wanted soon.
     pub retry: bool,
+    /// Whether something the pass began goes on after it. Items it is about are not told; a
+    /// notice asks for another pass when it has ended.
+    pub goes_on: bool,
     /// The part of the pass in which the host was changed; the rest was finding out how.
     pub applying: Duration,
 }

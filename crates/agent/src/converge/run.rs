@@ -88,6 +88,8 @@ struct Converge {
     retry: Retry,
     /// A snapshot came, and no full pass over it has ended yet.
     fresh: bool,
+    /// Of a full pass something goes on.
+    full_goes_on: bool,
     status: watch::Sender<AgentStatus>,
     applied: watch::Sender<u64>,
 }
@@ -128,6 +130,7 @@ impl Converge {
             items: Items::default(),
             retry,
             fresh: false,
+            full_goes_on: false,
             status,
             applied,
         }
@@ -239,6 +242,7 @@ impl Converge {
             whole.changes += report.changes;
             whole.swept += report.swept;
             whole.retry |= report.retry;
+            whole.goes_on |= report.goes_on;
             whole.metered.extend(report.metered);
             // A port's state does not wait for the mechanisms that come after.
             self.items.report(*self.applied.borrow());
@@ -248,15 +252,22 @@ impl Converge {
             Scope::Touched { facts, .. } => Some(facts),
         };
         self.items.forget_missing(self.replica.facts(), touched);
-        self.applied.send_replace(self.replica.version());
-        self.items.report(self.replica.version());
+        if !whole.goes_on {
+            self.applied.send_replace(self.replica.version());
+        }
+        self.items.report(*self.applied.borrow());
         self.retry.after_round(whole.retry || self.items.any_failed());
         self.publish(due, whole);
     }
 
     fn publish(&mut self, due: &Due, whole: PassReport) {
         let full = due.scope == Scope::Everything;
-        let snapshots = u64::from(full && std::mem::take(&mut self.fresh));
+        // A look at everything ends with the round in which nothing goes on any more.
+        let looking = full || self.full_goes_on;
+        let looked = looking && !whole.goes_on;
+        self.full_goes_on = looking && whole.goes_on;
+        let snapshots = u64::from(looked && std::mem::take(&mut self.fresh));
+        let applied = *self.applied.borrow();
         let (failed, down) = (self.items.failed(), self.items.down());
         counter!("isospin_agent_rounds_total", "scope" => if full { "everything" } else { "touched" })
             .increment(1);
@@ -264,9 +275,9 @@ impl Converge {
         {
             gauge!("isospin_agent_failed_items").set(failed.len() as f64);
             gauge!("isospin_agent_set_aside_records").set(self.replica.set_aside().len() as f64);
-            gauge!("isospin_agent_applied_version").set(self.replica.version() as f64);
+            gauge!("isospin_agent_applied_version").set(applied as f64);
         }
-        let took = due.told.map(|told| told.received.elapsed());
+        let took = due.told.filter(|_| !whole.goes_on).map(|told| told.received.elapsed());
         if let Some(took) = took {
             histogram!("isospin_agent_feed_to_applied_seconds").record(took);
         }
@@ -277,8 +288,8 @@ impl Converge {
         });
         self.status.send_modify(|status| {
             status.version = self.replica.version();
-            status.applied_version = self.replica.version();
-            status.ready |= self.replica.may_sweep() && full;
+            status.applied_version = applied;
+            status.ready |= self.replica.may_sweep() && looked;
             status.snapshots += snapshots;
             status.passes += 1;
             status.full_passes += u64::from(full);

@@ -124,6 +124,25 @@ async fn an_item_that_goes_on_failing_is_tried_with_growing_pauses_and_a_wider_l
     rig.stop().await;
 }
 
+#[tokio::test]
+async fn a_look_that_goes_on_ends_with_the_round_that_finds_it_ended() {
+    let folder = tempfile::tempdir().expect("folder");
+    let mut rig = Rig::start(folder.path(), Arc::default(), &["l2", "l3"]);
+    rig.until(|status| status.passes == 1).await;
+    rig.host.lock().is_slow = true;
+    rig.snapshot(7, &[1]).await;
+    let status = rig.until(|status| status.passes == 2).await;
+    assert_eq!((status.ready, status.snapshots, status.version, status.applied_version), (false, 0, 7, 0));
+    rig.notices.link("br-int");
+    let status = rig.until(|status| status.passes == 3).await;
+    assert_eq!((status.ready, status.applied_version), (false, 0), "it still goes on");
+    rig.host.lock().is_slow = false;
+    rig.notices.link("br-int");
+    let status = rig.applied(7).await;
+    assert_eq!((status.passes, status.snapshots, there(&rig)), (4, 1, vec![1]));
+    rig.stop().await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn everything_is_looked_at_now_and_then() {
     let folder = tempfile::tempdir().expect("folder");

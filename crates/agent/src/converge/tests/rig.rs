@@ -34,6 +34,8 @@ const SOON: Duration = Duration::from_secs(300);
 pub struct Host {
     pub ports: BTreeSet<PortId>,
     pub failing: BTreeMap<PortId, u32>,
+    /// Passes do not end what they begin.
+    pub is_slow: bool,
     pub scopes: Vec<Scope>,
     pub order: Vec<&'static str>,
 }
@@ -69,6 +71,9 @@ impl Mechanism for Fake {
 
 impl Host {
     fn make_equal(&mut self, facts: &Facts, may_sweep: bool) -> PassReport {
+        if self.is_slow {
+            return PassReport { goes_on: true, ..PassReport::default() };
+        }
         let mut report = PassReport::default();
         for id in facts.ports.keys() {
             let state = match self.failing.get_mut(id) {

@@ -5,7 +5,6 @@
 //! flows is closed, so the order cannot leave one open; a port the switch has not numbered yet
 //! is passed over, and the number wakes the next pass (N30).
 
-use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
@@ -13,9 +12,9 @@ use std::time::Instant;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use isospin_feed::facts::{FactKey, Facts, Port};
-use isospin_host_io::openflow::{Layers, Meter, MeterChange};
+use isospin_host_io::openflow::Layers;
 use isospin_host_io::{HostError, Link, LinkChange, Links, Nft, Place, Switch, sysctl};
-use isospin_types::{NetworkId, PortId, SecurityGroupRuleId};
+use isospin_types::{NetworkId, SecurityGroupRuleId};
 
 use super::flows::{self, Ready, View};
 use super::guard;
@@ -26,20 +25,19 @@ use super::layers::{Layer, Made};
 use super::names::{self, HybridNames};
 use super::observe::Observed;
 use super::plan;
-use super::shaping::{self, Shaping};
+use super::programmer::{COOKIE, Limited, Programmer};
+use super::shaping::Shaping;
 use super::tunnels;
-use super::watch::{Database, Life};
+use super::watch::Database;
 use super::{OpenVSwitchConfig, SwitchFirewall};
 use crate::config::AgentConfig;
-use crate::converge::{Item, Mechanism, PassReport, Scope};
+use crate::converge::{Item, ItemState, Mechanism, PassReport, Scope};
 use crate::firewall::openflow::inexpressible;
 use crate::firewall::policy::{Folds, Kept, Policy};
 use crate::host_notices::HostNotices;
 use crate::l2::barrier::{self, Barrier, Side};
 use crate::l2::{Wiring as _, failed, masquerade};
 
-/// Cookie of our flows: "isospin" and a zero.
-pub const COOKIE: u64 = 0x6973_6f73_7069_6e00;
 /// Local VLANs (reference/agents-and-dataplane §2.2).
 const VLANS: std::ops::RangeInclusive<u16> = 1..=4094;
 
@@ -52,18 +50,12 @@ pub struct OpenVSwitch {
     switch: OpenVSwitchConfig,
     place: Place,
     notices: HostNotices,
-    door: Switch,
     links: Option<Links>,
     database: Option<Database>,
-    /// By bridge.
-    lives: BTreeMap<String, Life>,
-    /// What each bridge holds; nothing is known of those that are absent.
-    held: BTreeMap<String, Layers<Layer>>,
+    programmer: Programmer,
     integration: Made<flows::Part>,
     tunnels: Made<tunnels::Part>,
     folds: Folds,
-    /// Meters of the integration bridge; `None` while nothing is known of them.
-    meters: Option<BTreeMap<u32, Option<Meter>>>,
     /// Rules that no flow can say; `None` while nothing is known of what the facts were.
     inexpressible: Option<BTreeMap<SecurityGroupRuleId, String>>,
     nft: Nft,
@@ -84,7 +76,11 @@ impl OpenVSwitch {
     pub fn at(config: &AgentConfig, switch: &OpenVSwitchConfig, place: Place, notices: HostNotices) -> Self {
         Self {
             config: config.clone(),
-            door: Switch::open(&switch.run_dir),
+            programmer: Programmer::new(
+                Switch::open(&switch.run_dir),
+                &switch.integration_bridge,
+                notices.clone(),
+            ),
             switch: switch.clone(),
             hybrid: (switch.firewall == SwitchFirewall::Hybrid).then(|| Hybrid::open(place.clone())),
             nft: Nft::open(place.clone()),
@@ -92,12 +88,9 @@ impl OpenVSwitch {
             notices,
             links: None,
             database: None,
-            lives: BTreeMap::new(),
-            held: BTreeMap::new(),
             folds: Folds::default(),
             integration: Made::default(),
             tunnels: Made::default(),
-            meters: None,
             inexpressible: None,
             guarded: None,
             early: None,
@@ -125,10 +118,11 @@ impl OpenVSwitch {
         // No facts have come yet: flows of an earlier life go on carrying its ports.
         let fresh = !may_sweep && facts.ports.is_empty();
         let mut shaping = Shaping::of(facts, &intent);
-        let (unlimited, obsolete) = match fresh {
-            true => Default::default(),
-            false => self.limit(&observed, &mut shaping, scope, &mut report.changes).await?,
+        let limited = match fresh || observed.ofport(&switch.integration_bridge).is_none() {
+            true => Some(Limited::default()),
+            false => self.programmer.limit(shaping.meters.clone()).await?,
         };
+        let unlimited = limited.as_ref().map(|limited| shaping.without(&limited.refused)).unwrap_or_default();
         let view = View {
             intent: &intent,
             observed: &observed,
@@ -138,10 +132,10 @@ impl OpenVSwitch {
             shaping: &shaping,
         };
         let ready = view.ready();
-        let wanted = self.flows(&view, &ready, facts);
         if !fresh {
-            report.changes += self.program(&observed, wanted, scope).await?;
-            report.changes += self.unlimit(obsolete).await?;
+            let told = self.tell(&view, &ready, facts, limited).await?;
+            report.goes_on = told.is_none();
+            report.changes += told.unwrap_or_default();
         }
         self.change_rows(plan, &mut report).await?;
         report.changes += self.addresses(&observed).await?;
@@ -149,6 +143,10 @@ impl OpenVSwitch {
         report.applying += begun.elapsed();
         report.retry |= guarded.retry || !failures.is_empty();
         report.items = items(&view, &ready, &failures, &unlimited);
+        if report.goes_on {
+            // The switch is still to be told: nobody knows what is up or down.
+            report.items.retain(|item| matches!(item.state, ItemState::Failed(_)));
+        }
         report.items.extend(match &bridges.policy {
             Some(policy) => left_out(policy),
             None => self.refused(facts, &policy, scope),
@@ -170,7 +168,7 @@ impl OpenVSwitch {
         Ok(())
     }
 
-    /// The host as it is. What was thought to be in the switch is forgotten with it.
+    /// The host as it is.
     async fn look(&mut self, scope: &Scope) -> Result<Observed, HostError> {
         let links = match &self.links {
             Some(links) => links.clone(),
@@ -184,15 +182,9 @@ impl OpenVSwitch {
             let socket = self.switch.run_dir.join("db.sock");
             self.database = Some(Database::open(socket, self.notices.clone()).await?);
         }
-        let before = self.lives.len();
-        self.lives.retain(|_, life| !life.is_over());
         if *scope == Scope::Everything {
             self.silent.clear();
-        }
-        if self.lives.len() < before {
-            tracing::warn!("the switch has gone; its flows are made anew");
-            self.held.clear();
-            self.meters = None;
+            self.programmer.doubt();
         }
         self.look_at_devices(&links, scope).await?;
         let devices = self.devices.iter().flat_map(|(present, _)| present.keys().cloned()).collect();
@@ -272,44 +264,21 @@ impl OpenVSwitch {
         wanted
     }
 
-    /// Makes the meters that flows will name. Those a switch refuses are taken out of
-    /// `shaping`, and their ports given, with the reason: they pass frames without a
-    /// limit. Then the meters that may go once no flow names them.
-    async fn limit(
+    /// Tells the switch the flows, once it has the meters they name; how many of both changed,
+    /// `None` when it needs longer.
+    async fn tell(
         &mut self,
-        observed: &Observed,
-        shaping: &mut Shaping,
-        scope: &Scope,
-        changes: &mut u64,
-    ) -> Result<(BTreeMap<PortId, String>, Vec<MeterChange>), HostError> {
-        let bridge = &self.switch.integration_bridge;
-        if observed.ofport(bridge).is_none() {
-            return Ok(Default::default());
-        }
-        let held = match self.meters.take().filter(|_| *scope != Scope::Everything) {
-            Some(held) => held,
-            None => self.door.meters(bridge).await?,
-        };
-        let (needed, obsolete) = shaping::changes(&held, &shaping.meters);
-        let refused = self.door.change_meters(bridge, &needed).await?;
-        *changes += (needed.len() - refused.len()) as u64;
-        let mut held = held;
-        for change in needed.iter().filter(|change| !refused.contains_key(&change.id())) {
-            if let MeterChange::Add(id, meter) | MeterChange::Modify(id, meter) = change {
-                held.insert(*id, Some(*meter));
-            }
-        }
-        self.meters = Some(held);
-        Ok((shaping.without(&refused), obsolete))
-    }
-
-    /// Takes away meters that no flow names any more; returns how many.
-    async fn unlimit(&mut self, obsolete: Vec<MeterChange>) -> Result<u64, HostError> {
-        self.door.change_meters(&self.switch.integration_bridge, &obsolete).await?;
-        if let Some(held) = &mut self.meters {
-            held.retain(|id, _| !obsolete.contains(&MeterChange::Delete(*id)));
-        }
-        Ok(obsolete.len() as u64)
+        view: &View<'_>,
+        ready: &[Ready],
+        facts: &Facts,
+        limited: Option<Limited>,
+    ) -> Result<Option<u64>, HostError> {
+        let Some(limited) = limited else { return Ok(None) };
+        let mut wanted = self.flows(view, ready, facts);
+        // The switch has not made the others yet; their numbers will come as events.
+        wanted.retain(|bridge, _| view.observed.ofport(bridge).is_some());
+        let changed = self.programmer.program(wanted, limited.obsolete).await?;
+        Ok(changed.map(|changed| changed + limited.changes))
     }
 
     /// Rules that were left out, each with the reason.
@@ -332,41 +301,6 @@ impl OpenVSwitch {
         };
         let beyond = beyond.iter().map(|(id, reason)| rule_failed(*id, reason.clone()));
         left_out(policy).into_iter().chain(beyond).collect()
-    }
-
-    /// Makes the flows of every bridge those wanted; returns how many changed.
-    async fn program(
-        &mut self,
-        observed: &Observed,
-        wanted: BTreeMap<String, Layers<Layer>>,
-        scope: &Scope,
-    ) -> Result<u64, HostError> {
-        let mut changes = 0;
-        for (bridge, table) in wanted {
-            // The switch has not made it yet; its number will come as an event.
-            if observed.ofport(&bridge).is_none() {
-                continue;
-            }
-            let life = match self.lives.entry(bridge.clone()) {
-                Entry::Occupied(life) => life.into_mut(),
-                Entry::Vacant(gap) => {
-                    gap.insert(Life::watch(&self.door, &bridge, self.notices.clone()).await?)
-                }
-            };
-            let needed = match self.held.remove(&bridge).filter(|_| *scope != Scope::Everything) {
-                Some(before) => table.since(&before, COOKIE),
-                None => {
-                    let needed = self.door.compare(&bridge, COOKIE, &table).await?;
-                    life.compared();
-                    needed
-                }
-            };
-            life.will_remove(needed.removed());
-            self.door.apply(&bridge, &needed).await?;
-            changes += needed.len() as u64;
-            self.held.insert(bridge, table);
-        }
-        Ok(changes)
     }
 
     /// Keeps devices of ports from giving the host an address in the port's network. Each
@@ -548,11 +482,10 @@ impl Mechanism for OpenVSwitch {
                 Ok(report) => report,
                 Err(error) => {
                     // Nothing remembered can be trusted; the switch keeps what it has.
-                    self.held.clear();
+                    self.programmer.doubt();
                     self.folds.forget();
                     self.inexpressible = None;
                     self.devices = None;
-                    self.meters = None;
                     if let Some(hybrid) = &mut self.hybrid {
                         hybrid.forget();
                     }

@@ -18,6 +18,7 @@ mod mechanism;
 mod names;
 pub mod observe;
 mod plan;
+mod programmer;
 mod shaping;
 #[cfg(test)]
 mod tests;
