@@ -6,9 +6,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use isospin_testkit::lab::Instance;
-use nix::sched::{CpuSet, sched_setaffinity};
-use nix::unistd::Pid;
+use isospin_testkit::lab::{Instance, stay_on};
+use nix::sys::socket::{setsockopt, sockopt};
 
 use super::echo::joined;
 
@@ -19,12 +18,8 @@ const TIME: Duration = Duration::from_millis(1500);
 const BLOCK: usize = 128 << 10;
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Puts the calling thread on a core: both ends have one of their own, as instances do.
-fn pin(core: usize) -> Result<()> {
-    let mut cores = CpuSet::new();
-    cores.set(core)?;
-    Ok(sched_setaffinity(Pid::from_raw(0), &cores)?)
-}
+/// What instances have that nobody has told otherwise: Linux's default, whatever this host's is.
+const CONGESTION_CONTROL: &str = "cubic";
 
 /// Who sends and who is sent to.
 #[derive(Debug, Clone)]
@@ -32,6 +27,8 @@ pub struct Route {
     pub from: Instance,
     pub to: Instance,
     pub ip: Ipv4Addr,
+    /// Where each of them runs.
+    pub cores: [usize; 2],
 }
 
 /// In a second.
@@ -57,14 +54,17 @@ impl Figures {
 }
 
 impl Route {
-    /// On a thread that is used for nothing else: it stays on one core.
+    /// All of it, on a thread that is used for nothing else: it stays on one core.
     pub fn measure(&self) -> Result<Figures> {
-        pin(0)?;
-        Ok(Figures {
-            round_trips: self.round_trips()?,
-            connections: self.connections()?,
-            throughput: self.throughput()?,
-        })
+        stay_on(0, self.cores[0])?;
+        let (round_trips, connections) = (self.round_trips()?, self.connections()?);
+        Ok(Figures { round_trips, connections, throughput: self.throughput()? })
+    }
+
+    /// Only how many bytes pass, likewise.
+    pub fn measure_throughput(&self) -> Result<Figures> {
+        stay_on(0, self.cores[0])?;
+        Ok(Figures { throughput: self.throughput()?, ..Figures::default() })
     }
 
     fn round_trips(&self) -> Result<f64> {
@@ -92,8 +92,9 @@ impl Route {
 
     fn connections(&self) -> Result<f64> {
         let listener = self.listen()?;
+        let core = self.cores[1];
         let server = std::thread::spawn(move || {
-            pin(1)?;
+            stay_on(0, core)?;
             loop {
                 let (mut stream, _) = listener.accept()?;
                 let mut byte = [0];
@@ -156,9 +157,9 @@ impl Route {
         &self,
         work: impl FnOnce(TcpStream) -> Result<u64> + Send + 'static,
     ) -> Result<JoinHandle<Result<u64>>> {
-        let listener = self.listen()?;
+        let (listener, core) = (self.listen()?, self.cores[1]);
         Ok(std::thread::spawn(move || {
-            pin(1)?;
+            stay_on(0, core)?;
             work(listener.accept()?.0)
         }))
     }
@@ -168,6 +169,7 @@ impl Route {
         let connect = || TcpStream::connect_timeout(&to, PATIENCE).with_context(|| format!("to {to}"));
         let stream = self.from.within(connect)?;
         stream.set_nodelay(true)?;
+        setsockopt(&stream, sockopt::TcpCongestion, &CONGESTION_CONTROL.into())?;
         Ok(stream)
     }
 }

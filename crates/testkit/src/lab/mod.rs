@@ -16,8 +16,8 @@ mod fabric;
 mod host;
 mod instance;
 mod machine;
-mod queues;
 mod switch;
+mod tuning;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -32,8 +32,8 @@ pub use fabric::{Fabric, Network, OUTSIDE_NIC};
 pub use host::{Driver, Host, addresses};
 pub use instance::{Instance, Plug};
 pub use machine::{Life, Machine};
-pub use queues::lengthen_queues;
 pub use switch::Switch;
+pub use tuning::{lengthen_queues, stay_on};
 
 /// Time anything may take to be there.
 const LIMIT: Duration = Duration::from_secs(20);

@@ -11,6 +11,10 @@ use super::{sh, until};
 
 /// Where its sockets are on a machine, as on any host.
 const RUN_DIR: &str = "/run/openvswitch";
+/// The switch keeps the memory of frames it has passed on for those to come
+/// (docs/operator/openvswitch.md).
+const MEMORY: (&str, &str) =
+    ("GLIBC_TUNABLES", "glibc.malloc.trim_threshold=67108864:glibc.malloc.top_pad=8388608");
 
 /// The daemons, as long as this is kept.
 #[derive(Debug)]
@@ -49,12 +53,15 @@ impl Switch {
     fn start(home: Home) -> Result<Self> {
         let path = |name: &str| home.run_dir().join(name).display().to_string();
         home.run(&["ovsdb-tool", "create", &path("conf.db"), "/usr/share/openvswitch/vswitch.ovsschema"])?;
-        let database = home.daemon(&[
-            "ovsdb-server",
-            &path("conf.db"),
-            &format!("--remote=punix:{}", path("db.sock")),
-            &format!("--unixctl={}", path("ovsdb.ctl")),
-        ])?;
+        let database = home.daemon(
+            &[
+                "ovsdb-server",
+                &path("conf.db"),
+                &format!("--remote=punix:{}", path("db.sock")),
+                &format!("--unixctl={}", path("ovsdb.ctl")),
+            ],
+            &[],
+        )?;
         let database_is = format!("--db=unix:{}", path("db.sock"));
         until("the database of Open vSwitch", || {
             home.run(&["ovs-vsctl", &database_is, "--no-wait", "--timeout=5", "init"]).ok()
@@ -158,16 +165,17 @@ impl Home {
     fn start_switch(&self) -> Result<Child> {
         let path = |name: &str| self.run_dir().join(name).display().to_string();
         let database = format!("unix:{}", path("db.sock"));
-        self.daemon(&["ovs-vswitchd", &database, &format!("--unixctl={}", path("vswitchd.ctl"))])
+        let control = format!("--unixctl={}", path("vswitchd.ctl"));
+        self.daemon(&["ovs-vswitchd", &database, &control], &[MEMORY])
     }
 
-    fn daemon(&self, command: &[&str]) -> Result<Child> {
+    fn daemon(&self, command: &[&str], settings: &[(&str, &str)]) -> Result<Child> {
         let (program, arguments) = command.split_first().context("a daemon")?;
         let quiet = ["-vconsole:warn", "-vsyslog:off", "-vfile:off"];
         match self {
             Self::Machine(machine) => {
                 let mut child = Command::new(program);
-                child.args(arguments).args(quiet);
+                child.args(arguments).args(quiet).envs(settings.iter().copied());
                 machine.daemon(program, child)
             }
             Self::Namespace(name, folder) => {
@@ -175,7 +183,8 @@ impl Home {
                 let mut child = Command::new("ip");
                 // It dies with its parent.
                 child.args(["netns", "exec", name, "setpriv", "--pdeathsig", "KILL", program]);
-                child.args(arguments).args(quiet).env("OVS_RUNDIR", folder.path());
+                child.args(arguments).args(quiet).envs(settings.iter().copied());
+                child.env("OVS_RUNDIR", folder.path());
                 child.stdin(Stdio::null()).stdout(Stdio::null()).stderr(std::fs::File::create(log)?);
                 child.spawn().with_context(|| format!("cannot start {program}"))
             }

@@ -1,6 +1,8 @@
-//! Queues between the kernel and a switch in userspace.
+//! What operators of a switch in userspace tune (docs/operator/openvswitch.md): its queues, and
+//! its core.
 
 use anyhow::{Context, Result};
+use nix::sched::{CpuSet, sched_setaffinity};
 use nix::sys::socket::{setsockopt, sockopt};
 use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
 use socket2::{Domain, Socket};
@@ -31,6 +33,23 @@ pub fn lengthen_queues(process: u32) -> Result<()> {
         if socket.domain()? == Domain::PACKET {
             setsockopt(&socket, sockopt::RcvBufForce, &BYTES)?;
         }
+    }
+    Ok(())
+}
+
+/// Keeps a process on a core, or with 0 the calling thread; so are those they start later.
+///
+/// # Errors
+/// There is no such process or core.
+pub fn stay_on(process: u32, core: usize) -> Result<()> {
+    let mut cores = CpuSet::new();
+    cores.set(core)?;
+    let keep = |thread| Ok(sched_setaffinity(nix::unistd::Pid::from_raw(thread), &cores)?);
+    if process == 0 {
+        return keep(0);
+    }
+    for thread in std::fs::read_dir(format!("/proc/{process}/task"))? {
+        keep(thread?.file_name().to_string_lossy().parse()?)?;
     }
     Ok(())
 }
