@@ -211,6 +211,9 @@ impl KernelLinks {
             Some(false) => message.down(),
             None => message,
         };
+        if let Some(promiscuous) = change.promiscuous {
+            message = message.promiscuous(promiscuous);
+        }
         if let Some(mtu) = change.mtu {
             message = message.mtu(mtu);
         }

@@ -96,6 +96,8 @@ pub struct VethSpec {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LinkChange {
     pub up: Option<bool>,
+    /// Whether it hears what is for others.
+    pub promiscuous: Option<bool>,
     pub mtu: Option<u32>,
     pub mac: Option<MacAddr>,
     /// `Some(Some(name))` puts it into that bridge, `Some(None)` takes it out.

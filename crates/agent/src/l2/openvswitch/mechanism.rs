@@ -137,9 +137,9 @@ impl OpenVSwitch {
             report.goes_on = told.is_none();
             report.changes += told.unwrap_or_default();
         }
+        let failures = self.open(&intent, &mut report.changes).await?;
         self.change_rows(plan, &mut report).await?;
         report.changes += self.addresses(&observed).await?;
-        let failures = self.open(&intent, &mut report.changes).await?;
         report.applying += begun.elapsed();
         report.retry |= guarded.retry || !failures.is_empty();
         report.items = items(&view, &ready, &failures, &unlimited);
@@ -329,19 +329,23 @@ impl OpenVSwitch {
         Ok(changes)
     }
 
-    /// Sizes and opens the devices that are in the switch.
+    /// Sizes and opens devices. Those a switch in userspace will read hear what is for others
+    /// from then on, as it would have it: each device it changes itself makes it look at all of
+    /// them once more.
     async fn open(
         &mut self,
         intent: &Intent,
         changes: &mut u64,
     ) -> Result<BTreeMap<String, String>, HostError> {
         let mut failures = BTreeMap::new();
+        let hears_taps = self.hears_taps();
         let (Some(links), Some((present, _))) = (&self.links, &mut self.devices) else { return Ok(failures) };
         for tap in intent.taps.values() {
             let Some(link) = present.get_mut(&tap.device) else { continue };
             let change = LinkChange {
                 mtu: (link.mtu != tap.mtu).then_some(tap.mtu),
                 up: (!link.up).then_some(true),
+                promiscuous: (!link.up && hears_taps).then_some(true),
                 ..LinkChange::default()
             };
             if change == LinkChange::default() {
