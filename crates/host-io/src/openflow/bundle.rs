@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 
 use super::encode::pad;
+use super::lines::Lines;
 use super::message::{
     BARRIER_REPLY, BARRIER_REQUEST, ERROR, MULTIPART_REPLY, MULTIPART_REQUEST, Message, Messages, encoded,
     failed, limited, number,
@@ -24,6 +25,8 @@ const ATOMIC_ORDERED: u16 = 3;
 const BUNDLE: u32 = 1;
 /// Of a multipart message: its type.
 const FLOWS: u16 = 1;
+/// What is done, when it fails.
+const CHANGE: &str = "change the flows of";
 /// Commands of a change.
 const ADD: u8 = 0;
 const DELETE_STRICT: u8 = 4;
@@ -73,9 +76,10 @@ fn put_match(body: &mut Vec<u8>, matched: &[u8]) {
     pad(body, begin);
 }
 
-/// Applies changes in one step.
+/// Applies changes in one step, over a line that is kept.
 pub(super) async fn apply<'a>(
     socket: &Path,
+    lines: &Lines,
     changes: impl Iterator<Item = &'a [u8]>,
 ) -> Result<(), HostError> {
     let mut request = encoded(BUNDLE_CONTROL, 1, &control(OPEN));
@@ -88,18 +92,40 @@ pub(super) async fn apply<'a>(
     }
     request.extend(encoded(BARRIER_REQUEST, 1, &[]));
     let talk = async {
-        let mut messages = Messages::open(socket).await?;
-        let talk = async {
-            // What cannot be read is refused at once, and would be missing at the end.
-            messages.ask(&request, |message| message.kind == BARRIER_REPLY, refuse).await?;
-            let committed = |message: &Message| {
-                message.kind == BUNDLE_CONTROL && number(&message.body, 4) == Some(COMMITTED)
-            };
-            messages.ask(&encoded(BUNDLE_CONTROL, 1, &control(COMMIT)), committed, refuse).await
-        };
-        talk.await.map_err(|source| failed("change the flows of", socket, source))
+        let mut messages = tell(socket, lines, &request).await?;
+        let committed =
+            |message: &Message| message.kind == BUNDLE_CONTROL && number(&message.body, 4) == Some(COMMITTED);
+        let commit = encoded(BUNDLE_CONTROL, 1, &control(COMMIT));
+        messages.ask(&commit, committed, refuse).await.map_err(|source| failed(CHANGE, socket, source))?;
+        lines.keep(socket, messages);
+        Ok(())
     };
     limited(socket, talk).await
+}
+
+/// Says all but that it is to be done: what the switch cannot read it refuses at once, and it
+/// would be missing at the end. Where the switch has ended the line that was kept, it has
+/// forgotten what it was told, and is told again.
+async fn tell(socket: &Path, lines: &Lines, request: &[u8]) -> Result<Messages, HostError> {
+    let wrong = |source| failed(CHANGE, socket, source);
+    let is_told = |message: &Message| message.kind == BARRIER_REPLY;
+    if let Some(mut messages) = lines.take(socket) {
+        match messages.ask(request, is_told, refuse).await {
+            Ok(()) => return Ok(messages),
+            Err(error) if has_ended(&error) => {}
+            Err(error) => return Err(wrong(error)),
+        }
+    }
+    let mut messages = Messages::open(socket).await?;
+    messages.ask(request, is_told, refuse).await.map_err(wrong)?;
+    Ok(messages)
+}
+
+fn has_ended(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof
+    )
 }
 
 fn control(what: u16) -> Vec<u8> {

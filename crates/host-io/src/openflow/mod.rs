@@ -2,13 +2,15 @@
 //!
 //! Flows are typed values ([`Flow`]); what differs is sent as one bundle, which the
 //! switch takes whole or not at all. Meters ([`Meter`]) are in no bundle. All goes over
-//! connections of our own to a bridge (docs/adr/0006-open-vswitch.md); that of
-//! [`Switch::watch`] stays, tells when flows go, and ends in the moment the switch does.
+//! connections of our own to a bridge (docs/adr/0006-open-vswitch.md); those of bundles are
+//! kept for a while, and that of [`Switch::watch`] stays, tells when flows go, and ends in the
+//! moment the switch does.
 
 mod bundle;
 mod connection;
 mod encode;
 mod flow;
+mod lines;
 mod message;
 mod meter;
 mod table;
@@ -22,18 +24,20 @@ pub use meter::{Meter, MeterChange, Unit};
 pub use table::{Changes, FlowTable, Layers};
 
 use crate::HostError;
+use lines::Lines;
 
 /// The switches of one Open vSwitch.
 #[derive(Debug, Clone)]
 pub struct Switch {
     run_dir: PathBuf,
+    lines: Lines,
 }
 
 impl Switch {
     /// The door; nothing is opened before the first call.
     #[must_use]
     pub fn open(run_dir: &Path) -> Self {
-        Self { run_dir: run_dir.to_owned() }
+        Self { run_dir: run_dir.to_owned(), lines: Lines::default() }
     }
 
     fn socket(&self, bridge: &str) -> PathBuf {
@@ -48,7 +52,7 @@ impl Switch {
         if changes.is_empty() {
             return Ok(());
         }
-        bundle::apply(&self.socket(bridge), changes.in_order()).await
+        bundle::apply(&self.socket(bridge), &self.lines, changes.in_order()).await
     }
 
     /// What to do so that the flows with our cookie are those wanted, by comparison with

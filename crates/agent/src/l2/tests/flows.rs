@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use isospin_feed::facts::{Facts, Port};
 use isospin_host_io::Switch as Door;
@@ -93,7 +94,7 @@ async fn n18_a_switch_holds_what_was_sent_and_a_change_is_what_differs() {
         return;
     }
     let host = Temporary::new("flows");
-    let switch = Switch::in_namespace(host.0.name()).expect("switch");
+    let mut switch = Switch::in_namespace(host.0.name()).expect("switch");
     let bridge = "add-br br0 -- set bridge br0 datapath_type=netdev fail_mode=secure \
          protocols=OpenFlow10,OpenFlow13,OpenFlow14";
     switch.vsctl(bridge).expect("bridge");
@@ -122,6 +123,17 @@ async fn n18_a_switch_holds_what_was_sent_and_a_change_is_what_differs() {
     door.apply("br0", &needed).await.expect("mended");
     assert!(door.compare("br0", COOKIE, &before).await.expect("compared").is_empty());
     assert!(switch.flows("br0").expect("flows").contains("cookie=0xcd"));
+    // One that was started again has ended the line that was kept.
+    switch.restart().expect("switch");
+    let needed = loop {
+        match door.compare("br0", COOKIE, &before).await {
+            Ok(needed) => break needed,
+            Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+        }
+    };
+    assert!(!needed.is_empty());
+    door.apply("br0", &needed).await.expect("made anew");
+    assert!(door.compare("br0", COOKIE, &before).await.expect("compared").is_empty());
     // A bundle with something wrong in it changes nothing.
     let mut wrong = FlowTable::default();
     wrong.add(Flow { table: 5, priority: 7, fields: Vec::new(), actions: Vec::new() });
