@@ -27,13 +27,15 @@ pub struct View<'a> {
     pub observed: &'a Observed,
     pub switch: &'a OpenVSwitchConfig,
     pub vlans: &'a BTreeMap<NetworkId, u16>,
+    /// Of ports on the integration bridge.
+    pub numbers: &'a BTreeMap<PortId, u32>,
     pub policy: &'a Arc<Policy>,
     pub shaping: &'a Shaping,
 }
 
-/// A port that is on the bridge and may pass frames.
+/// A port that may pass frames on the bridge, as soon as the switch has its device.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ready {
+pub struct Numbered {
     pub id: PortId,
     pub device: String,
     /// Number on the bridge of the port that carries its frames.
@@ -46,7 +48,7 @@ pub struct Ready {
     pub macs: BTreeSet<MacAddr>,
 }
 
-impl Ready {
+impl Numbered {
     /// From a frame for the port to what leaves the bridge.
     fn way_to(&self) -> Vec<Action> {
         if !self.is_shared {
@@ -59,14 +61,14 @@ impl Ready {
 }
 
 impl View<'_> {
-    /// The ports that are ready.
+    /// The ports that may pass frames.
     #[must_use]
-    pub fn ready(&self) -> Vec<Ready> {
-        let bridge = &self.switch.integration_bridge;
+    pub fn numbered(&self) -> Vec<Numbered> {
         let carriers = || self.intent.taps.values().filter_map(|tap| tap.carrier.as_ref());
         let shared: BTreeSet<PortId> = carriers().map(|carrier| carrier.port).collect();
-        let ready = |(id, tap): (&PortId, &Tap)| {
-            let ofport = self.observed.carrier_of(bridge, *id, tap)?.ofport?;
+        let numbered = |(id, tap): (&PortId, &Tap)| {
+            let by = tap.carrier.as_ref().map_or(id, |carrier| &carrier.port);
+            let ofport = *self.numbers.get(by)?;
             let tag = tap.carrier.as_ref().map(|carrier| carrier.vlan);
             // Numbers of ports have 16 bits.
             let number = tag.map_or(0, |tag| u32::from(tag) << 16) | ofport;
@@ -75,12 +77,12 @@ impl View<'_> {
             let filtered = self.policy.ports.get(&tap.device);
             let macs = filtered.map_or_else(|| BTreeSet::from([tap.mac]), |filtered| filtered.macs.clone());
             let (id, device, placed) = (*id, tap.device.clone(), Placed { number, vlan });
-            Some(Ready { id, device, ofport, tag, is_shared, placed, macs })
+            Some(Numbered { id, device, ofport, tag, is_shared, placed, macs })
         };
         let mut taken = BTreeSet::new();
         // Of two that would be the same to the switch the first stays.
-        let ready = self.intent.taps.iter().filter_map(ready);
-        ready.filter(|port| taken.insert(port.placed.number)).collect()
+        let numbered = self.intent.taps.iter().filter_map(numbered);
+        numbered.filter(|port| taken.insert(port.placed.number)).collect()
     }
 
     fn way_out(&self, way: &Way) -> Option<u32> {
@@ -102,7 +104,7 @@ pub enum Part {
     },
     Network(Around),
     Port {
-        ready: Ready,
+        port: Numbered,
         judged: Judged,
         shaped: Option<Shaped>,
     },
@@ -111,11 +113,11 @@ pub enum Part {
 
 /// The integration bridge. Ports the policy does not know get no flows: they stay closed.
 #[must_use]
-pub fn integration(view: &View<'_>, ready: &[Ready]) -> BTreeMap<Layer, Part> {
+pub fn integration(view: &View<'_>, ports: &[Numbered]) -> BTreeMap<Layer, Part> {
     let mut parts: BTreeMap<Layer, Part> =
         Rules::of(view.policy).map(|(number, rules)| (Layer::Rules(number), Part::Rules(rules))).collect();
     let mut on_network: BTreeMap<u16, Vec<Receiver>> = BTreeMap::new();
-    for port in ready {
+    for port in ports {
         let Some(judged) = Judged::of(view.policy, &port.device) else { continue };
         let shaped = view.shaping.of_port(port.id).cloned();
         let receiver = Receiver {
@@ -125,7 +127,7 @@ pub fn integration(view: &View<'_>, ready: &[Ready]) -> BTreeMap<Layer, Part> {
             is_plain: shaped.is_none() && !port.is_shared,
         };
         on_network.entry(port.placed.vlan).or_default().push(receiver);
-        parts.insert(Layer::Port(port.id), Part::Port { ready: port.clone(), judged, shaped });
+        parts.insert(Layer::Port(port.id), Part::Port { port: port.clone(), judged, shaped });
     }
     let mut from_outside = BTreeSet::new();
     for (id, way) in &view.intent.networks {
@@ -155,16 +157,16 @@ impl Source for Part {
                 }
             }
             Self::Network(around) => around.add(flows),
-            Self::Port { ready, judged, shaped } => {
-                let begin = judged.add(flows, ready.placed);
-                from(flows, ready, begin);
-                let out = ready.way_to();
-                if ready.is_shared {
-                    let to = Field::Register(PORT, ready.placed.number);
+            Self::Port { port, judged, shaped } => {
+                let begin = judged.add(flows, port.placed);
+                from(flows, port, begin);
+                let out = port.way_to();
+                if port.is_shared {
+                    let to = Field::Register(PORT, port.placed.number);
                     add(flows, table::DELIVER_BANDWIDTH, 5, [to], out.clone());
                 }
                 if let Some(shaped) = shaped {
-                    shaped.add(flows, ready.placed.number, &out);
+                    shaped.add(flows, port.placed.number, &out);
                 }
             }
             Self::Rules(rules) => rules.add(flows),
@@ -174,7 +176,7 @@ impl Source for Part {
 
 /// What a port sends. Tagged frames would be taken for those of another network, so the
 /// tag of a part of a trunk ends here, and no other passes.
-fn from(flows: &mut FlowTable, port: &Ready, begin: Vec<Action>) {
+fn from(flows: &mut FlowTable, port: &Numbered, begin: Vec<Action>) {
     let Placed { number, vlan } = port.placed;
     let (tag, strip) = match port.tag {
         None => (Field::Untagged, None),

@@ -1,11 +1,11 @@
 //! What the mechanism says of ports and rules. Pure.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use isospin_feed::facts::FactKey;
 use isospin_types::{PortId, SecurityGroupRuleId};
 
-use super::flows::{Ready, View};
+use super::flows::{Numbered, View};
 use super::intent;
 use crate::converge::{Item, ItemState};
 use crate::firewall::policy::Policy;
@@ -13,21 +13,22 @@ use crate::firewall::policy::Policy;
 /// The state of every port of this host; the loop sends what is news.
 pub fn items(
     view: &View<'_>,
-    ready: &[Ready],
+    numbered: &[Numbered],
     failures: &BTreeMap<String, String>,
     unlimited: &BTreeMap<PortId, String>,
 ) -> Vec<Item> {
     let intent = view.intent;
-    let ready: BTreeSet<&str> = ready.iter().map(|port| port.device.as_str()).collect();
+    let numbers: BTreeMap<PortId, u32> = numbered.iter().map(|port| (port.id, port.ofport)).collect();
     let bridge = &view.switch.integration_bridge;
     let state = |id, tap: &intent::Tap| {
         let port = view.observed.carrier_of(bridge, id, tap);
+        let number = port.and_then(|port| port.ofport);
         let error = port.map(|port| port.error.clone()).filter(|error| !error.is_empty());
         let carrier = tap.carrier.as_ref().map_or(&tap.device, |carrier| &carrier.device);
         let failure = failures.get(carrier).or_else(|| unlimited.get(&id)).cloned();
         match failure.or(error) {
             Some(reason) => ItemState::Failed(reason),
-            None if ready.contains(tap.device.as_str()) => ItemState::Up,
+            None if number.is_some() && number == numbers.get(&id).copied() => ItemState::Up,
             None => ItemState::Down,
         }
     };

@@ -2,8 +2,9 @@
 //!
 //! One pass: look, change the flows of each bridge in one bundle, then the rows of the
 //! database: a switch that makes a device of a port takes no flows meanwhile. A port without
-//! flows is closed, so the order cannot leave one open; a port the switch has not numbered yet
-//! is passed over, and the number wakes the next pass (N30).
+//! flows is closed, so the order cannot leave one open; one that is to come has its flows before
+//! ([`super::numbers`]). The number the switch gives a port wakes the next pass, for which the
+//! port is up; one it cannot take stays without and holds up no other (N30).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -16,13 +17,14 @@ use isospin_host_io::openflow::Layers;
 use isospin_host_io::{HostError, Link, LinkChange, Links, Nft, Place, Switch, sysctl};
 use isospin_types::{NetworkId, SecurityGroupRuleId};
 
-use super::flows::{self, Ready, View};
+use super::flows::{self, Numbered, View};
 use super::guard;
 use super::hybrid::{self, Hybrid};
 use super::intent::{self, Intent};
 use super::items::{items, left_out, rule_failed};
 use super::layers::{Layer, Made};
 use super::names::{self, HybridNames};
+use super::numbers::numbers;
 use super::observe::Observed;
 use super::plan;
 use super::programmer::{COOKIE, Limited, Programmer};
@@ -106,7 +108,8 @@ impl OpenVSwitch {
         let intent = intent::of(facts, &self.config, &switch);
         report.changes += self.silence(&intent).await?;
         let vlans = vlans(&intent, &observed.vlans());
-        let plan = plan::plan(&intent, &observed, &switch, &vlans, may_sweep);
+        let numbers = numbers(&intent, &observed, &switch.integration_bridge);
+        let plan = plan::plan(&intent, &observed, &switch, (&vlans, &numbers), may_sweep);
         self.folds.look(facts, scope.facts());
         // Before the switch lets anything pass.
         let bridges = self.bridges(facts, scope, may_sweep, &mut report).await?;
@@ -128,12 +131,13 @@ impl OpenVSwitch {
             observed: &observed,
             switch: &switch,
             vlans: &vlans,
+            numbers: &numbers,
             policy: &policy,
             shaping: &shaping,
         };
-        let ready = view.ready();
+        let numbered = view.numbered();
         if !fresh {
-            let told = self.tell(&view, &ready, facts, limited).await?;
+            let told = self.tell(&view, &numbered, facts, limited).await?;
             report.goes_on = told.is_none();
             report.changes += told.unwrap_or_default();
         }
@@ -142,7 +146,7 @@ impl OpenVSwitch {
         report.changes += self.addresses(&observed).await?;
         report.applying += begun.elapsed();
         report.retry |= guarded.retry || !failures.is_empty();
-        report.items = items(&view, &ready, &failures, &unlimited);
+        report.items = items(&view, &numbered, &failures, &unlimited);
         if report.goes_on {
             // The switch is still to be told: nobody knows what is up or down.
             report.items.retain(|item| matches!(item.state, ItemState::Failed(_)));
@@ -249,8 +253,13 @@ impl OpenVSwitch {
         Arc::new(Policy::of(facts, &self.config, bridge_of, foreign, &kept, &mut self.folds))
     }
 
-    fn flows(&mut self, view: &View<'_>, ready: &[Ready], facts: &Facts) -> BTreeMap<String, Layers<Layer>> {
-        let integration = self.integration.layers(flows::integration(view, ready));
+    fn flows(
+        &mut self,
+        view: &View<'_>,
+        numbered: &[Numbered],
+        facts: &Facts,
+    ) -> BTreeMap<String, Layers<Layer>> {
+        let integration = self.integration.layers(flows::integration(view, numbered));
         let mut wanted = BTreeMap::from([(self.switch.integration_bridge.clone(), integration)]);
         if self.config.tunnel_ip.is_some() {
             let answers_nd = self.switch.is_in_userspace();
@@ -269,12 +278,12 @@ impl OpenVSwitch {
     async fn tell(
         &mut self,
         view: &View<'_>,
-        ready: &[Ready],
+        numbered: &[Numbered],
         facts: &Facts,
         limited: Option<Limited>,
     ) -> Result<Option<u64>, HostError> {
         let Some(limited) = limited else { return Ok(None) };
-        let mut wanted = self.flows(view, ready, facts);
+        let mut wanted = self.flows(view, numbered, facts);
         // The switch has not made the others yet; their numbers will come as events.
         wanted.retain(|bridge, _| view.observed.ofport(bridge).is_some());
         let changed = self.programmer.program(wanted, limited.obsolete).await?;

@@ -16,6 +16,7 @@ mod items;
 mod layers;
 mod mechanism;
 mod names;
+mod numbers;
 pub mod observe;
 mod plan;
 mod programmer;

@@ -12,7 +12,7 @@ pub const WATCHED: [(&str, &[&str]); 4] = [
     ("Open_vSwitch", &["bridges"]),
     ("Bridge", &["name", "ports", "datapath_type", "fail_mode", "external_ids"]),
     ("Port", &["name", "interfaces", "tag", "other_config", "external_ids"]),
-    ("Interface", &["name", "type", "options", "ofport", "external_ids", "error", "mtu_request"]),
+    ("Interface", &["name", "type", "options", "ofport", "ofport_request", "external_ids", "error"]),
 ];
 
 /// Key in `other_config` of a trunk's port: `<network>=<local VLAN>` of those whose frames
@@ -46,6 +46,8 @@ pub struct Port {
     pub options: BTreeMap<String, String>,
     /// `None` until the switch has it.
     pub ofport: Option<u32>,
+    /// The number its maker would have it have.
+    pub requested: Option<u32>,
     /// Of the interface.
     pub interface_ids: BTreeMap<String, String>,
     /// Why the switch cannot have it.
@@ -110,6 +112,8 @@ impl Observed {
             let interfaces = port.uuids("interfaces");
             let Some(interface_id) = interfaces.first().copied() else { continue };
             let Some(interface) = tables.row("Interface", interface_id) else { continue };
+            // -1: the switch could not open it (N30).
+            let number = |column| interface.number(column).and_then(|number| u32::try_from(number).ok());
             let port = Port {
                 name: port.text("name").to_owned(),
                 uuid: port_id.to_owned(),
@@ -120,8 +124,8 @@ impl Observed {
                 external_ids: port.map("external_ids"),
                 kind: interface.text("type").to_owned(),
                 options: interface.map("options"),
-                // -1: the switch could not open it (N30).
-                ofport: interface.number("ofport").and_then(|number| u32::try_from(number).ok()),
+                ofport: number("ofport"),
+                requested: number("ofport_request"),
                 interface_ids: interface.map("external_ids"),
                 error: interface.word("error").to_owned(),
             };

@@ -29,6 +29,8 @@ struct New<'a> {
     kind: &'a str,
     options: Value,
     interface_ids: Value,
+    /// It asks the switch for this one.
+    number: Option<u32>,
     /// Columns of the port.
     tag: Option<u16>,
     other_config: Value,
@@ -40,7 +42,7 @@ pub fn plan(
     intent: &Intent,
     observed: &Observed,
     switch: &OpenVSwitchConfig,
-    vlans: &BTreeMap<NetworkId, u16>,
+    (vlans, numbers): (&BTreeMap<NetworkId, u16>, &BTreeMap<PortId, u32>),
     may_sweep: bool,
 ) -> Plan {
     let mut plan = Plan::default();
@@ -56,7 +58,8 @@ pub fn plan(
         if let (Some(vlan), Some(way)) = (vlans.get(&tap.network), intent.networks.get(&tap.network)) {
             let mut other_config = other_config(tap, *vlan, way);
             other_config.push((CARRIED, carried.get(id).cloned().unwrap_or_default()));
-            plan.tap((*id, tap), *vlan, other_config, observed, switch);
+            let placed = (*vlan, numbers.get(id).copied());
+            plan.tap((*id, tap), placed, other_config, observed, switch);
         }
     }
     plan.close(intent, observed, switch);
@@ -97,6 +100,7 @@ impl Plan {
                     kind: "",
                     options: map([]),
                     interface_ids: map([]),
+                    number: None,
                     tag: None,
                     other_config: map([]),
                 },
@@ -137,6 +141,7 @@ impl Plan {
                     kind: uplink.kind,
                     options: options(),
                     interface_ids: map([]),
+                    number: None,
                     tag: None,
                     other_config: map([]),
                 },
@@ -156,7 +161,7 @@ impl Plan {
     fn tap(
         &mut self,
         (id, tap): (PortId, &Tap),
-        vlan: u16,
+        (vlan, number): (u16, Option<u32>),
         mut other_config: Vec<(&'static str, String)>,
         observed: &Observed,
         switch: &OpenVSwitchConfig,
@@ -191,6 +196,7 @@ impl Plan {
                         kind: "",
                         options: map([]),
                         interface_ids,
+                        number,
                         tag: Some(vlan),
                         other_config: map(other_config),
                     },
@@ -244,8 +250,12 @@ impl Plan {
     fn new_port(&mut self, bridge_uuid: &str, new: New<'_>) {
         let at = self.fresh();
         let (port, interface) = (format!("port{at}"), format!("interface{at}"));
-        self.push(json!({"op": "insert", "table": "Interface", "uuid-name": interface, "row": {
-            "name": new.name, "type": new.kind, "options": new.options, "external_ids": new.interface_ids}}));
+        let mut row = json!({"name": new.name, "type": new.kind, "options": new.options,
+            "external_ids": new.interface_ids});
+        if let (Some(number), Some(row)) = (new.number, row.as_object_mut()) {
+            row.insert("ofport_request".to_owned(), Value::from(number));
+        }
+        self.push(json!({"op": "insert", "table": "Interface", "uuid-name": interface, "row": row}));
         let mut row = json!({
             "name": new.name,
             "interfaces": named(&interface),

@@ -10,12 +10,15 @@ use isospin_types::{NetworkId, PortId};
 
 use super::flows::{self, View};
 use super::intent::{self, Way};
+use super::items::items;
 use super::layers::{Layer, Source};
 use super::mechanism::vlans;
+use super::numbers::numbers;
 use super::observe::{Bridge, Observed, Port};
 use super::shaping::{self, METERS, Shaping};
 use super::{DatapathType, OpenVSwitchConfig, TunnelType, names, plan, tunnels};
 use crate::config::{AgentConfig, PhysicalNetwork};
+use crate::converge::ItemState;
 use crate::firewall::openflow::table;
 use crate::firewall::policy::{Folds, Kept, Policy};
 use crate::firewall::testing::{self, add_port, cloud};
@@ -96,7 +99,7 @@ fn a_fresh_host_gets_bridges_patch_ports_and_tunnels() {
     assert_eq!(ports, ["int-br-ex", "patch-int", "patch-tun", "phy-br-ex", "vxlan-c0000202"]);
     assert_eq!(intent.uplinks["vxlan-c0000202"].options["remote_ip"], "192.0.2.2");
     let none = Observed { root: "root".to_owned(), ..Observed::default() };
-    let made = plan::plan(&intent, &none, &switch, &BTreeMap::new(), true);
+    let made = plan::plan(&intent, &none, &switch, (&BTreeMap::new(), &BTreeMap::new()), true);
     assert_eq!((made.changes, made.swept), (3, 0), "bridges first: {:?}", made.operations);
 }
 
@@ -142,11 +145,13 @@ fn with_flows(segment: Segment, check: impl FnOnce(&View<'_>, &Facts)) {
     ));
     let vlans = vlans(&intent, &BTreeMap::new());
     let shaping = Shaping::of(&facts, &intent);
+    let numbers = numbers(&intent, &observed, "br-int");
     let view = View {
         intent: &intent,
         observed: &observed,
         switch: &switch,
         vlans: &vlans,
+        numbers: &numbers,
         policy: &policy,
         shaping: &shaping,
     };
@@ -172,9 +177,9 @@ fn nothing_on_the_integration_bridge_is_left_to_learning() {
         [Segment::Local, Segment::Vxlan { vni: 7 }, Segment::Flat { physical_network: "public".into() }]
     {
         with_flows(segment, |view, _| {
-            let ready = view.ready();
-            assert_eq!(ready.len(), 1);
-            let flows = joined(&flows::integration(view, &ready));
+            let numbered = view.numbered();
+            assert_eq!(numbered.len(), 1);
+            let flows = joined(&flows::integration(view, &numbered));
             let learns = |actions: &[Action]| actions.contains(&Action::Normal);
             assert!((0..=254).all(|table| !flows.of(table).any(|(.., actions)| learns(actions))));
             let (_, fields, actions) = flows.of(0).last().expect("a flow that matches all");
@@ -184,15 +189,50 @@ fn nothing_on_the_integration_bridge_is_left_to_learning() {
 }
 
 #[test]
-fn n30_a_port_without_a_number_has_no_flows_and_stops_no_other() {
+fn n30_a_port_the_switch_cannot_take_is_down_and_stops_no_other() {
     with_flows(Segment::Local, |view, _| {
+        let states = |view: &View<'_>| {
+            let items = items(view, &view.numbered(), &BTreeMap::new(), &BTreeMap::new());
+            items.into_iter().map(|item| item.state).collect::<Vec<_>>()
+        };
+        assert_eq!(states(view), [ItemState::Up]);
+        let without_number = |error: &str| {
+            let mut observed = view.observed.clone();
+            for port in observed.ports.values_mut().filter(|port| port.kind.is_empty()) {
+                (port.ofport, port.error) = (None, error.to_owned());
+            }
+            let numbers = numbers(view.intent, &observed, "br-int");
+            states(&View { observed: &observed, numbers: &numbers, ..*view })
+        };
+        assert_eq!(without_number(""), [ItemState::Down]);
+        assert_eq!(without_number("no such device"), [ItemState::Failed("no such device".to_owned())]);
+    });
+}
+
+/// The flows of a port are there before its device; the row asks for the number they name.
+#[test]
+fn a_port_to_come_has_its_flows_and_is_given_the_number_they_name() {
+    with_flows(Segment::Local, |view, _| {
+        let (id, tap) = view.intent.taps.iter().next().expect("a port");
         let mut observed = view.observed.clone();
-        for port in observed.ports.values_mut().filter(|port| port.kind.is_empty()) {
-            port.ofport = None;
+        observed.ports.remove(&tap.device);
+        let numbers = numbers(view.intent, &observed, "br-int");
+        let view = View { observed: &observed, numbers: &numbers, ..*view };
+        let number = numbers[id];
+        let flows = joined(&flows::integration(&view, &view.numbered()));
+        assert!(flows.of(0).any(|(_, fields, _)| fields.contains(&Field::InPort(number))));
+        let made = plan::plan(view.intent, &observed, view.switch, (view.vlans, &numbers), true);
+        let asked: Vec<_> =
+            made.operations.iter().filter_map(|it| it["row"]["ofport_request"].as_u64()).collect();
+        assert_eq!(asked, [u64::from(number)], "{:?}", made.operations);
+        // Once it is there nothing changes; another number, as of who is put in by others, counts.
+        for (ofport, same) in [(number, true), (9, false)] {
+            let port = Port { ofport: Some(ofport), bridge: "br-int".to_owned(), ..Port::default() };
+            let mut with = observed.clone();
+            with.ports.insert(tap.device.clone(), port);
+            let then = super::numbers::numbers(view.intent, &with, "br-int");
+            assert_eq!((then[id], then == numbers), (ofport, same));
         }
-        let view = View { observed: &observed, ..*view };
-        assert_eq!(view.ready(), []);
-        assert!(!flows::integration(&view, &view.ready()).is_empty());
     });
 }
 
@@ -219,7 +259,7 @@ fn known_receivers_have_one_tunnel_and_are_answered_for_here() {
 fn vlans_are_translated_both_ways() {
     let physical_network = "public".to_owned();
     with_flows(Segment::Vlan { physical_network, vlan: 101 }, |view, _| {
-        let inside = joined(&flows::integration(view, &view.ready()));
+        let inside = joined(&flows::integration(view, &view.numbered()));
         assert!(inside.of(table::LOCAL_SWITCHING).any(|(priority, fields, actions)| {
             priority == 3
                 && fields.contains(&Field::Vlan(101))
@@ -265,7 +305,7 @@ fn a_part_of_a_trunk_has_no_port_of_its_own_and_goes_with_its_parent() {
     let mut held = observed(&first);
     held.ports.remove(&first.taps[&own].device);
     held.devices.remove(&first.taps[&own].device);
-    let made = plan::plan(&first, &held, &switch, &vlans, true);
+    let made = plan::plan(&first, &held, &switch, (&vlans, &BTreeMap::new()), true);
     let text = format!("{:?}", made.operations);
     let network = first.taps[&own].network;
     assert!(text.contains(&format!("{network}={}", vlans[&network])), "{text}");
