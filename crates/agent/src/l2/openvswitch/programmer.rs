@@ -9,8 +9,8 @@ use std::collections::btree_map::Entry;
 use std::time::Duration;
 
 use futures::FutureExt as _;
-use futures::future::BoxFuture;
-use isospin_host_io::openflow::{Layers, Meter, MeterChange};
+use futures::future::{BoxFuture, join_all};
+use isospin_host_io::openflow::{Changes, Layers, Meter, MeterChange};
 use isospin_host_io::{HostError, Switch};
 use tokio::task::JoinHandle;
 
@@ -228,25 +228,47 @@ impl Memory {
         notices: &HostNotices,
         wanted: BTreeMap<String, Layers<Layer>>,
     ) -> Result<u64, HostError> {
-        let mut changes = 0;
+        let mut told = Vec::new();
         for (bridge, table) in wanted {
-            let life = match self.lives.entry(bridge.clone()) {
-                Entry::Occupied(life) => life.into_mut(),
-                Entry::Vacant(gap) => gap.insert(Life::watch(door, &bridge, notices.clone()).await?),
-            };
-            let needed = match self.held.remove(&bridge) {
-                Some(before) => table.since(&before, COOKIE),
-                None => {
-                    let needed = door.compare(&bridge, COOKIE, &table).await?;
-                    life.compared();
-                    needed
-                }
-            };
-            life.will_remove(needed.removed());
-            door.apply(&bridge, &needed).await?;
-            changes += needed.len() as u64;
-            self.held.insert(bridge, table);
+            let needed = self.needed(door, notices, &bridge, &table).await?;
+            told.push((bridge, table, needed));
         }
-        Ok(changes)
+        // Together: the switch may do other work between two of its turns.
+        let results = join_all(told.iter().map(|(bridge, _, needed)| door.apply(bridge, needed))).await;
+        let (mut changes, mut outcome) = (0, Ok(()));
+        for ((bridge, table, needed), result) in told.into_iter().zip(results) {
+            match result {
+                Ok(()) => {
+                    changes += needed.len() as u64;
+                    self.held.insert(bridge, table);
+                }
+                Err(error) => outcome = Err(error),
+            }
+        }
+        outcome.map(|()| changes)
+    }
+
+    /// What makes the flows of a bridge these; nothing is known of them until it is told.
+    async fn needed(
+        &mut self,
+        door: &Switch,
+        notices: &HostNotices,
+        bridge: &str,
+        table: &Layers<Layer>,
+    ) -> Result<Changes, HostError> {
+        let life = match self.lives.entry(bridge.to_owned()) {
+            Entry::Occupied(life) => life.into_mut(),
+            Entry::Vacant(gap) => gap.insert(Life::watch(door, bridge, notices.clone()).await?),
+        };
+        let needed = match self.held.remove(bridge) {
+            Some(before) => table.since(&before, COOKIE),
+            None => {
+                let needed = door.compare(bridge, COOKIE, table).await?;
+                life.compared();
+                needed
+            }
+        };
+        life.will_remove(needed.removed());
+        Ok(needed)
     }
 }
