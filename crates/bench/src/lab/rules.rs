@@ -78,6 +78,7 @@ pub async fn many(cloud: &mut Cloud, results: &mut Results) -> Result<()> {
     for _ in 0..ADDED {
         let guest = cloud.unbound(&[&bench]).await?;
         cloud.plug(std::slice::from_ref(&guest))?;
+        tokio::time::sleep(PAUSE).await;
         let host = &cloud.lab.hosts[guest.host];
         let before = host.settled()?["version"].as_u64();
         let bind = json!({"port": {"binding:host_id": host.name()}});

@@ -39,6 +39,8 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     tables: Tables,
+    /// How many messages have changed them.
+    version: u64,
     /// Since the last look.
     touched: Touched,
     waiting: BTreeMap<u64, oneshot::Sender<Value>>,
@@ -93,9 +95,11 @@ impl Ovsdb {
         Ok((database, OvsdbEvents { shared }))
     }
 
-    /// Looks at the tables as they are now; news wait meanwhile.
-    pub fn read<T>(&self, look: impl FnOnce(&Tables) -> T) -> T {
-        look(&self.shared.state.lock().tables)
+    /// Looks at the tables as they are now, with their version; news wait meanwhile. `None`
+    /// when they are as they were at the version that is known.
+    pub fn read_since<T>(&self, known: Option<u64>, look: impl FnOnce(&Tables) -> T) -> Option<(u64, T)> {
+        let state = self.shared.state.lock();
+        (known != Some(state.version)).then(|| (state.version, look(&state.tables)))
     }
 
     /// Whether the connection has ended.
@@ -210,6 +214,7 @@ impl Shared {
             }
             Some("update2") => {
                 let mut state = self.state.lock();
+                state.version += 1;
                 for (row, change) in state.tables.update(&message["params"][1]) {
                     touch(&mut state.touched, row, change);
                 }

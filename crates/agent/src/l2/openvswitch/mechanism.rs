@@ -155,6 +155,9 @@ impl OpenVSwitch {
             Some(policy) => left_out(policy),
             None => self.refused(facts, &policy, scope),
         });
+        if let Some(database) = &mut self.database {
+            database.give_back(observed);
+        }
         Ok(report)
     }
 
@@ -192,15 +195,10 @@ impl OpenVSwitch {
         }
         self.look_at_devices(&links, scope).await?;
         let devices = self.devices.iter().flat_map(|(present, _)| present.keys().cloned()).collect();
-        Ok(self.rows(devices))
-    }
-
-    /// The rows of the database, as far as they have come.
-    fn rows(&self, devices: BTreeSet<String>) -> Observed {
-        match &self.database {
-            Some(database) => database.ovsdb.read(|tables| Observed::of(tables, devices)),
+        Ok(match &mut self.database {
+            Some(database) => database.look(devices),
             None => Observed { devices, ..Observed::default() },
-        }
+        })
     }
 
     /// Devices, and the filters at them: all, or those that changed.

@@ -65,6 +65,8 @@ impl Port {
 /// What is on the host.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Observed {
+    /// Of the rows, while they come from one connection to the database.
+    pub version: Option<u64>,
     /// The only row of table Open_vSwitch.
     pub root: String,
     pub bridges: BTreeMap<String, Bridge>,
@@ -79,8 +81,8 @@ pub struct Observed {
 impl Observed {
     /// Reads the copy of the database.
     #[must_use]
-    pub fn of(tables: &Tables, devices: BTreeSet<String>) -> Self {
-        let mut observed = Self { devices, ..Self::default() };
+    pub fn of(tables: &Tables) -> Self {
+        let mut observed = Self::default();
         for (id, root) in tables.rows("Open_vSwitch") {
             id.clone_into(&mut observed.root);
             for bridge in root.uuids("bridges") {

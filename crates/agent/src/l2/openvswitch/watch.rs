@@ -1,5 +1,6 @@
 //! Watches the switch and its database, and puts what changes on the board.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,13 +9,15 @@ use isospin_host_io::ovsdb::{Change, OvsdbEvents};
 use isospin_host_io::{Ovsdb, Switch};
 use tokio::task::JoinHandle;
 
-use super::observe::WATCHED;
+use super::observe::{Observed, WATCHED};
 use crate::host_notices::HostNotices;
 
 /// A connection to the database, watched as long as this is kept.
 #[derive(Debug)]
 pub struct Database {
     pub ovsdb: Ovsdb,
+    /// What a pass has given back.
+    seen: Option<Observed>,
     watch: JoinHandle<()>,
 }
 
@@ -25,7 +28,22 @@ impl Database {
     /// When it is not there.
     pub async fn open(socket: PathBuf, notices: HostNotices) -> Result<Self, isospin_host_io::HostError> {
         let (ovsdb, events) = Ovsdb::open(&socket, &WATCHED).await?;
-        Ok(Self { ovsdb, watch: tokio::spawn(rows(events, notices)) })
+        Ok(Self { ovsdb, seen: None, watch: tokio::spawn(rows(events, notices)) })
+    }
+
+    /// The rows as they are, beside these devices.
+    pub fn look(&mut self, devices: BTreeSet<String>) -> Observed {
+        let seen = self.seen.take().unwrap_or_default();
+        let rows = match self.ovsdb.read_since(seen.version, Observed::of) {
+            Some((version, rows)) => Observed { version: Some(version), ..rows },
+            None => seen,
+        };
+        Observed { devices, ..rows }
+    }
+
+    /// For the next pass, which reads rows only when one has changed since.
+    pub fn give_back(&mut self, seen: Observed) {
+        self.seen = Some(seen);
     }
 }
 
