@@ -73,6 +73,15 @@ impl Region {
     /// # Errors
     /// It was refused, or cannot be plugged in.
     pub fn guest(&self, network: &Value, host: usize, ips: [IpAddr; 2], port: &Value) -> Result<Guest> {
+        let port = self.bound(network, host, ips, port)?;
+        self.plug(network, host, ips, &port)
+    }
+
+    /// The port alone: its instance is still to come.
+    ///
+    /// # Errors
+    /// It was refused.
+    pub fn bound(&self, network: &Value, host: usize, ips: [IpAddr; 2], port: &Value) -> Result<Value> {
         let on = self.lab.hosts.get(host).context("no such host")?;
         let fixed: Vec<Value> = ips.iter().map(|ip| json!({"ip_address": ip.to_string()})).collect();
         let mut wanted = json!({"network_id": network["id"], "binding:host_id": on.name(),
@@ -80,7 +89,15 @@ impl Region {
         for (key, value) in port.as_object().into_iter().flatten() {
             wanted[key.as_str()] = value.clone();
         }
-        let port = self.admin.create("ports", "port", &wanted)?;
+        self.admin.create("ports", "port", &wanted)
+    }
+
+    /// The instance of a port that is bound.
+    ///
+    /// # Errors
+    /// It cannot be plugged in.
+    pub fn plug(&self, network: &Value, host: usize, ips: [IpAddr; 2], port: &Value) -> Result<Guest> {
+        let on = self.lab.hosts.get(host).context("no such host")?;
         let id = port["id"].as_str().context("no id")?;
         let plug = Plug {
             name: &format!("vm-{}", id.get(..11).context("a short id")?),

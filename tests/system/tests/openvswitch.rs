@@ -1,5 +1,6 @@
 //! The demo's cloud on Open vSwitch: DHCP, metadata, routers and floating IPs, and what a
-//! restart of the agent or the switch costs. And a switch that hangs.
+//! restart of the agent or the switch costs. And a switch that hangs, and ports that wait for
+//! their devices.
 
 use std::time::{Duration, Instant};
 
@@ -23,6 +24,8 @@ const PAGE: &str = include_str!("../../../docs/operator/openvswitch.md");
 const BACK: Duration = Duration::from_secs(10);
 /// Well before the agent gives a hung switch up.
 const SOON: Duration = Duration::from_secs(3);
+/// Numbers the agent gives ports.
+const NUMBERS: std::ops::RangeInclusive<u32> = 32_768..=65_279;
 const ANSWER: Duration = Duration::from_millis(100);
 
 #[test]
@@ -64,6 +67,49 @@ fn the_demo_runs_on_open_vswitch_and_restarts_lose_nothing_that_need_not_be_lost
     println!("instances after {:?}", since.elapsed());
     until("ping through the floating IP", BACK, || ping("", cloud.floating))?;
     println!("floating IP after {:?}", since.elapsed());
+    Ok(())
+}
+
+#[test]
+fn flows_wait_for_the_device_and_follow_who_else_puts_it_in() -> Result<()> {
+    let Some(region) = Region::start("ports to come", &[Driver::OpenVSwitch])? else { return Ok(()) };
+    let network = region.network(1, &json!({}))?;
+    let first = region.guest(&network, 0, addresses(1, 1), &json!({}))?;
+    region.settled()?;
+    let switch = region.lab.hosts[0].switch.as_ref().context("no switch")?;
+    let flows = || switch.ofctl("dump-flows", "br-int", &["--no-names"]);
+    let sent = || -> Result<Vec<u32>> {
+        let shown = flows()?;
+        let from = |line: &str| line.split_once("in_port=")?.1.split(',').next()?.parse().ok();
+        Ok(shown.lines().filter_map(from).filter(|number| NUMBERS.contains(number)).collect())
+    };
+    let number = |tap: &str| -> Result<u32> {
+        Ok(switch.vsctl(&format!("get Interface {tap} ofport"))?.trim().parse()?)
+    };
+
+    let [second, third] = [2, 3].map(|octet| region.bound(&network, 0, addresses(1, octet), &json!({})));
+    let (second, third) = (second?, third?);
+    until("flows of ports without a device", SOON, || (sent().ok()?.len() == 3).then_some(()))?;
+    region.lab.hosts[0].settled()?;
+    let before = flows()?;
+    let second = region.plug(&network, 0, addresses(1, 2), &second)?;
+    until("the port has the number its flows name", SOON, || {
+        sent().ok()?.contains(&number(&second.instance.tap).ok()?).then_some(())
+    })?;
+    ensure!(second.instance.reaches(first.ips[0]), "it is on the network");
+    ensure!(flows()? == before, "there was nothing left to tell the switch");
+
+    // As os-vif does: the switch chooses the number.
+    let id = third["id"].as_str().context("no id")?;
+    let tap = format!("tap{}", id.get(..11).context("a short id")?);
+    switch.vsctl(&format!(
+        "--no-wait add-port br-int {tap} -- set Interface {tap} external-ids:iface-id={id} external-ids:iface-status=active"
+    ))?;
+    let third = region.plug(&network, 0, addresses(1, 3), &third)?;
+    region.settled()?;
+    ensure!(third.instance.reaches(first.ips[0]), "it is on the network, whoever put it in");
+    ensure!(!NUMBERS.contains(&number(&tap)?), "the switch chose");
+    ensure!(sent()?.len() == 2, "nothing is left of the number it was to have");
     Ok(())
 }
 
