@@ -20,7 +20,7 @@ const GROUPS: usize = 85;
 const EACH: usize = 1000;
 /// Ports added to it.
 const ADDED: usize = 10;
-/// Between two looks at what an agent says of itself.
+/// Before a port is bound, and between two looks at what an agent says of itself.
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// From the request for a rule to the first answer, and from its deletion to the last.
@@ -58,7 +58,8 @@ pub async fn run(cloud: &mut Cloud, results: &mut Results) -> Result<()> {
     cloud.remove(vec![from, to]).await
 }
 
-/// The agent's time to wire one port more on a host with 85,000 rules.
+/// The agent's time to wire one port more on a host with 85,000 rules, from the fact that it is
+/// bound there; its device is there already.
 pub async fn many(cloud: &mut Cloud, results: &mut Results) -> Result<()> {
     for index in 0..GROUPS {
         let id = group(&cloud.admin, &format!("large{index}")).await?;
@@ -78,6 +79,7 @@ pub async fn many(cloud: &mut Cloud, results: &mut Results) -> Result<()> {
     for _ in 0..ADDED {
         let guest = cloud.unbound(&[&bench]).await?;
         cloud.plug(std::slice::from_ref(&guest))?;
+        // What a switch makes of a device that comes is not the agent's time.
         tokio::time::sleep(PAUSE).await;
         let host = &cloud.lab.hosts[guest.host];
         let before = host.settled()?["version"].as_u64();
