@@ -66,7 +66,7 @@ pub async fn with_large_packets(cloud: &mut Cloud, results: &mut Results) -> Res
     for switch in switches(cloud) {
         stay_on(switch.pid(), SWITCHS)?;
     }
-    guests.iter().try_for_each(|guest| hear_on(&guest.instance, BESIDE_SWITCH[0]))?;
+    hear_on(&near.instance, BESIDE_SWITCH[0])?;
     let [here, bare] = best([here, cable(cloud)?], Route::measure_throughput).await?;
     let what = "TCP throughput, one host, large packets passed on";
     results.ratio(cloud.name(), what, here.throughput, bare.throughput);
@@ -82,13 +82,12 @@ fn switches(cloud: &Cloud) -> impl Iterator<Item = &Switch> {
     cloud.lab.hosts.iter().filter_map(|host| host.switch.as_ref())
 }
 
-/// What an instance sends reaches its tap on this core, as what a virtual machine sends does. A
-/// namespace answers where it hears, on the switch's core: of what it sends from two, some would
-/// overtake the rest.
+/// The instance handles what it hears on this core, as a virtual machine does on its own. A
+/// namespace does on the switch's, and answers there: of what it sends from two cores, some
+/// overtakes the rest.
 fn hear_on(instance: &Instance, core: usize) -> Result<()> {
-    let tap = &instance.tap;
-    let written = format!("echo {:x} > /sys/class/net/{tap}/queues/rx-0/rps_cpus", 1 << core);
-    instance.machine.script(&written).map(drop)
+    let set = format!("echo {:x} > /sys/class/net/eth0/queues/rx-0/rps_cpus", 1 << core);
+    instance.machine.script(&format!("ip netns exec {} sh -c '{set}'", instance.name)).map(drop)
 }
 
 /// Two instances with nothing but a cable.

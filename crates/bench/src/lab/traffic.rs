@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use isospin_testkit::lab::{Instance, stay_on};
 use nix::sys::socket::{setsockopt, sockopt};
+use socket2::{Domain, Socket, Type};
 
 use super::echo::joined;
 
@@ -19,6 +20,7 @@ const BLOCK: usize = 128 << 10;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What instances have that nobody has told otherwise: Linux's default, whatever this host's is.
+/// Before a connection is made: one that was begun with BBR keeps its pacing.
 const CONGESTION_CONTROL: &str = "cubic";
 
 /// Who sends and who is sent to.
@@ -166,10 +168,11 @@ impl Route {
 
     fn connect(&self) -> Result<TcpStream> {
         let to = SocketAddr::from((self.ip, PORT));
-        let connect = || TcpStream::connect_timeout(&to, PATIENCE).with_context(|| format!("to {to}"));
-        let stream = self.from.within(connect)?;
-        stream.set_nodelay(true)?;
+        let stream = self.from.within(|| Ok(Socket::new(Domain::IPV4, Type::STREAM, None)?))?;
         setsockopt(&stream, sockopt::TcpCongestion, &CONGESTION_CONTROL.into())?;
+        stream.connect_timeout(&to.into(), PATIENCE).with_context(|| format!("to {to}"))?;
+        let stream = TcpStream::from(stream);
+        stream.set_nodelay(true)?;
         Ok(stream)
     }
 }
