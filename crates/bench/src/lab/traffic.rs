@@ -45,12 +45,17 @@ pub struct Figures {
 }
 
 impl Figures {
-    /// The better of both, figure by figure: what the machine does when nothing else disturbs it.
-    pub fn or_better(self, other: Self) -> Self {
+    /// The median, figure by figure.
+    pub fn median(of: &[Self]) -> Self {
+        let middle = |figure: fn(&Self) -> f64| {
+            let mut sorted: Vec<f64> = of.iter().map(figure).collect();
+            sorted.sort_by(f64::total_cmp);
+            sorted.get(sorted.len() / 2).copied().unwrap_or_default()
+        };
         Self {
-            round_trips: self.round_trips.max(other.round_trips),
-            connections: self.connections.max(other.connections),
-            throughput: self.throughput.max(other.throughput),
+            round_trips: middle(|it| it.round_trips),
+            connections: middle(|it| it.connections),
+            throughput: middle(|it| it.throughput),
         }
     }
 }
