@@ -117,7 +117,10 @@ impl Route {
                 let mut stream = TcpStream::connect((self.ip, PORT))?;
                 stream.set_nodelay(true)?;
                 stream.write_all(&[byte])?;
-                Ok(stream.read_exact(&mut [0])?)
+                stream.read_exact(&mut [0])?;
+                // Who closes first keeps the port a while, and looks for a free one ever longer.
+                anyhow::ensure!(stream.read(&mut [0])? == 0, "more than was asked for");
+                Ok(())
             };
             let (mut done, started) = (0u32, Instant::now());
             while started.elapsed() < TIME {
