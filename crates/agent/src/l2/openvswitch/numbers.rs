@@ -16,7 +16,7 @@ use crate::firewall::policy::numbering;
 
 /// The switch leaves the upper half of its numbers to who asks for one of them; the highest
 /// have names (`OFPP_MAX`).
-pub const NUMBERS: RangeInclusive<u32> = 0x8000..=0xfeff;
+const NUMBERS: RangeInclusive<u32> = 0x8000..=0xfeff;
 
 /// The number of each port that has a device of its own on the bridge, or will. One that is to
 /// come is made from the port's identifier, so it stays when the agent starts anew.
@@ -28,14 +28,14 @@ pub fn numbers(intent: &Intent, observed: &Observed, bridge: &str) -> BTreeMap<P
     for (id, tap) in intent.taps.iter().filter(|(_, tap)| tap.carrier.is_none()) {
         let port = observed.port_of(bridge, *id, &tap.device);
         match port.map(|port| (port.ofport, port.requested)) {
-            Some((Some(given), _)) => drop(numbers.insert(*id, given)),
+            Some((Some(given), _)) => numbers.extend([(*id, given)]),
             Some((None, Some(number))) => asked.push((*id, number)),
             Some((None, None)) | None => to_come.push(*id),
         }
     }
     for (id, number) in asked {
         match taken.insert(number) {
-            true => drop(numbers.insert(id, number)),
+            true => numbers.extend([(id, number)]),
             // The switch will give it another, or none.
             false => to_come.push(id),
         }
